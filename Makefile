@@ -1,0 +1,105 @@
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+QUICK := not faults and not chromium and not tools and not engine
+
+.PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-compose \
+	check format docs pictures mutate-protocol mutate-mapping lock bench bench-guard clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml requirements-dev.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "falcolake needs Python 3.11 or newer")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(READY)
+	$(BIN)/falcolake demo
+
+test: $(READY)
+	$(BIN)/python -m pytest -m "$(QUICK)" -n 4 --dist loadfile
+
+test-faults: $(READY)
+	$(BIN)/python -m pytest -m "faults and not chromium" -n 2
+
+# The status page in Debian's Chromium (packages chromium and chromium-driver).
+test-page: $(READY)
+	$(BIN)/python -m pytest -m chromium -n 2
+
+# Random faults for MINUTES, from a printed SEED; then every record is looked for in the lake.
+MINUTES ?= 30
+soak: $(READY)
+	$(BIN)/python -m tests.soak $(MINUTES) $(SEED)
+
+# Apache Kafka, fetched once into .cache (needs Java 17 and Maven).
+kafka: $(READY)
+	$(BIN)/python -m streams.embedded.apache_jars
+
+test-kafka: kafka
+	$(BIN)/python -m pytest --broker apache -m "not chromium" -n 2 \
+		--ignore tests/flow/test_hostile_s3.py --ignore tests/flow/test_hostile_disk.py \
+		tests/embedded/test_apache.py tests/embedded/broker/test_conformance_*.py tests/flow
+
+# helm, promtool, Compose and Kubernetes' schemas, fetched once into .cache (needs Go and Debian).
+tools: $(READY)
+	$(BIN)/python -m tests.compose.tools
+
+# What these say of compose/: the files, the chart, the rules.
+test-tools: tools
+	$(BIN)/python -m pytest -m tools tests/compose
+
+# The stack of compose/compose.yaml in a Docker engine of its own (needs root, Debian, Java and
+# Maven), with images that are built here.
+test-compose: kafka
+	$(BIN)/python -m tests.compose.tools wheels
+	$(BIN)/python -m pytest -m engine tests/compose
+
+check: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "$(QUICK)" -n 4 --dist loadfile
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The pages that are made of the code: commands, metrics, the mapping, and a transcript of real runs.
+docs: $(READY)
+	$(BIN)/python -m tests.docs.commands
+	$(BIN)/python -m tests.docs.metrics_page
+	$(BIN)/python -m tests.docs.mapping_page
+	$(BIN)/python -m tests.docs.transcript
+
+# The pictures of the status page, taken in Chromium while all of it runs; some minutes.
+pictures: $(READY)
+	$(BIN)/python -m tests.docs.pictures
+
+# Breaks the protocol a step at a time and shows which tests notice.
+mutate-protocol: $(READY)
+	$(BIN)/python -m tests.mutation.protocol
+
+# Takes rows out of the mapping, one at a time, and shows which test notices.
+mutate-mapping: $(READY)
+	$(BIN)/python -m tests.mutation.mapping_rows
+
+# Figures of this machine, side by side with others, into docs/benchmarks.*: see tests/bench.
+COUNT ?= 50000
+RUNS ?= 3
+LARGEST ?= 1000000
+bench: $(READY)
+	$(BIN)/python -m tests.bench --count $(COUNT) --runs $(RUNS) --largest $(LARGEST)
+
+# Fails when mapping, staging and COPY have become twice as slow beside the floor.
+bench-guard: $(READY)
+	$(BIN)/python -m tests.bench.guard
+
+lock: $(READY)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-deps tests/compose/requirements.in -o tests/compose/requirements.txt
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

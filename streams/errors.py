@@ -1,0 +1,35 @@
+"""The errors a person may see, sorted by what that person does next.
+
+    FalcolakeError            a message, and a hint: what to try
+    ├── Unavailable           wait: Kafka, the lake or the disk does not answer now; nothing is lost
+    ├── Corrupt               repair: data that should be readable is not
+    └── Misconfigured         reconfigure: a setting, name or right is wrong; waiting is no help
+
+A new kind is added only where a person would do something else. Errors of Kafka, S3 and DuckDB are
+translated to these in one module each (`kafka`, `lake`, `staging`), nowhere else. A bad record is
+none of them: it is a value, a reject.
+"""
+
+
+class FalcolakeError(Exception):
+    """What went wrong and why (`message`), and what to try (`hint`, empty if nothing helps)."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class Unavailable(FalcolakeError):  # noqa: N818 - the tree names what to do
+    """Something falcolake needs does not answer: wait, and try again."""
+
+
+class Corrupt(FalcolakeError):  # noqa: N818 - the tree names what to do
+    """Stored data cannot be read or contradicts itself: repair it, or let falcolake rebuild it."""
+
+
+class Misconfigured(FalcolakeError):  # noqa: N818 - the tree names what to do
+    """A setting, a name or a permission is wrong: change it, then try again."""

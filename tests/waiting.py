@@ -1,0 +1,25 @@
+"""Waiting for a condition instead of sleeping."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+
+T = TypeVar("T")
+
+_POLL_SECONDS = 0.05
+
+
+def wait_until(condition: Callable[[], T], timeout: float = 30.0, message: str = "") -> T:
+    """Call `condition` until what it returns is true, and return that.
+
+    After `timeout` seconds the test fails, with `message` (what was waited for) and what the
+    condition returned last. An exception of the condition is the test's.
+    """
+    deadline = time.monotonic() + timeout
+    while not (seen := condition()):
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {timeout:g} s: {message or condition}; last seen: {seen!r}")
+        time.sleep(_POLL_SECONDS)
+    return seen
