@@ -1,0 +1,223 @@
+"""A Kafka record's value → `Alert`, whatever form it comes in.
+
+Owns every input form: Falco's native JSON (any key order, any of its include properties), what
+falcosidekick's Kafka output writes, and either of them wrapped by Fluent Bit as an object or a
+string under `log` or `message`. Total: a value that is no alert becomes a sentence that says why,
+never an exception.
+
+Most alerts pass a typed decode. What it refuses is looked at again, key by key, and kept wherever a
+rule, a priority and a time can be found.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Container
+from typing import Any
+
+import msgspec
+
+_STRINGS = ("uuid", "hostname", "message", "output", "source", "time")
+
+_KEYS = frozenset({*_STRINGS, "rule", "priority", "output_fields", "tags", "@timestamp"})
+
+EMPTY = (None, "", "<NA>")
+"""What Falco prints for a field that has no value."""
+
+
+class Alert(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """One Falco alert. Keys stand in Falco's own order, which msgspec decodes fastest."""
+
+    rule: str
+    priority: str
+    uuid: str | None = None
+    hostname: str | None = None
+    message: str | None = None
+    output: str | None = None
+    output_fields: dict[str, Any] | None = None
+    source: str | None = None
+    tags: tuple[str, ...] | None = None
+    time: str | None = None
+    wrapped_at: Any = msgspec.field(default=None, name="@timestamp")
+    """Fluent Bit's own time, which it adds beside the alert's keys; of no use here."""
+
+
+class NotAnAlertError(ValueError):
+    """Why a value is no alert, in a sentence for a person."""
+
+
+_decode_alert = msgspec.json.Decoder(Alert).decode
+_decode_any = msgspec.json.Decoder().decode
+
+# Far more than Falco prints, and far less than Python's recursion limit: what is refused must not
+# depend on how deep the caller's stack is.
+_MAX_DEPTH = 100
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+
+
+def decode(value: str) -> Alert:
+    """The alert in a record's value; raises `NotAnAlertError`, and nothing else."""
+    try:
+        alert = _decode_alert(value)
+    except (msgspec.MsgspecError, RecursionError):
+        return _decode_leniently(value)
+    return alert if alert.rule and alert.priority else _decode_leniently(value)
+
+
+def text(value: Any) -> str:
+    """A field's value as the text that `unmapped` holds: strings as they are, the rest as JSON."""
+    if value.__class__ is str or value.__class__ is int:
+        return str(value)
+    if value.__class__ is bool:
+        return "true" if value else "false"
+    _check_value_depth(value)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _check_depth(value: str) -> None:
+    if value.count("[") + value.count("{") <= _MAX_DEPTH:
+        return
+    depth = 0
+    for character in _STRING.sub("", value):
+        if character in "[{":
+            depth += 1
+            if depth > _MAX_DEPTH:
+                raise NotAnAlertError("The value is nested too deeply.")
+        elif character in "]}":
+            depth -= 1
+
+
+def _check_value_depth(value: Any) -> None:
+    """The same for a value of the fields, of which few are lists or objects."""
+    level: list[Any] = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, list | dict)
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise NotAnAlertError("The value is nested too deeply.")
+
+
+def _decode_leniently(value: str) -> Alert:
+    document = _parse(value)
+    for _ in range(3):
+        if not isinstance(document, dict):
+            raise NotAnAlertError("The value is JSON, but not an object.")
+        if "rule" in document:
+            return _read(document)
+        inner = document.get("log", document.get("message"))
+        if inner is None:
+            break
+        document = _parse(inner) if isinstance(inner, str) else inner
+    raise NotAnAlertError("The alert has no rule.")
+
+
+def _parse(value: str) -> Any:
+    _check_depth(value)
+    try:
+        return _decode_any(value)
+    except msgspec.MsgspecError:
+        return _parse_loosely(value)
+
+
+def _parse_loosely(value: str) -> Any:
+    """Parse what msgspec refuses although it is JSON: lone surrogates and numbers out of range.
+
+    A lone surrogate becomes U+FFFD, as it does in falcosidekick; a number that is out of range
+    becomes its own text. Without this a file name could hide the alert that names it.
+    """
+    try:
+        document = json.loads(value, parse_float=_float, parse_int=_integer, parse_constant=_refuse)
+    except ValueError:
+        raise NotAnAlertError("The value is not JSON.") from None
+    plain = json.dumps(document, ensure_ascii=False)
+    return _decode_any(plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+
+
+def _float(literal: str) -> float | str:
+    number = float(literal)
+    return number if math.isfinite(number) else literal
+
+
+def _integer(literal: str) -> int | str:
+    return int(literal) if len(literal) < 300 else literal
+
+
+def _refuse(literal: str) -> Any:
+    raise ValueError(literal)
+
+
+def _read(document: dict[str, Any]) -> Alert:
+    """An alert from an object that has a rule; a value of a wrong type joins the output fields."""
+    for key in ("rule", "priority"):
+        if document.get(key) in EMPTY:
+            raise NotAnAlertError(f"The alert has no {key}.")
+        if not isinstance(document[key], str):
+            raise NotAnAlertError(f"The alert's {key} is not a string.")
+    misfits = {}
+    strings: dict[str, str | None] = dict.fromkeys(_STRINGS)
+    for key in _STRINGS:
+        value = document.get(key)
+        if isinstance(value, str):
+            strings[key] = value
+        else:
+            misfits[key] = value
+    fields = document.get("output_fields")
+    if not isinstance(fields, dict):
+        misfits["output_fields"] = fields
+        fields = {}
+    tags = document.get("tags")
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        misfits["tags"] = tags
+        tags = ()
+    misfits |= {key: value for key, value in document.items() if key not in _KEYS}
+    return Alert(
+        rule=document["rule"],
+        priority=document["priority"],
+        output_fields={**misfits, **fields},
+        tags=tuple(tags),
+        **strings,
+    )
+
+
+def shorten(alert: Alert, limit: int) -> dict[str, str]:
+    """Take the texts that a string of `limit` characters cannot hold out of an alert.
+
+    Gives them by their key. Fields go at half of it, because two of them may be joined.
+    """
+    for key in ("rule", "priority"):
+        if len(getattr(alert, key)) > limit:
+            raise NotAnAlertError(f"The alert's {key} is longer than {limit:,} characters.")
+    taken: dict[str, str] = {}
+    fields = {}
+    for field, value in (alert.output_fields or {}).items():
+        whole = text(value)
+        if len(whole) > limit // 2 - 64:
+            taken[field] = whole
+        else:
+            fields[field] = value
+    alert.output_fields = fields
+    for key in ("uuid", "hostname", "message", "output", "source"):
+        whole = getattr(alert, key) or ""
+        if len(whole) > limit // 2 - 64 and (
+            key not in ("message", "output") or len(whole) > limit
+        ):
+            taken[spare_key(key, fields, taken)] = whole
+            setattr(alert, key, None)
+    if any(len(tag) > limit for tag in alert.tags or ()):
+        taken[spare_key("tags", fields, taken)] = text(alert.tags)
+        alert.tags = None
+    return taken
+
+
+def spare_key(key: str, *others: Container[str]) -> str:
+    """`key`, or the first of `alert.key`, `alert.alert.key`, … that nobody has."""
+    while any(key in other for other in others):
+        key = f"alert.{key}"
+    return key

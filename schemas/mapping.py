@@ -1,0 +1,316 @@
+"""A Kafka record's value → an OCSF finding: the door to `schemas`.
+
+Owns what a record becomes: a `Finding`, a `Reject` with its reason, or `FILTERED`. Total and pure:
+`Mapping.map` never raises on input, and its answer depends on the value, the record's timestamp and
+the options alone; the caches only remember answers. After a crash there is nothing to recover.
+
+Before OCSF 1.4 a string has at most 65,535 characters. A longer one stands in `unmapped` instead,
+whole: a field under its own name, the raw alert as `raw_data`; a rule's name so long is a reject.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping as Dictionary
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from schemas import columns as tables
+from schemas import detection_finding, security_finding
+from schemas.draft import Draft
+from schemas.envelope import Product, Received, RuleKey, hostname_of, quote
+from schemas.falco import Alert, NotAnAlertError, decode, shorten, spare_key
+from schemas.identity import uuid5_of
+from schemas.moment import Moment, of_milliseconds, of_nanoseconds, parse
+from schemas.ocsf import INT64, PRIORITIES, RELEASES, forget
+from schemas.parts import joined, select, structures
+from schemas.sources import TIMES, Scene, Shape, present, shape_of
+
+MAPPING_VERSION: Final = "1"
+"""Raise it with every change of what a value maps to; it is part of `Mapping.version`."""
+
+_CLASSES: Final = {"detection_finding": ("1.1.0", "1.8.0"), "security_finding": ("1.1.0",)}
+_RANKS: Final = {name: rank for rank, name in enumerate(PRIORITIES)} | {"info": 6}
+
+# What is remembered, and of alerts no longer than this: memory stays bounded whatever comes in.
+_MOST_REMEMBERED: Final = 16_384
+_MOST_RULES: Final = 2048
+_MOST_KEPT: Final = 8192
+_ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
+_REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,2}-\d{1,2}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What shapes the findings of a deployment."""
+
+    region: str = "us-east-1"
+    """Where the object is filed; not checked here."""
+    account_id: str = "000000000000"
+    event_class: str = "detection_finding"
+    """`detection_finding` (2004) or `security_finding` (2001)."""
+    ocsf_version: str = "1.1.0"
+    """`1.1.0`, or `1.8.0` for `detection_finding`."""
+    minimum_priority: str = "debug"
+    """Alerts under it are filtered; those of an unknown priority never are."""
+    location: str = "settings"
+    """`alert`: file by the account and region that the alert names, where they are valid."""
+    product_version: str | None = None
+    tenant_uid: str | None = None
+
+
+class Finding(NamedTuple):
+    """What staging stores of one alert."""
+
+    time: int
+    """Milliseconds since the epoch."""
+    region: str
+    account_id: str
+    event_day: str
+    """The alert's own UTC day: yyyymmdd."""
+    rule: str
+    """JSON that the findings of a rule share; this and the next two: see `schemas.parts`."""
+    scene: str
+    """JSON that the findings about one host, container and user share."""
+    body: str
+    """JSON that is the finding's own, without `raw_data` and `unmapped`."""
+    raw_data: str
+    """The record's value exactly as received."""
+    unmapped: str
+    """A JSON object of strings; `{}` if there is nothing."""
+
+
+class Reject(NamedTuple):
+    """Why a record cannot become a finding, in a sentence."""
+
+    reason: str
+
+
+class Filtered:
+    """The alert is under the minimum priority; there is one, `FILTERED`."""
+
+    __slots__ = ()
+
+
+FILTERED: Final = Filtered()
+
+_decode = msgspec.json.Decoder().decode
+
+
+class Mapping:
+    """The mapping for one set of options. Safe to share between threads."""
+
+    def __init__(self, options: Options) -> None:
+        """Raise ValueError, with what to set instead, for options that make no sense."""
+        _check(options)
+        self._options = options
+        self._release = RELEASES[options.ocsf_version]
+        made: Any = detection_finding
+        if options.event_class == "security_finding":
+            self._release = replace(self._release, names=security_finding.NAMES)
+            made = security_finding
+        self._class = made
+        self._product = Product(options.product_version, options.tenant_uid)
+        self._minimum = _RANKS[options.minimum_priority.lower()]
+        self._filters = self._minimum < _RANKS["debug"]
+        self._here = (options.region, options.account_id)
+        self._rules: dict[RuleKey, str] = {}
+        self._scenes: dict[tuple[Shape, tuple[Any, ...], str, str | None], Scene] = {}
+        self.columns: Dictionary[str, str] = tables.columns(
+            options.event_class, options.ocsf_version
+        )
+        self.structures = structures(options.event_class, options.ocsf_version)
+        """The structure of each part of a finding, as DuckDB's `from_json` wants it."""
+        self.version = _version(options)
+
+    def map(self, value: bytes | None, timestamp: int) -> Finding | Reject | Filtered:
+        """What becomes of a record; `timestamp` is Kafka's, in milliseconds, -1 if it has none."""
+        if not value:
+            return Reject("The value is empty.")
+        try:
+            return self._map(value, timestamp)
+        except UnicodeDecodeError:
+            return Reject("The value is not UTF-8.")
+        except NotAnAlertError as error:
+            return Reject(str(error))
+        except Exception as error:  # A record is never fatal, not even by a fault of ours.
+            return Reject(f"The mapping failed, please report it: {error!r}")
+        finally:
+            if len(value) > _MOST_REMEMBERED:
+                forget()
+
+    def _map(self, value: bytes, timestamp: int) -> Finding | Filtered:
+        raw = value.decode()
+        alert = decode(raw)
+        if self._filters and _RANKS.get(alert.priority.lower(), 0) > self._minimum:
+            return FILTERED
+        moment = parse(alert.time) if alert.time else _moment_of_fields(alert)
+        if moment is None:
+            raise NotAnAlertError("The alert has no valid time.")
+        long: dict[str, str] = {}
+        limit = self._release.text_limit
+        if limit is not None and len(raw) > limit:
+            long = shorten(alert, limit)
+            long[spare_key("raw_data", long, alert.output_fields or ())] = raw
+        parts, unmapped = self._build(alert, Received(raw, len(value), timestamp), moment)
+        region, account_id = self._here
+        if self._options.location == "alert":
+            region, account_id = self._named_by(alert.output_fields or {})
+        text = quote(unmapped | long) if unmapped or long else "{}"
+        return Finding(moment.ms, region, account_id, moment.day, *parts, raw, text)
+
+    def finding(self, value: bytes | None, timestamp: int) -> dict[str, Any] | Reject | Filtered:
+        """The whole OCSF finding as plain data; see `map`."""
+        found = self.map(value, timestamp)
+        if not isinstance(found, Finding):
+            return found
+        time = {"time": found.time, "time_dt": of_milliseconds(found.time)}
+        rule, scene, body = map(_decode, (found.rule, found.scene, found.body))
+        finding = joined(self._options.event_class, rule, scene, body | time)
+        limit = self._release.text_limit
+        if limit is None or len(found.raw_data) <= limit:
+            finding["raw_data"] = found.raw_data
+        unmapped = _decode(found.unmapped)
+        if unmapped:
+            finding["unmapped"] = unmapped
+        return {name: finding[name] for name in self.columns if name in finding}
+
+    def select(self, rows: str) -> str:
+        """SQL that turns `rows` into the OCSF columns; see `parts.select`."""
+        options = self._options
+        limit = self._release.text_limit
+        return select(options.event_class, options.ocsf_version, limit, rows)
+
+    def _build(
+        self, alert: Alert, received: Received, moment: Moment
+    ) -> tuple[tuple[str, str, str], dict[str, str]]:
+        """The parts and the unmapped of an alert."""
+        given = alert.output_fields or {}
+        release = self._release
+        small = received.size <= _MOST_REMEMBERED
+        shape = shape_of(tuple(given)) if small else Shape(tuple(given))
+        uid = alert.uuid or uuid5_of(
+            alert.hostname or "", alert.time or "", alert.rule, alert.output or received.text
+        )
+        fields = present(given, shape.others)
+        source = _source(alert, fields)
+        draft = Draft(fields, shape, source, uid, moment.ns, release.names)
+        if shape.echoes:
+            _drop_echoes(draft, moment)
+        scene = self._scene_of(given, shape, source, hostname_of(alert, fields), small)
+        scene.begin(draft)
+        for build, names in shape.builders:
+            for name in names:
+                if name in fields:
+                    build(draft, release)
+                    break
+        feature = fields.pop("evt.pluginname", source)
+        body = self._class.body_of(alert, draft, scene, received, release)
+        profiles = self._class.profiles_of(draft, scene, release)
+        key = RuleKey(alert.rule, alert.priority, source, feature, alert.tags or (), profiles)
+        rule = self._rules.get(key) or self._new_rule(key, small)
+        return (rule, scene.text, quote(body)), draft.unmapped() if fields else {}
+
+    def _scene_of(
+        self, given: dict[str, Any], shape: Shape, source: str, hostname: str | None, small: bool
+    ) -> Scene:
+        """What is kept for an alert's host, pod and user, or made for them now."""
+        key = (shape, shape.repeating_values(given), source, hostname)
+        try:
+            scene = self._scenes.get(key)
+        except TypeError:  # A list or an object, which is no key.
+            return self._new_scene(key)
+        if scene is not None:
+            for place, kind in scene.numbers:
+                if key[1][place].__class__ is not kind:
+                    return self._new_scene(key)
+            return scene
+        scene = self._new_scene(key)
+        # 0.0 and -0.0 are equal too, and of one class.
+        if small and float not in map(type, key[1]):
+            if len(self._scenes) >= _MOST_KEPT:
+                self._scenes.clear()
+            self._scenes[key] = scene
+        return scene
+
+    def _new_scene(self, key: tuple[Shape, tuple[Any, ...], str, str | None]) -> Scene:
+        shape, values, source, hostname = key
+        scene = Scene(values, shape, source, hostname, self._release)
+        scene.text = quote(self._class.scene_of(scene, self._release))
+        return scene
+
+    def _new_rule(self, key: RuleKey, small: bool) -> str:
+        rule = quote(self._class.rule_of(key, self._release, self._product))
+        if small:
+            if len(self._rules) >= _MOST_RULES:
+                self._rules.clear()
+            self._rules[key] = rule
+        return rule
+
+    def _named_by(self, given: dict[str, Any]) -> tuple[str, str]:
+        """The region and account that an alert names, each where it is a valid one."""
+        region, account_id = self._here
+        named = given.get("ct.region")
+        if isinstance(named, str) and _REGION.fullmatch(named):
+            region = named
+        for field in ("ct.recipientaccountid", "ct.user.accountid"):
+            named = given.get(field)
+            if isinstance(named, str) and _ACCOUNT.fullmatch(named):
+                account_id = named
+                break
+        return region, account_id
+
+
+def _check(options: Options) -> None:
+    versions = _CLASSES.get(options.event_class)
+    if versions is None:
+        raise ValueError(
+            f"No OCSF class {options.event_class!r}; choose one of {', '.join(_CLASSES)}."
+        )
+    if options.ocsf_version not in versions:
+        raise ValueError(
+            f"No OCSF {options.ocsf_version!r} for {options.event_class};"
+            f" choose one of {', '.join(versions)}."
+        )
+    if options.minimum_priority.lower() not in _RANKS:
+        raise ValueError(
+            f"No priority {options.minimum_priority!r}; choose one of {', '.join(PRIORITIES)}."
+        )
+    if options.location not in ("settings", "alert"):
+        raise ValueError(f"No location {options.location!r}; choose settings or alert.")
+
+
+def _version(options: Options) -> str:
+    values = [getattr(options, field.name) for field in fields(options)]
+    digest = hashlib.sha256(quote(values).encode()).hexdigest()[:8]
+    return f"{MAPPING_VERSION}-{options.event_class}-{options.ocsf_version}-{digest}"
+
+
+def _moment_of_fields(alert: Alert) -> Moment | None:
+    for field in TIMES:
+        value = (alert.output_fields or {}).get(field)
+        if value.__class__ is int and abs(value) < 100 * INT64:
+            return of_nanoseconds(value)
+    return None
+
+
+def _source(alert: Alert, given: dict[str, Any]) -> str:
+    """The alert's source; falcosidekick writes "syscalls" where Falco gave none."""
+    source = alert.source or given.get("evt.source") or "syscalls"
+    if source in ("syscalls", "syscall"):
+        return "internal" if alert.rule.startswith("Falco internal:") else "syscall"
+    return str(source)
+
+
+def _drop_echoes(draft: Draft, moment: Moment) -> None:
+    """Drop the fields that only repeat the alert's own time or source."""
+    given = draft.fields
+    for field in draft.shape.echoes:
+        value = given.get(field)
+        if value == moment.ns or (value.__class__ is str and parse(value) == moment):
+            del given[field]
+    if given.get("evt.source") == draft.source:
+        del given["evt.source"]

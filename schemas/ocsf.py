@@ -1,0 +1,191 @@
+"""What the event classes share: releases, severity, confidence, and what a value must look like.
+
+Owns the facts of the OCSF releases falcolake writes. Everything here is a pure function of its
+arguments; the caches only remember answers. Source: the schema at https://schema.ocsf.io, releases
+1.1.0 and 1.8.0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import ip_address
+from posixpath import dirname
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import msgspec
+
+INT32 = 2**31
+INT64 = 2**63
+
+PRIORITIES = (
+    "emergency",
+    "alert",
+    "critical",
+    "error",
+    "warning",
+    "notice",
+    "informational",
+    "debug",
+)
+"""Falco's priorities, most severe first. "info" is an alias that Falco also takes."""
+
+# The order of falcosidekick's own Security Lake output, so that old and new data compare.
+SEVERITY_IDS = MappingProxyType(dict(zip(PRIORITIES, (6, 6, 5, 4, 3, 2, 1, 1), strict=True)))
+SEVERITIES = ("Unknown", "Informational", "Low", "Medium", "High", "Critical", "Fatal")
+CONFIDENCES = ("Unknown", "Low", "Medium", "High")
+MATURITY_CONFIDENCE_IDS = MappingProxyType(
+    {
+        "maturity_stable": 3,
+        "maturity_incubating": 2,
+        "maturity_sandbox": 1,
+        "maturity_deprecated": 1,
+    }
+)
+
+OBSERVABLE_TYPES = MappingProxyType(
+    {
+        1: "Hostname",
+        2: "IP Address",
+        4: "User Name",
+        7: "File Name",
+        8: "Hash",
+        9: "Process Name",
+        10: "Resource UID",
+        13: "Command Line",
+        15: "Process ID",
+        16: "HTTP User-Agent",
+        35: "Account Object: uid",
+        45: "File Path",
+        99: "Container ID",
+    }
+)
+
+
+OTHER_FILE = "evidences[1:].file.name"
+"""The files of all evidences but the first: one class has them elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """One OCSF release: its number and the differences that matter to a Falco finding."""
+
+    version: str
+    modern: bool
+    """1.4 and later: container, user, url, http_request, tls in evidences; ancestry; is_alert."""
+    text_limit: int | None
+    """The most characters a string may have, if the release limits it."""
+    names: Mapping[str, str] = field(default_factory=lambda: {OTHER_FILE: "evidences[].file.name"})
+    """Observables whose attribute has another path in the class at hand."""
+
+
+RELEASES = MappingProxyType(
+    {
+        "1.1.0": Release("1.1.0", modern=False, text_limit=65_535),
+        "1.8.0": Release("1.8.0", modern=True, text_limit=None),
+    }
+)
+
+_HOSTNAME = re.compile(
+    r"(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])\.)*"
+    r"(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])"
+)
+_EMAIL = re.compile(r"[a-zA-Z0-9_.+-]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9.-]+")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_HASHES = MappingProxyType({32: (1, "MD5"), 40: (2, "SHA-1"), 64: (3, "SHA-256")})
+_HEX = re.compile(r"[0-9a-fA-F]+")
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json_of(value: Any) -> msgspec.Raw:
+    """`value` as JSON, to stand in a finding as it is: what repeats is encoded once."""
+    return msgspec.Raw(_encode(value))
+
+
+_Answer = TypeVar("_Answer")
+_remembering: list[Any] = []
+
+
+def remembered(function: Callable[..., _Answer]) -> Callable[..., _Answer]:
+    """Keep the last answers of a pure function of strings, until `forget`."""
+    kept = lru_cache(4096)(function)
+    _remembering.append(kept)
+    return kept
+
+
+def forget() -> None:
+    """Let go of every answer kept: after a large alert, so that memory stays bounded."""
+    for kept in _remembering:
+        kept.cache_clear()
+
+
+@remembered
+def is_hostname(text: str) -> bool:
+    """Whether `text` is a host name by the rule of OCSF before 1.4 (valid in every release)."""
+    # The expression backtracks badly on long input; no host name is longer than 255.
+    return len(text) <= 255 and _HOSTNAME.fullmatch(text) is not None
+
+
+@remembered
+def is_ip(text: str) -> bool:
+    """Whether `text` is an IPv4 or IPv6 address, without zone, as `ip_t` wants it."""
+    if len(text) > 40 or "%" in text:
+        return False
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_email(text: str) -> bool:
+    """Whether `text` is an e-mail address that every release's `email_t` takes."""
+    return len(text) <= 320 and _EMAIL.fullmatch(text) is not None
+
+
+def is_uuid(text: str) -> bool:
+    """Whether `text` is a UUID in its 36-character form."""
+    return _UUID.fullmatch(text) is not None
+
+
+def fingerprint(digest: str) -> dict[str, Any] | None:
+    """A `fingerprint` object of a hexadecimal digest, with or without "sha256:" before it.
+
+    None if it is no MD5, SHA-1 or SHA-256.
+    """
+    digest = digest.removeprefix("sha256:")
+    algorithm = _HASHES.get(len(digest))
+    if algorithm is None or _HEX.fullmatch(digest) is None:
+        return None
+    return {"algorithm_id": algorithm[0], "algorithm": algorithm[1], "value": digest}
+
+
+def file_of(path: str, type_id: int = 1, type_: str = "Regular File") -> dict[str, Any]:
+    """A `file` object of a path."""
+    file: dict[str, Any] = {
+        "name": path.rstrip("/").rpartition("/")[2] or path,
+        "path": path,
+        "type_id": type_id,
+        "type": type_,
+    }
+    if folder := dirname(path.rstrip("/")):
+        file["parent_folder"] = folder
+    return file
+
+
+@remembered
+def executable(path: str) -> msgspec.Raw:
+    """The `file` object of a program, as JSON."""
+    return json_of(file_of(path))
+
+
+@remembered
+def observable(name: str, type_id: int, value: str) -> msgspec.Raw:
+    """An `observable` object, as JSON."""
+    type_ = OBSERVABLE_TYPES[type_id]
+    return json_of({"name": name, "type_id": type_id, "type": type_, "value": value})

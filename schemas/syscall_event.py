@@ -1,0 +1,48 @@
+"""The event itself: the syscall, its result and its arguments → `api` and `data`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from schemas.draft import ANY, Draft, Row, plain
+from schemas.ocsf import Release, json_of, remembered
+
+_API = "evidences[].api"
+
+ROWS = (
+    Row("evt.type", (f"{_API}.operation",), "Syscall source only."),
+    Row("syscall.type", (f"{_API}.operation",), "If there is no evt.type."),
+    Row("evt.res", (f"{_API}.response.error", f"{_API}.response.message"), "SUCCESS: message."),
+    Row("evt.rawres", (f"{_API}.response.code",), "If it is an int32.", ANY),
+    Row("evt.arg*", ("evidences[].data",), "One JSON object keyed by the Falco name.", ANY),
+)
+
+
+def build(draft: Draft, release: Release) -> None:
+    """Add the syscall with its result, and its arguments."""
+    fields = draft.fields
+    evidence = draft.evidence
+    if draft.source == "syscall" and "api" not in evidence:
+        operation = draft.first("evt.type", "syscall.type")
+        if operation is not None:
+            result = fields.pop("evt.res", None)
+            code = draft.integer("evt.rawres") if "evt.rawres" in fields else None
+            evidence["api"] = _api_of(operation, result, code)
+    data = {field: plain(fields.pop(field)) for field in draft.shape.arguments if field in fields}
+    if data:
+        evidence["data"] = {**evidence["data"], **data} if "data" in evidence else data
+
+
+@remembered
+def _api_of(operation: str, result: str | None, code: int | None) -> msgspec.Raw:
+    api: dict[str, Any] = {"operation": operation, "service": {"name": "syscall"}}
+    response: dict[str, Any] = {}
+    if result is not None:
+        response["message" if result == "SUCCESS" else "error"] = result
+    if code is not None:
+        response["code"] = code
+    if response:
+        api["response"] = response
+    return json_of(api)

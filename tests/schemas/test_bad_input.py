@@ -1,0 +1,196 @@
+"""Whatever a record holds, the mapping answers: with a reject that says why, or with a finding."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from schemas.mapping import FILTERED, Finding, Mapping, Options, Reject
+from tests.schemas.ocsf_schema import errors
+from tests.schemas.staged import stage
+
+MAPPING = Mapping(Options())
+ALERT = {
+    "hostname": "node-1",
+    "output": "Something happened",
+    "output_fields": {"proc.name": "sh"},
+    "priority": "Warning",
+    "rule": "Something",
+    "source": "syscall",
+    "tags": ["T1059"],
+    "time": "2026-07-04T20:46:44.180672852Z",
+}
+
+
+def value(**changes: Any) -> bytes:
+    return json.dumps({**ALERT, **changes}).encode()
+
+
+def without(key: str) -> bytes:
+    return json.dumps({name: item for name, item in ALERT.items() if name != key}).encode()
+
+
+REJECTS = {
+    "null": (None, "The value is empty."),
+    "empty": (b"", "The value is empty."),
+    "invalid UTF-8": (b'{"rule": "\xff"}', "The value is not UTF-8."),
+    "encoded surrogate": (b'{"rule": "\xed\xa0\x80"}', "The value is not UTF-8."),
+    "text": (b"hello", "The value is not JSON."),
+    "NUL": (b"\0", "The value is not JSON."),
+    "half an alert": (value()[:-10], "The value is not JSON."),
+    "NaN": (value(output_fields={"a": 1}).replace(b"1}", b"NaN}"), "The value is not JSON."),
+    "two alerts": (value() + value(), "The value is not JSON."),
+    "list": (b"[1]", "The value is JSON, but not an object."),
+    "number": (b"7", "The value is JSON, but not an object."),
+    "string": (b'"alert"', "The value is JSON, but not an object."),
+    "null literal": (b"null", "The value is JSON, but not an object."),
+    "no rule": (without("rule"), "The alert has no rule."),
+    "empty rule": (value(rule=""), "The alert has no rule."),
+    "null rule": (value(rule=None), "The alert has no rule."),
+    "list for rule": (value(rule=["a"]), "The alert's rule is not a string."),
+    "no priority": (without("priority"), "The alert has no priority."),
+    "number for priority": (value(priority=3), "The alert's priority is not a string."),
+    "no time": (without("time"), "The alert has no valid time."),
+    "time of day": (value(time="20:46:44"), "The alert has no valid time."),
+    "number for time": (value(time=1), "The alert has no valid time."),
+    "year 0": (value(time="0000-01-01T00:00:00Z"), "The alert has no valid time."),
+    "month 13": (value(time="2026-13-01T00:00:00Z"), "The alert has no valid time."),
+    "past 9999": (value(time="9999-12-31T23:59:59-01:00"), "The alert has no valid time."),
+    "week date": (value(time="2026-W27-6T20:46:44Z"), "The alert has no valid time."),
+    "brackets": (b"[" * 10_000, "The value is nested too deeply."),
+    "deep alert": (
+        value().replace(b'"sh"', b"[" * 10_000 + b"]" * 10_000),
+        "The value is nested too deeply.",
+    ),
+    "deep enough": (
+        value().replace(b'"sh"', b"[" * 101 + b"]" * 101),
+        "The value is nested too deeply.",
+    ),
+    "log that is no JSON": (b'{"log": "starting up"}', "The value is not JSON."),
+    "empty wrapping": (b'{"log": null}', "The alert has no rule."),
+    "long rule": (value(rule="r" * 70_000), "The alert's rule is longer than 65,535 characters."),
+}
+
+
+@pytest.mark.parametrize(("record", "reason"), REJECTS.values(), ids=REJECTS)
+def test_a_reject_says_why(record: bytes | None, reason: str) -> None:
+    assert MAPPING.map(record, 0) == Reject(reason)
+
+
+FINDINGS = {
+    "unknown priority": value(priority="Sometime"),
+    "string for output_fields": value(output_fields="a=b"),
+    "list for output_fields": value(output_fields=[1]),
+    "null everywhere": value(
+        output_fields=None, tags=None, source=None, hostname=None, output=None
+    ),
+    "numbers for tags": value(tags=[1, 2]),
+    "string for tags": value(tags="T1059"),
+    "numbers for texts": value(output=7, hostname=8, source=9, uuid=10),
+    "objects for texts": value(output={}, hostname=[], source={"a": []}),
+    "lone surrogate": value(output_fields={"proc.name": "X"}).replace(b"X", b"\\ud800"),
+    "lone surrogate in rule": value(rule="X").replace(b"X", b"\\udfff"),
+    "10^400": value(output_fields={"proc.pid": 1}).replace(b": 1}", b": 1" + b"0" * 400 + b"}"),
+    "1e400": value(output_fields={"proc.pid": 1}).replace(b": 1}", b": 1e400}"),
+    "10,000 digits": value(output_fields={"a": 1}).replace(b": 1}", b": " + b"9" * 10_000 + b"}"),
+    "year 1": value(time="0001-01-01T00:00:00Z"),
+    "year 9999": value(time="9999-12-31T23:59:59.999999999Z"),
+    "NUL": value(rule="a\0b", hostname="\0", output_fields={"a\0": "\0", "proc.name": "\0"}),
+    "quotes and slashes": value(
+        output_fields={"ct.region": "../'\"/x", "ct.recipientaccountid": "1/../2"}
+    ),
+    "large field": value(output_fields={"proc.cmdline": "x" * 1_000_000}),
+    "large message": value(output="x" * 1_000_000),
+    "large tags": value(tags=["x" * 1_000_000]),
+    "large texts": value(uuid="u" * 70_000, hostname="h" * 70_000, source="s" * 70_000),
+    "two large parts": value(
+        output_fields={"s3.bucket": "b" * 40_000, "s3.key": "k" * 40_000, "ct.name": "x"}
+    ),
+    "two middling parts": value(
+        output_fields={"s3.bucket": "b" * 32_703, "s3.key": "k" * 32_703, "ct.name": "x"}
+    ),
+    "many fields": value(output_fields={f"custom.{n}": "x" * 100 for n in range(5_000)}),
+    "escapes": value(output='\\"\n\t\r\u2028\x7f'),
+    "duplicate keys": b'{"rule":"a","rule":"b",' + value()[1:-1] + b',"priority":"Debug"}',
+    "space around": b" \r\n" + value() + b"\n",
+}
+
+
+@pytest.mark.parametrize("version", ["1.1.0", "1.8.0"])
+@pytest.mark.parametrize("record", FINDINGS.values(), ids=FINDINGS)
+def test_odd_alerts_are_valid_findings_that_duckdb_takes(record: bytes, version: str) -> None:
+    mapping = Mapping(Options(ocsf_version=version, location="alert"))
+    found = mapping.map(record, 0)
+    finding = mapping.finding(record, 0)
+
+    assert isinstance(found, Finding), found
+    assert isinstance(finding, dict)
+    assert errors("detection_finding", finding) == []
+    assert (found.region, found.account_id) == ("us-east-1", "000000000000")
+    assert len(found.event_day) == 8
+    assert found.event_day.isdecimal()
+    whole = finding.get("raw_data") or finding["unmapped"]["raw_data"]
+    assert whole == found.raw_data == record.decode()
+    database, select = stage(mapping, [found])
+    row = database.execute(select).fetchone()
+    columns = dict(zip(mapping.columns, row, strict=True))
+    assert columns["time"] == finding["time"]
+    assert columns["unmapped"] == finding.get("unmapped")
+    assert columns["raw_data"] == finding.get("raw_data")
+    assert columns["message"] == finding.get("message")
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
+@example(b'{"rule":{},"priority":{},"time":{}}')
+def test_bytes_of_any_kind_are_answered(record: bytes) -> None:
+    assert isinstance(MAPPING.map(record, -1), Finding | Reject)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(changes=st.dictionaries(st.sampled_from([*ALERT, "uuid", "message", "log"]), json_values))
+def test_values_of_any_type_are_answered(changes: dict[str, Any]) -> None:
+    finding = MAPPING.finding(value(**changes), -1)
+
+    if isinstance(finding, dict):
+        assert errors("detection_finding", finding) == []
+    else:
+        assert isinstance(finding, Reject)
+
+
+def test_a_priority_under_the_minimum_is_filtered() -> None:
+    mapping = Mapping(Options(minimum_priority="Warning"))
+
+    answers = [
+        mapping.map(value(priority=name), 0)
+        for name in ("Emergency", "error", "WARNING", "Sometime", "Notice", "info", "Debug")
+    ]
+
+    assert [answer is FILTERED for answer in answers] == [False] * 4 + [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(event_class="finding"), "No OCSF class 'finding'"),
+        (Options(ocsf_version="1.2.0"), "No OCSF '1.2.0' for detection_finding"),
+        (Options(minimum_priority="high"), "No priority 'high'"),
+        (Options(location="moon"), "No location 'moon'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: Options, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Mapping(options)

@@ -1,0 +1,162 @@
+"""Every key and field of an alert is explained, and what is said is true of its finding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from schemas.columns import paths
+from schemas.explain import Explanation, explain
+from schemas.mapping import FILTERED, Mapping, Options, Reject
+from schemas.security_finding import places_of
+from tests.schemas.fields import alerts, encode
+from tests.schemas.samples import SAMPLES, SHELL, native
+
+KINDS = [
+    ("detection_finding", "1.1.0"),
+    ("detection_finding", "1.8.0"),
+    ("security_finding", "1.1.0"),
+]
+OLD, NEW, LEGACY = MAPPINGS = [Mapping(Options(event_class=c, ocsf_version=v)) for c, v in KINDS]
+PLAIN = {"rule": "Anything", "priority": "Notice", "time": "2026-07-04T20:46:44.180672852Z"}
+
+
+def lines(mapping: Mapping, **changes: Any) -> dict[str, Explanation]:
+    found = explain(mapping, encode({**PLAIN, **changes}))
+    assert isinstance(found, list), found
+    return {line.field: line for line in found}
+
+
+def fields(mapping: Mapping, **output_fields: Any) -> dict[str, Explanation]:
+    given = {name.replace("__", "."): value for name, value in output_fields.items()}
+    return lines(mapping, output_fields=given)
+
+
+@pytest.mark.parametrize("mapping", MAPPINGS, ids=["-".join(kind) for kind in KINDS])
+@pytest.mark.parametrize("name", SAMPLES)
+def test_every_key_and_field_has_its_line_in_order(name: str, mapping: Mapping) -> None:
+    found = explain(mapping, native(SAMPLES[name]))
+
+    keys = [line.field for line in found][: -len(SAMPLES[name]["output_fields"])]
+    assert [line.field for line in found[len(keys) :]] == list(SAMPLES[name]["output_fields"])
+    assert set(keys) == {key for key, value in SAMPLES[name].items() if value} - {"output_fields"}
+    assert all(line.attributes or line.why for line in found)
+    assert all(line.why for line in found if line.attributes in ((), ("unmapped",)))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(alert=alerts())
+def test_what_is_said_is_true_of_every_alert(kind: tuple[str, str], alert: dict[str, Any]) -> None:
+    mapping = MAPPINGS[KINDS.index(kind)]
+    finding = mapping.finding(encode(alert), -1)
+    known = paths(*kind)
+    given_fields = alert.get("output_fields", {})
+    found = explain(mapping, encode(alert))
+
+    for line in found[len(found) - len(given_fields) :]:
+        unmapped = line.field in finding.get("unmapped", {})
+        assert (line.attributes == ("unmapped",)) == unmapped, line
+        if not unmapped:
+            for name in line.attributes:
+                assert name in known or name.startswith("evidence."), line
+
+
+def test_it_says_where_and_why() -> None:
+    found = {line.field: line for line in explain(OLD, native(SHELL))}
+
+    assert found["proc.name"].attributes == ("evidences[].process.name", "actor.process.name")
+    assert found["container.name"].attributes == ("evidences[].process.container.name",)
+    assert found["proc.cwd"].attributes == ("unmapped",)
+    assert found["proc.cwd"].why == "OCSF 1.1.0 has no evidences[].process.working_directory."
+    assert found["container.privileged"].why == "OCSF has no place for it."
+    assert found["container.id"][2:] == ((), "It repeats another value.")
+    assert found["user.loginname"] == ("user.loginname", "<NA>", (), "The field has no value.")
+    assert found["tags"].attributes == (
+        "metadata.labels[]",
+        "finding_info.attacks[]",
+        "finding_info.types[]",
+        "confidence_id",
+        "confidence",
+    )
+
+
+def test_each_class_and_release_names_its_own_attributes() -> None:
+    given_fields = {"proc__name": "sh", "proc__cwd": "/root", "container__id": "3ad7b26ded6d"}
+    old, new, legacy = (fields(mapping, **given_fields) for mapping in MAPPINGS)
+
+    assert old["container.id"].attributes == ("evidences[].process.container.uid",)
+    assert new["container.id"].attributes == ("evidences[].container.uid",)
+    assert legacy["container.id"].attributes == ("evidence.process.container.uid",)
+    assert new["proc.cwd"].attributes == ("evidences[].process.working_directory",)
+    assert legacy["proc.name"].attributes == ("process.name", "evidence.process.name")
+    assert legacy["rule"].attributes == (
+        "finding.title",
+        "analytic.name",
+        "analytic.uid",
+        "metadata.event_code",
+    )
+    assert lines(LEGACY, hostname="node-1")["hostname"].attributes == (
+        "metadata.loggers[].device.hostname",
+        "resources[].name",
+        "resources[].uid",
+    )
+
+
+def test_an_attribute_that_another_field_fills_is_not_claimed() -> None:
+    given_fields = {"fd__name": "/etc/shadow", "evt__arg__path": "shadow", "evt__type": "openat"}
+    found = fields(OLD, **given_fields)
+
+    assert found["fd.name"].attributes == ("evidences[].file.path",)
+    assert found["evt.arg.path"].attributes == ("evidences[].data",)
+
+
+def test_equal_values_of_two_fields_are_both_found() -> None:
+    found = fields(OLD, k8s__pod__name="web", k8smeta__pod__name="web")
+
+    assert found["k8s.pod.name"].attributes == found["k8smeta.pod.name"].attributes
+    assert found["k8s.pod.name"].attributes == ("resources[].name",)
+
+
+def test_a_value_that_does_not_fit_is_said_to_be_unmapped() -> None:
+    (line,) = [line for line in fields(OLD, proc__pid="many").values() if line.field == "proc.pid"]
+
+    assert line.attributes == ("unmapped",)
+    assert line.why.startswith("It does not fit evidences[].process.pid here.")
+
+
+def test_a_message_stands_before_the_output() -> None:
+    found = lines(OLD, message="Shell", output="20:46: Notice Shell")
+
+    assert found["message"].attributes == ("message", "finding_info.desc")
+    assert found["output"].attributes == ()
+    assert lines(OLD, output="Shell")["output"].attributes == ("message", "finding_info.desc")
+
+
+def test_what_is_no_finding_is_answered_as_the_mapping_answers() -> None:
+    assert explain(OLD, b"{}") == Reject("The alert has no rule.")
+    assert explain(Mapping(Options(minimum_priority="error")), encode(PLAIN)) is FILTERED
+
+
+@pytest.mark.parametrize(
+    ("attribute", "places"),
+    [
+        ("evidences[].process.pid", ("process.pid", "evidence.process.pid")),
+        ("evidences[].file.path", ("evidence.file.path", "evidence.others[].file.path")),
+        ("finding_info.analytic.name", ("analytic.name",)),
+        ("finding_info.attacks[].tactic.uid", ("attacks[].tactic.uid",)),
+        ("finding_info.data_sources[]", ("data_sources[]",)),
+        ("finding_info.title", ("finding.title",)),
+        ("device.hostname", ("metadata.loggers[].device.hostname",)),
+        ("actor.user.name", ()),
+        ("severity_id", ("severity_id",)),
+    ],
+)
+def test_a_security_finding_has_its_attributes_elsewhere(
+    attribute: str, places: tuple[str, ...]
+) -> None:
+    assert places_of(attribute) == places
+    in_columns = {name for name in places if not name.startswith("evidence.")}  # one JSON text
+    assert in_columns <= paths("security_finding", "1.1.0")
