@@ -1,0 +1,79 @@
+"""Where Apache Kafka comes from: `python -m streams.embedded.apache_jars` (`make kafka`).
+
+Maven fetches the jars of one version, named here and in pom.xml, into a cache folder of the
+checkout. They get there whole or not at all, so a second run has nothing to do.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from streams.errors import FalcolakeError, Misconfigured, Unavailable
+
+VERSION = "4.3.1"
+JARS = Path(__file__).parents[2] / ".cache" / f"kafka-{VERSION}"
+
+
+def find_program(name: str) -> str:
+    """Find `java` or `mvn` in the PATH; raises `Misconfigured` where it is not installed."""
+    program = shutil.which(name)
+    if program is None:
+        raise Misconfigured(
+            f"Apache Kafka needs `{name}`, which is not in the PATH",
+            "install Java 17 or newer and Maven, or use the embedded broker",
+        )
+    return program
+
+
+def find_jars() -> Path:
+    """Find the folder of the jars; raises `Misconfigured` where they have not been fetched."""
+    if not JARS.is_dir():
+        raise Misconfigured(
+            f"Apache Kafka {VERSION} is not in {JARS}",
+            "run `make kafka` in a checkout of falcolake, or use the embedded broker",
+        )
+    return JARS
+
+
+def fetch() -> None:
+    """Fetch the jars, unless they are there.
+
+    Raises `Misconfigured` without Java, or without Maven where it has to fetch them; `Unavailable`
+    when it cannot.
+    """
+    find_program("java")
+    if JARS.is_dir():
+        return
+    maven = find_program("mvn")
+    JARS.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{JARS.name}-", dir=JARS.parent) as scratch:
+        fetched = Path(scratch) / "jars"
+        command = [
+            *(maven, "--batch-mode", "--quiet", "-Dstyle.color=never"),
+            *("--file", str(Path(__file__).with_name("pom.xml")), f"-Dkafka.version={VERSION}"),
+            *("--strict-checksums", "dependency:copy-dependencies"),
+            *("-DincludeScope=runtime", f"-DoutputDirectory={fetched}"),
+        ]
+        if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
+            raise Unavailable(
+                f"Maven could not fetch Apache Kafka {VERSION}; its reason is above",
+                "again when the network and Maven's settings let it reach a repository",
+            )
+        fetched.rename(JARS)
+
+
+def main() -> int:
+    """Fetch the jars and tell where they are; 0 when they are there."""
+    try:
+        fetch()
+    except FalcolakeError as error:
+        print(f"Error: {error.message}\nTry: {error.hint}", file=sys.stderr)
+        return 1
+    print(f"Apache Kafka {VERSION} is in {JARS}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

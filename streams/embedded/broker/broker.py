@@ -1,0 +1,64 @@
+"""The broker's state without its network: the data directory, topics, groups.
+
+One process at a time may use a data directory; a lock file that the kernel releases with the
+process, however that ends, sees to it.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from streams.embedded.broker.catalog import Catalog
+from streams.embedded.broker.coordinator import Coordinator
+from streams.embedded.broker.errors import StartError
+from streams.embedded.broker.topics import Topics
+
+NODE_ID = 1
+
+
+class Broker:
+    """What handlers work on. `host` and `port` are where clients are told to connect."""
+
+    def __init__(self, directory: Path, default_partitions: int, *, auto_create: bool) -> None:
+        """Opens the data directory and reads back everything that was acknowledged."""
+        self.default_partitions = default_partitions
+        self.auto_create = auto_create
+        self.host, self.port = "", 0
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(directory)
+        self._catalog = Catalog(directory / "journal.jsonl")
+        self.topics = Topics(directory / "topics", self._catalog)
+        self.groups = Coordinator(self._catalog)
+
+    @property
+    def cluster_id(self) -> str:
+        """Names the data directory to clients."""
+        return self._catalog.cluster_id
+
+    def next_producer_id(self) -> int:
+        """An id for an idempotent producer."""
+        return self._catalog.next_producer_id()
+
+    def close(self) -> None:
+        """Forces everything to the disk itself and lets go of the directory."""
+        self.groups.close()
+        self.topics.close()
+        self._catalog.close()
+        os.close(self._lock)
+
+
+def _lock(directory: Path) -> int:
+    path = directory / "lock"
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = os.pread(lock, 20, 0).decode() or "unknown"
+        os.close(lock)
+        raise StartError(
+            f"{directory} is in use by another broker (process {owner}). "
+            "Stop that one or choose another data directory."
+        ) from error
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, str(os.getpid()).encode(), 0)
+    return lock

@@ -1,0 +1,86 @@
+"""Frames to requests and responses to frames, with kafka-python's message schemas.
+
+A frame is one message without its four length bytes. Decoding raises on malformed input
+(`MalformedFrame`); encoding fills what a response leaves out with the schema's defaults.
+"""
+
+import io
+import struct
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from streams.embedded.broker.errors import ErrorCode
+
+if TYPE_CHECKING:
+    from streams.embedded.broker.broker import Broker
+
+_PREFIX = struct.Struct(">hhi")
+
+
+class MalformedFrame(Exception):  # noqa: N818 - it is the client's fault
+    """The bytes are no request; nothing after them on that connection can be trusted."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request as a handler sees it; `body` is a kafka-python request."""
+
+    body: Any
+    version: int
+    client_id: str
+    client_host: str
+
+
+Handler = Callable[["Broker", Call], Awaitable[Any]]
+"""Answers with a kafka-python response; None means that the client expects no answer."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """An API this broker speaks: kafka-python's two schemas, the versions, who answers."""
+
+    request: Any
+    response: Any
+    versions: range
+    handler: Handler
+
+    @property
+    def key(self) -> int:
+        """The API's number in the protocol."""
+        return int(self.request.API_KEY)
+
+
+def read_prefix(frame: bytes | bytearray) -> tuple[int, int, int]:
+    """(API key, version, correlation id) of a request."""
+    if len(frame) < _PREFIX.size:
+        raise MalformedFrame(f"a frame of {len(frame)} bytes is too short for a request")
+    return _PREFIX.unpack_from(frame)
+
+
+def decode(request: Any, version: int, frame: bytes | bytearray) -> tuple[Any, str]:
+    """(body, client id) of a request whose schema and version are known."""
+    try:
+        stream = io.BytesIO(frame)
+        header = request.parse_header(stream, version=version)
+        body = request.decode(memoryview(frame)[stream.tell() :], version=version)
+    except Exception as error:
+        # The generated decoders raise whatever the first wrong byte leads to.
+        raise MalformedFrame(f"{request.name} v{version}: {error!r}") from error
+    return body, header.client_id or ""
+
+
+def encode(response: Any, version: int, correlation_id: int) -> bytes:
+    """The whole frame of a response, with its length in front."""
+    response.API_VERSION = version
+    response.with_header(correlation_id=correlation_id)
+    encoded: bytes = response.encode(header=True, framed=True)
+    return encoded
+
+
+def refusal(response: Any, version: int, code: ErrorCode) -> Any | None:
+    """The response that says only `code`; None where that version has no place for it."""
+    field = response.fields.get("error_code")
+    if field is None or version > response.max_version or not field.for_version_q(version):
+        return None
+    return response(error_code=code)

@@ -1,0 +1,269 @@
+"""`falcolake demo`: everything at work on one machine, and the proof that nothing is missing.
+
+The worker is the real one, a process of its own; its windows are just shorter. Everything lives in
+one directory and everything that runs is stopped at the end, after an error and after Ctrl-C.
+"""
+
+import os
+import shlex
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import duckdb
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from streams import audit, produce, status
+from streams.clock import now_ns
+from streams.embedded.ports import free_ports
+from streams.embedded.process import ServerProcess
+from streams.embedded.stack import EmbeddedStack
+from streams.errors import Corrupt, Unavailable
+from streams.lake_reader import LakeReader
+from streams.settings import Settings, load
+from streams.terminal import say
+
+GARBAGE = 0.005
+RATE = 1000.0
+LONGEST_SECONDS = 10.0
+"""Alerts a second, more if it would take longer: slow enough to make several windows."""
+PATIENCE_SECONDS = 60.0
+"""How long the worker may take from one step to the next."""
+
+_POLL_SECONDS = 0.3
+_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_OWN_VARIABLES = ("FALCOLAKE_", "AWS_", "KAFKA_")
+_SHORT_WINDOWS = {
+    "FALCOLAKE_WINDOW__INTERVAL": "2",
+    "FALCOLAKE_KAFKA__SESSION_TIMEOUT": "10",
+}
+
+# What an analyst looks at first. Each row is a name and how many findings have it.
+VIEWS = {
+    "severity": "SELECT severity, count(*) FROM lake GROUP BY severity, severity_id"
+    " ORDER BY severity_id DESC",
+    "ATT&CK tactic": "SELECT tactic, count(DISTINCT uid) AS n FROM ("
+    " SELECT metadata.uid AS uid, unnest(finding_info.attacks).tactic.name AS tactic FROM lake)"
+    " WHERE tactic IS NOT NULL GROUP BY tactic ORDER BY n DESC, tactic LIMIT 10",
+    "namespace": "SELECT namespace, count(DISTINCT uid) AS n FROM ("
+    " SELECT metadata.uid AS uid, unnest(resources).namespace AS namespace FROM lake)"
+    " WHERE namespace IS NOT NULL GROUP BY namespace ORDER BY n DESC, namespace LIMIT 10",
+    "rule": "SELECT finding_info.title || ' (' || severity || ')' AS rule, count(*) AS n FROM lake"
+    " GROUP BY rule ORDER BY n DESC, rule LIMIT 10",
+}
+
+
+def run(*, count: int = 5000, keep: Path | None = None, out: Console | None = None) -> None:
+    """Show the whole way of `count` alerts and print the proof.
+
+    Args:
+        count: how many records, a few of which are no alerts.
+        keep: a directory for the data; by default a temporary one that is removed.
+        out: where the tables and the proof go; by default standard output. Progress goes to
+            standard error.
+
+    Raises:
+        Corrupt: the proof failed.
+        Unavailable, Misconfigured: a part did not start, or the worker does not get on.
+    """
+    out = out or Console(highlight=False)
+    progress = Console(stderr=True, highlight=False)
+    began = time.monotonic()
+    with _stopped_by_signals(), ExitStack() as parts:
+        say("starting a Kafka broker and an S3 server")
+        stack = parts.enter_context(EmbeddedStack(keep))
+        environment = _environment(stack)
+        settings = load(environment=environment)
+        worker = _worker(stack, environment)
+        parts.callback(worker.stop)
+        parts.callback(_ignore_signals)
+        say("starting a worker")
+        worker.start(lambda: True)
+        _wait_until_working(settings, worker)
+        _publish(settings, count, progress)
+        _wait_until_shipped(settings, worker, progress)
+        worker.stop()
+        proof = _look_back(settings, stack, out)
+    out.print(f"Proved in {time.monotonic() - began:.0f} s: {proof}.", soft_wrap=True)
+    if keep is not None:
+        out.print(
+            f"kept: falcolake stack --data {shlex.quote(str(keep))} serves it again", soft_wrap=True
+        )
+
+
+def _environment(stack: EmbeddedStack) -> dict[str, str]:
+    """The worker's environment: this process's, without any setting or credentials of the user."""
+    settings_file = stack.data.absolute() / "falcolake.toml"
+    settings_file.touch()
+    (port,) = free_ports(1)
+    others = {
+        name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)
+    }
+    return {
+        **others,
+        **stack.environment(),
+        **_SHORT_WINDOWS,
+        "FALCOLAKE_CONFIG": str(settings_file),
+        "FALCOLAKE_WEB__PORT": str(port),
+    }
+
+
+def _publish(settings: Settings, count: int, progress: Console) -> None:
+    report = produce.run(
+        settings,
+        start_ns=now_ns(),
+        count=count,
+        rate=max(RATE, count / LONGEST_SECONDS),
+        garbage=GARBAGE,
+        out=progress,
+    )
+    if report.interrupted:
+        raise KeyboardInterrupt
+    if report.failed:
+        raise Unavailable(f"the broker did not take all alerts: {report}")
+    say(f"{report}")
+
+
+def _worker(stack: EmbeddedStack, environment: dict[str, str]) -> ServerProcess:
+    return ServerProcess(
+        "worker",
+        [sys.executable, "-P", "-m", "cli", "worker"],
+        log=stack.data / "worker.log",
+        environment=environment,
+    )
+
+
+def _wait_until_shipped(settings: Settings, worker: ServerProcess, progress: Console) -> None:
+    """Wait until the committed offsets are the ends of all partitions."""
+    columns = (
+        TextColumn("the worker ships"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=progress, disable=not progress.is_terminal) as bar:
+        task = bar.add_task("")
+        for found in _watch(settings, worker):
+            total = sum(partition.end for partition in found.partitions)
+            bar.update(task, total=total, completed=total - found.lag)
+            if found.lag == 0:
+                break
+    say(f"the worker has committed all {total:,} records")
+
+
+def _wait_until_working(settings: Settings, worker: ServerProcess) -> None:
+    """Wait until every partition has an owner."""
+    for found in _watch(settings, worker):
+        if all(partition.owner for partition in found.partitions):
+            return
+
+
+def _watch(settings: Settings, worker: ServerProcess) -> Iterator[status.Status]:
+    """Look again and again; give up when the worker has ended or nothing changes any more."""
+    before, deadline = None, 0.0
+    while True:
+        found = status.read(settings)
+        yield found
+        if found != before:
+            before, deadline = found, time.monotonic() + PATIENCE_SECONDS
+        if not worker.running or time.monotonic() > deadline:
+            raise _stuck(worker, found.lag)
+        time.sleep(_POLL_SECONDS)
+
+
+def _stuck(worker: ServerProcess, lag: int) -> Unavailable:
+    what = "does not get on" if worker.running else "has ended"
+    tail = "\n".join(f"  {line}" for line in worker.output().splitlines()[-5:])
+    return Unavailable(
+        f"the worker {what}, with {lag:,} records left", f"the end of its log:\n{tail}"
+    )
+
+
+def _look_back(settings: Settings, stack: EmbeddedStack, out: Console) -> str:
+    """Read the lake back: show it, and prove it. Returns what is proved; raises Corrupt."""
+    reader = LakeReader(settings.lake, stack.s3.client())
+    directory = stack.data / "read-back"
+    directory.mkdir(exist_ok=True)
+    files = []
+    for number, stored in enumerate(reader.objects()):
+        files.append(directory / f"{number:06d}.parquet")
+        reader.fetch(stored.key, files[-1])
+    distinct = 0
+    if files:
+        with duckdb.connect() as database:
+            database.read_parquet([f"{file}" for file in files]).create_view("lake")
+            _show(database, out)
+            distinct = _one(database, "SELECT count(DISTINCT metadata.uid) FROM lake")
+    found = audit.run(settings, reader=reader)
+    problems = [f"{problem.kind}: {problem.message}" for problem in found.problems]
+    ends = sum(partition.known.end for partition in found.partitions if partition.known)
+    counts = found.counts
+    if counts.records != ends:
+        problems.append(f"Kafka has {ends:,} records, the lake {counts.records:,}")
+    if counts.findings != distinct:
+        problems.append(f"{counts.findings:,} findings have {distinct:,} distinct ids")
+    if problems:
+        raise Corrupt(
+            "the proof failed:\n" + "\n".join(f"  {problem}" for problem in problems),
+            "falcolake demo --keep DIR keeps everything to look at",
+        )
+    return (
+        f"{counts.records:,} records = {counts.findings:,} findings + {counts.rejects:,} rejects"
+        f" + {counts.filtered:,} filtered; {found.objects:,} objects of {found.windows:,} windows,"
+        " contiguous and without overlap; every reject is a dead letter"
+    )
+
+
+def _one(database: duckdb.DuckDBPyConnection, query: str) -> Any:
+    row = database.execute(query).fetchone()
+    return row[0] if row else None
+
+
+def _show(database: duckdb.DuckDBPyConnection, out: Console) -> None:
+    *narrow, wide = (
+        _table(name, database.execute(query).fetchall()) for name, query in VIEWS.items()
+    )
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(*narrow)
+    out.print("\nFindings by")
+    out.print(grid, wide)
+
+
+def _table(name: str, rows: list[tuple[Any, ...]]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column(name, overflow="fold")
+    table.add_column(justify="right")
+    for value, count in rows:
+        table.add_row(Text(f"{value}"), f"{count:,}")
+    return table
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Make SIGTERM and SIGHUP end the demo as Ctrl-C does."""
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        signal.raise_signal(signal.SIGINT)  # to asyncio's handler while its loop runs
+
+    handlers = {signal.SIGINT: signal.default_int_handler, **dict.fromkeys(_STOP[1:], interrupt)}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+def _ignore_signals() -> None:
+    """Let nothing disturb the stopping, which is bounded."""
+    for number in _STOP:
+        signal.signal(number, signal.SIG_IGN)

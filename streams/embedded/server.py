@@ -1,0 +1,91 @@
+"""What the embedded servers have in common: a loopback port, a data directory, start and stop."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar, Self
+
+from streams.embedded.ports import HOST, comes_free, free_ports, is_free
+from streams.embedded.process import ServerProcess
+from streams.errors import Misconfigured, Unavailable
+
+_PATIENCE_SECONDS = 3.0  # for the server of a stack that was killed to stop
+
+
+class LoopbackServer(ABC):
+    """A server on loopback: a context manager that starts it and stops it.
+
+    With `port` 0 it takes a free port and keeps it: `stop()` or `kill()`, then `start()`, serves
+    the same address from the same directory again.
+    """
+
+    name: ClassVar[str]
+    start_timeout: ClassVar[float] = 30.0  # seconds
+
+    def __init__(self, data: Path, port: int = 0) -> None:
+        self.data = data.absolute()
+        self.port = port
+        self._process: ServerProcess | None = None
+        self._ports: list[int] = []
+
+    @property
+    def running(self) -> bool:
+        """Whether the server has been started and has not ended."""
+        return self._process is not None and self._process.running
+
+    def start(self) -> None:
+        """Start the server, unless it runs, and return when it answers.
+
+        Raises `Misconfigured` when somebody else holds the port asked for or uses the directory,
+        `Unavailable` when the server does not come up.
+        """
+        if self.running:
+            return
+        self.kill()  # one that ended by itself may hold its port a moment longer
+        asked = self.port
+        if asked and not comes_free(asked, _PATIENCE_SECONDS):
+            raise Misconfigured(
+                f"port {asked} on {HOST} is taken", f"choose another for the {self.name}"
+            )
+        for last in (False, False, True):
+            self.port = asked or free_ports(1)[0]
+            self._process, self._ports = self._prepare()
+            try:
+                self._process.start(self._answers, self.start_timeout)
+            except Unavailable:
+                self.kill()
+                self.port = asked
+                lost_race = not all(map(is_free, self._ports))
+                if last or not lost_race:
+                    raise
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop the server cleanly. Safe to call twice."""
+        if self._process is not None:
+            self._process.stop()
+
+    def kill(self) -> None:
+        """End the server at once, as kill -9 does."""
+        if self._process is not None:
+            self._process.kill()
+
+    def check(self) -> None:
+        """Raise `Unavailable`, quoting the end of the log, if the server has ended by itself."""
+        if self._process is not None:
+            self._process.check()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    @abstractmethod
+    def _prepare(self) -> tuple[ServerProcess, list[int]]:
+        """Make the process that serves `self.port`; return it and every port it will open."""
+
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Tell whether the server that was started is ready for its clients."""

@@ -1,0 +1,195 @@
+"""The embedded stack: broker, S3 server, topic and bucket, for `stack`, `demo` and the tests.
+
+Everything lives in one data directory and stops with the process that started it. A second run on
+the same directory finds its topics, records, offsets and objects again.
+"""
+
+import contextlib
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Literal, NoReturn, Self, TextIO
+
+from streams.embedded.apache import ApacheKafka
+from streams.embedded.kafka import EmbeddedKafka, KafkaServer
+from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3
+from streams.errors import Misconfigured
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_WATCH_SECONDS = 0.5
+
+BrokerName = Literal["embedded", "apache"]
+# Each with its directory: neither can read the other's files.
+_BROKERS: dict[BrokerName, tuple[type[KafkaServer], str]] = {
+    "embedded": (EmbeddedKafka, "kafka"),
+    "apache": (ApacheKafka, "apache-kafka"),
+}
+
+
+class EmbeddedStack:
+    """A context manager: on entry both servers run, and topics and bucket are there.
+
+    `data` None means a temporary directory that is removed on exit; a port of 0 a free port. The
+    broker "apache" needs what `streams.embedded.apache` says. With `advertised_port` the broker
+    tells its clients to connect there, where somebody must pass on what comes to `kafka_port`.
+    """
+
+    kafka: KafkaServer
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        kafka_port: int = 0,
+        s3_port: int = 0,
+        topic: str = "falco-events",
+        partitions: int = 4,
+        bucket: str = "falcolake",
+        broker: BrokerName = "embedded",
+        advertised_port: int = 0,
+    ) -> None:
+        self.topic = topic
+        self.bucket = bucket
+        self._partitions = partitions
+        self._ports = kafka_port, s3_port
+        self._broker = broker
+        self._advertised_port = advertised_port
+        self._given = data
+        self._parts = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        with contextlib.ExitStack() as parts:
+            self.data = (
+                self._given.absolute()
+                if self._given
+                else Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="falcolake-")))
+            )
+            _make_directory(self.data)
+            kafka_port, s3_port = self._ports
+            kafka, directory = _BROKERS[self._broker]
+            self.kafka = parts.enter_context(
+                kafka(self.data / directory, kafka_port, self._advertised_port)
+            )
+            self.s3 = parts.enter_context(EmbeddedS3(self.data / "s3", s3_port))
+            self.create_topic(self.topic, self._partitions)
+            self.s3.create_bucket(self.bucket)
+            self._parts = parts.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._parts.close()
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """The broker's address, `host:port`."""
+        return self.kafka.bootstrap
+
+    def create_topic(self, name: str, partitions: int) -> None:
+        """Create a topic of alerts with its control and dead-letter topics.
+
+        Those that exist are kept, and get more partitions where they have fewer than asked.
+        """
+        self.kafka.ensure_topics(
+            {name: partitions, f"{name}.control": 1, f"{name}.dead-letter": partitions}
+        )
+
+    def environment(self, topic: str | None = None, bucket: str | None = None) -> dict[str, str]:
+        """The settings and credentials with which falcolake and the AWS tools use this stack."""
+        return {
+            "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": self.kafka_bootstrap,
+            "FALCOLAKE_KAFKA__TOPIC": topic or self.topic,
+            "FALCOLAKE_LAKE__BUCKET": bucket or self.bucket,
+            "FALCOLAKE_LAKE__REGION": self.s3.region,
+            "FALCOLAKE_LAKE__ACCOUNT_ID": ACCOUNT_ID,
+            "FALCOLAKE_LAKE__ENDPOINT_URL": self.s3.endpoint_url,
+            "FALCOLAKE_STAGING__PATH": str(self.data / "staging"),
+            "AWS_ACCESS_KEY_ID": self.s3.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.s3.secret_access_key,
+            "AWS_SESSION_TOKEN": "",  # the caller's own would not fit this key
+            "AWS_REGION": self.s3.region,
+            "AWS_DEFAULT_REGION": self.s3.region,
+        }
+
+    def exports(self) -> str:
+        """The environment as lines that a POSIX shell can evaluate."""
+        return _export_lines(self.environment())
+
+    def check(self) -> None:
+        """Raise `Unavailable`, quoting the end of its log, if a server has ended by itself."""
+        self.kafka.check()
+        self.s3.check()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackOptions:
+    """What `falcolake stack` was asked for; the meanings are `EmbeddedStack`'s."""
+
+    data: Path | None = None
+    kafka_port: int = 0
+    s3_port: int = 0
+    topic: str = "falco-events"
+    partitions: int = 4
+    bucket: str = "falcolake"
+    broker: BrokerName = "embedded"
+
+
+class _Stop(BaseException):
+    """A signal asked the stack to stop."""
+
+
+def run(options: StackOptions, out: TextIO) -> None:
+    """Run a stack until SIGTERM, SIGINT or SIGHUP.
+
+    Once all is ready the export lines go to `out`, which then ends for its reader, so that
+    `eval "$(falcolake stack &)"` returns while the stack goes on. Words for people go to standard
+    error. Raises `Misconfigured` or `Unavailable` when a server does not start or ends by itself.
+    """
+    for number in _STOP_SIGNALS:
+        # A shell has background jobs ignore Ctrl-C, nohup hang-ups: that is meant to stay so.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
+    with contextlib.suppress(_Stop), EmbeddedStack(**asdict(options)) as stack:
+        _hand_over(stack, out)
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            stack.check()
+
+
+def _make_directory(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot use {path} as the data directory: {error.strerror}", "choose another"
+        ) from None
+
+
+def _hand_over(stack: EmbeddedStack, out: TextIO) -> None:
+    out.write(stack.exports())
+    out.write(_export_lines({"FALCOLAKE_STACK_PID": str(os.getpid())}))
+    out.flush()
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), out.fileno())
+    _say(
+        f"Kafka at {stack.kafka_bootstrap}, S3 at {stack.s3.endpoint_url}, data in {stack.data}."
+        f" Ctrl-C or `kill {os.getpid()}` stops both."
+    )
+
+
+def _stop(signum: int, frame: FrameType | None) -> NoReturn:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)  # nothing disturbs the stopping, which is bounded
+    raise _Stop
+
+
+def _export_lines(variables: dict[str, str]) -> str:
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)

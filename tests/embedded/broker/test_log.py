@@ -1,0 +1,186 @@
+"""The partition log and the journal by themselves, without a broker around them."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.embedded.broker.catalog import Catalog
+from streams.embedded.broker.configs import TopicConfig
+from streams.embedded.broker.errors import ErrorCode, Refusal, StartError
+from streams.embedded.broker.journal import Committed, Journal, OffsetsCommitted, TopicSet
+from streams.embedded.broker.log import PartitionLog
+
+
+def open_log(directory: Path, **config: str) -> PartitionLog:
+    overrides = {name.replace("_", "."): value for name, value in config.items()}
+    return PartitionLog(directory, TopicConfig(overrides))
+
+
+def test_a_log_cut_anywhere_keeps_every_whole_batch_before_the_cut(tmp_path, build_batch):
+    log = open_log(tmp_path / "log")
+    ends = [0]
+    for number in range(4):
+        log.append(build_batch(*[b"v"] * (number + 1)))
+        ends.append(log.size)
+    log.close()
+    (path,) = (tmp_path / "log").iterdir()
+    whole = path.read_bytes()
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        log = open_log(tmp_path / "log")
+        kept = max(end for end in ends if end <= cut)
+        assert log.size == path.stat().st_size == kept
+        assert log.end == sum(range(ends.index(kept) + 1))
+        log.close()
+
+
+def test_a_damaged_segment_ends_the_log(tmp_path, build_batch):
+    log = open_log(tmp_path / "log", segment_bytes="14")
+    for number in range(5):
+        log.append(build_batch(b"%d" % number))
+    log.close()
+    third = sorted((tmp_path / "log").iterdir())[2]
+    third.write_bytes(third.read_bytes()[:-1] + b"\xff")
+    log = open_log(tmp_path / "log", segment_bytes="14")
+    assert log.end == 2
+    assert log.append(build_batch(b"again")) == 2
+    log.close()
+    assert open_log(tmp_path / "log").end == 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 400), max_size=12),
+    segment_bytes=st.integers(14, 1500),
+    limit=st.integers(0, 2000),
+    reopen=st.booleans(),
+)
+def test_reading_in_any_steps_gives_every_batch_once(
+    tmp_path_factory, build_batch, sizes, segment_bytes, limit, reopen
+):
+    directory = tmp_path_factory.mktemp("log")
+    log = open_log(directory, segment_bytes=str(segment_bytes))
+    for number, size in enumerate(sizes):
+        assert log.append(build_batch(b"x" * size, b"y")) == 2 * number
+    if reopen:
+        log.close()
+        log = open_log(directory, segment_bytes=str(segment_bytes))
+    assert log.end == 2 * len(sizes)
+    offset, bases = 0, []
+    while offset < log.end:
+        data = log.read(offset, limit, first_always=True)
+        assert len(data) <= log.bytes_from(offset)
+        while data:
+            bases.append(int.from_bytes(data[:8], "big"))
+            data = data[int.from_bytes(data[8:12], "big") + 12 :]
+        offset = bases[-1] + 2
+    assert bases == list(range(0, 2 * len(sizes), 2))
+    log.close()
+
+
+def test_deleting_records_removes_only_whole_segments_before_them(tmp_path, build_batch):
+    log = open_log(tmp_path / "log", segment_bytes="14")
+    for _ in range(5):
+        log.append(build_batch(b"a", b"b"))
+    log.delete_before(5)
+    assert (log.start, log.end) == (5, 10)
+    assert len(list((tmp_path / "log").iterdir())) == 3
+    log.delete_before(10)
+    assert (log.start, log.end, log.size) == (10, 10, 0)
+    log.close()
+    log = open_log(tmp_path / "log")
+    assert (log.start, log.end) == (10, 10)
+
+
+def test_retention_lets_whole_segments_go_oldest_first(tmp_path, build_batch):
+    log = open_log(tmp_path / "log", segment_bytes="14", retention_ms="100")
+    for time in (1000, 2000, 1500, 3000):
+        log.append(build_batch(b"v", timestamps=[time]))
+    assert log.expired_before(now_ms=1050) == 0
+    assert log.expired_before(now_ms=1650) == 1
+    assert log.expired_before(now_ms=2200) == 3
+    assert log.expired_before(now_ms=9999) == 4
+
+
+def test_a_compacted_topic_loses_nothing_to_retention(tmp_path, build_batch):
+    log = open_log(tmp_path / "log", cleanup_policy="compact", retention_ms="1")
+    log.append(build_batch(b"v", timestamps=[1]))
+    assert log.expired_before(now_ms=9999) == 0
+
+
+def test_a_full_disk_refuses_the_batch_and_keeps_the_log_whole(tmp_path, build_batch, monkeypatch):
+    log = open_log(tmp_path / "log")
+    log.append(build_batch(b"first"))
+    before = log.read(0, 1 << 20, first_always=True)
+    write = os.pwrite
+    monkeypatch.setattr("os.pwrite", lambda file, data, at: write(file, data[:20], at))
+    with pytest.raises(Refusal) as refused:
+        log.append(build_batch(b"second"))
+    assert refused.value.code is ErrorCode.KAFKA_STORAGE_ERROR
+    monkeypatch.undo()
+    assert (log.end, log.read(0, 1 << 20, first_always=True)) == (1, before)
+    assert log.append(build_batch(b"second")) == 1
+    log.close()
+    assert open_log(tmp_path / "log").end == 2
+
+
+def test_a_full_disk_refuses_a_commit_and_keeps_the_journal_whole(tmp_path, monkeypatch):
+    catalog = Catalog(tmp_path / "journal")
+    catalog.record(OffsetsCommitted("g", [Committed("t", 0, 1, -1, "")]))
+    write = os.write
+    monkeypatch.setattr("os.write", lambda file, data: write(file, data[:20]))
+    with pytest.raises(Refusal):
+        catalog.record(OffsetsCommitted("g", [Committed("t", 0, 2, -1, "")]))
+    monkeypatch.undo()
+    assert catalog.positions("g")["t", 0].offset == 1
+    catalog.record(OffsetsCommitted("g", [Committed("t", 0, 3, -1, "")]))
+    assert Catalog(tmp_path / "journal").positions("g")["t", 0].offset == 3
+
+
+def test_a_journal_cut_anywhere_keeps_every_whole_entry_before_the_cut(tmp_path):
+    path = tmp_path / "journal"
+    entries = [
+        TopicSet("t", "id", 1, {}),
+        OffsetsCommitted("g", [Committed("t", 0, 7, -1, "metadata\nin two lines ü")]),
+        OffsetsCommitted("g", []),
+    ]
+    journal = Journal(path)
+    for entry in entries:
+        journal.write(entry)
+    journal.close()
+    whole = path.read_bytes()
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        journal = Journal(path)
+        assert list(journal.replay()) == entries[: whole[:cut].count(b"\n")]
+        journal.write(entries[0])
+        assert list(journal.replay())[-1] == entries[0]
+        journal.close()
+
+
+def test_compaction_changes_the_journal_and_not_what_it_says(tmp_path):
+    path = tmp_path / "journal"
+    catalog = Catalog(path)
+    catalog.record(TopicSet("t", "id", 3, {"retention.ms": "1"}))
+    for number in range(100):
+        catalog.record(OffsetsCommitted("g", [Committed("t", 0, number, -1, "m")]))
+    before = (catalog.cluster_id, catalog.topics, catalog.groups, catalog.next_producer_id())
+    long = path.stat().st_size
+    catalog.close()
+    assert path.stat().st_size < long / 10
+    catalog = Catalog(path)
+    assert (
+        catalog.cluster_id,
+        catalog.topics,
+        catalog.groups,
+        catalog.producer_id,
+    ) == before
+
+
+def test_an_unknown_kind_of_entry_stops_the_start(tmp_path):
+    (tmp_path / "journal").write_bytes(b'{"type":"from the future"}\n')
+    with pytest.raises(StartError, match="line 1"):
+        Catalog(tmp_path / "journal")

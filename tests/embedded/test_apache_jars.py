@@ -1,0 +1,62 @@
+"""Apache Kafka where it cannot be had: what people are told. Nothing here needs Java."""
+
+import pytest
+
+from streams.embedded import apache_jars
+from streams.embedded.stack import EmbeddedStack
+from streams.errors import Misconfigured, Unavailable
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """An empty folder that is the whole PATH."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", str(folder))
+    return folder
+
+
+@pytest.fixture
+def no_jars(tmp_path, monkeypatch):
+    """A cache in which nothing is."""
+    monkeypatch.setattr(apache_jars, "JARS", tmp_path / "cache" / "kafka-0")
+    return apache_jars.JARS
+
+
+def program(folder, name, script):
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.parametrize("there", [[], ["java"], ["mvn"]])
+def test_fetching_without_java_or_maven_names_what_is_missing(programs, no_jars, there):
+    for name in there:
+        program(programs, name, "exit 0")
+    missing = "mvn" if "java" in there else "java"
+    with pytest.raises(Misconfigured, match=f"needs `{missing}`"):
+        apache_jars.fetch()
+
+
+def test_a_fetch_that_fails_leaves_nothing_that_looks_like_jars(programs, no_jars):
+    program(programs, "java", "exit 0")
+    program(programs, "mvn", "exit 1")
+    with pytest.raises(Unavailable, match="could not fetch Apache Kafka"):
+        apache_jars.fetch()
+    assert list(no_jars.parent.iterdir()) == []
+
+
+def test_the_command_says_what_to_do_and_no_traceback(programs, no_jars, capsys):
+    assert apache_jars.main() == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        "Error: Apache Kafka needs `java`, which is not in the PATH",
+        "Try: install Java 17 or newer and Maven, or use the embedded broker",
+    ]
+
+
+def test_a_stack_without_the_jars_says_how_to_get_them(tmp_path, programs, no_jars):
+    program(programs, "java", "exit 0")
+    with pytest.raises(Misconfigured, match="Apache Kafka") as refused:
+        EmbeddedStack(tmp_path / "stack", broker="apache").__enter__()
+    assert "make kafka" in refused.value.hint
