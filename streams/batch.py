@@ -1,0 +1,102 @@
+"""A batch: the records that one fetch returned of one partition, and what mapping makes of them.
+
+A batch covers offsets `[first, end)` without saying that each of them had a record: transactions
+and compaction leave gaps. `tabulate` maps its records to the columns that staging stores. Nothing
+here survives a crash; nothing here can fail on a record.
+"""
+
+import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from schemas.mapping import Filtered, Mapping, Reject
+
+
+class Record(Protocol):
+    """One Kafka record, as aiokafka and kafka-python both hand it over."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records of offsets `[first, end)`, read in assignment `epoch`.
+
+    `records` may be empty: transaction markers move the position too. `highwater` is the
+    partition's end in Kafka at that moment.
+    """
+
+    partition: int
+    first: int
+    end: int
+    records: Sequence[Record]
+    epoch: int
+    highwater: int
+
+
+@dataclass(slots=True)
+class Rows:
+    """The columns of mapped records, ready for staging, and the counts of the run they make."""
+
+    partition: int
+    first: int
+    end: int
+    findings: list[tuple[Any, ...]] = field(default_factory=list)
+    rejects: list[tuple[Any, ...]] = field(default_factory=list)
+    filtered: int = 0
+    bytes: int = 0
+    oldest: int = 0
+
+    @property
+    def records(self) -> int:
+        """How many records were mapped: findings + rejects + filtered."""
+        return len(self.findings) + len(self.rejects) + self.filtered
+
+
+def tabulate(
+    mapping: Mapping, partition: int, first: int, end: int, records: Sequence[Record]
+) -> Rows:
+    """Map the records of offsets `[first, end)` of a partition."""
+    rows = Rows(partition, first, end)
+    add, refuse, one = rows.findings.append, rows.rejects.append, mapping.map
+    size = 0
+    for record in records:
+        value = record.value
+        found = one(value, record.timestamp)
+        if value is not None:
+            size += len(value)
+        if isinstance(found, Reject):
+            refuse((partition, record.offset, record.timestamp, record.key, value, found.reason))
+        elif isinstance(found, Filtered):
+            rows.filtered += 1
+        else:
+            add((partition, record.offset, *found))
+    rows.bytes = size
+    rows.oldest = min((record.timestamp for record in records), default=0)
+    return rows
+
+
+def split(
+    batch: Batch, ends: Sequence[int], room: int, max_rows: int
+) -> Iterator[tuple[int, int, Sequence[Record]]]:
+    """Cut a batch at sealed ends, and where the open window would pass `max_rows` records.
+
+    `room` is how many records the open window can still take; none if it already has too many.
+    Yields (first, end, records); `ends` may grow meanwhile.
+    """
+    first, index, records = batch.first, 0, batch.records
+    while first < batch.end:
+        cut = min((end for end in ends if end > first), default=batch.end)
+        cut = min(cut, batch.end)
+        stop = bisect.bisect_left(records, cut, lo=index, key=lambda record: record.offset)
+        if not ends or first >= ends[-1]:
+            if 0 < room < stop - index:
+                stop = index + room
+                cut = records[stop - 1].offset + 1
+            room = room - (stop - index) or max_rows
+        yield first, cut, records[index:stop]
+        first, index = cut, stop
