@@ -1,0 +1,296 @@
+"""Composition: the Faust app of one worker, built from settings.
+
+    topic ─► BatchTransport ─► agent `ingest` ─► Ledger ─► Staging (DuckDB)
+    control topic ─► Listener ─► Ledger
+    timer `export` ─► Ledger seals what is due ─► Shipper ─► Lake (S3), dead letters, commit
+
+Nothing is global: `build` returns a new app, `run` runs one until it is told to stop. After a crash
+or kill -9 just start it again.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import faust
+from aiokafka.errors import KafkaError
+from prometheus_client import disable_created_metrics
+
+from streams import faults, kafka, lake, logs
+from streams.batch import Batch
+from streams.dead_letters import DeadLetterTopic
+from streams.drain import drain, say_what_is_left
+from streams.errors import Unavailable
+from streams.health import Health
+from streams.journal import Journal
+from streams.ledger import Ledger
+from streams.listener import Listener
+from streams.metrics import Metrics
+from streams.options import build_mapping
+from streams.parquet import Group
+from streams.report import Reporter
+from streams.room import Room
+from streams.settings import Settings, wanted_fault
+from streams.shipping import Shipper
+from streams.staging import Staging
+from streams.transport import BatchTransport
+from streams.web import Web
+from streams.windows import Limits
+
+log = logging.getLogger(__name__)
+
+#: Seconds between looks at what is due.
+TICK = 0.5
+
+#: Seconds between questions to Kafka where its partitions begin and end.
+LOOK_AROUND = 15.0
+
+#: Records and bytes per fetch and partition: large enough that a commit per batch costs little.
+FETCH_RECORDS = 2_500
+FETCH_BYTES = 4 << 20
+
+#: Seconds to wait before a failed app is started again.
+SHORTEST_RESTART = 1.0
+LONGEST_RESTART = 30.0
+
+
+class Falcolake(faust.App):
+    """The Faust app, with what it is made of."""
+
+    logger = logging.getLogger("faust.app")
+    ledger: Ledger
+    shipper: Shipper
+    dead_letters: DeadLetterTopic
+    listener: Listener
+
+    async def on_start(self) -> None:
+        """Open staging before the consumer starts."""
+        await super().on_start()
+        await self.ledger.open()
+        self.listener.start()
+
+    def _create_directories(self) -> None:
+        """Do nothing: Faust's directories are for tables, and there are none."""
+
+    async def on_stop(self) -> None:
+        """Abandon what is being shipped, then leave the group."""
+        await self.listener.stop()
+        await self.shipper.stop()
+        await super().on_stop()
+
+    async def on_shutdown(self) -> None:
+        """Let go of the rest, once nothing arrives any more."""
+        await super().on_shutdown()
+        await self.dead_letters.stop()
+        await self.ledger.close()
+
+
+def build(settings: Settings, metrics: Metrics) -> Falcolake:
+    """Build the worker's app, which counts in `metrics`.
+
+    Raises Misconfigured for settings that cannot work.
+    """
+    settings.require_lake()
+    mapping = build_mapping(settings)
+    metrics.running(version("falcolake"), mapping.version)
+    window, disk = settings.window, settings.staging
+    ledger = Ledger(
+        Staging(disk.path, settings.kafka.topic, mapping.version),
+        mapping,
+        Limits(window.interval, window.max_bytes, window.max_rows),
+        Room(disk.max_bytes, disk.min_free_bytes),
+        metrics,
+    )
+    dead_letters = DeadLetterTopic(settings)
+    shipper = Shipper(
+        ledger,
+        lake.Lake(settings.lake, lake.connect(settings.lake)),
+        dead_letters,
+        settings.kafka.topic,
+        Group(settings.lake.region, settings.lake.account_id, ""),
+        metrics,
+    )
+    app = Falcolake(settings.kafka.group_id, **_faust_settings(settings))
+    app.transport = BatchTransport(
+        app.conf.broker_consumer, app, topic=settings.kafka.topic, intake=ledger
+    )
+    ledger.kafka = app.consumer
+    app.ledger, app.shipper, app.dead_letters = ledger, shipper, dead_letters
+    app.listener = Listener(settings, ledger, shipper.reasons, metrics)
+    _declare(app, settings.kafka.topic)
+    return app
+
+
+def _faust_settings(settings: Settings) -> dict[str, Any]:
+    connection = settings.kafka
+    return {
+        "broker": kafka.broker_urls(settings),
+        "broker_credentials": kafka.broker_credentials(settings),
+        "broker_client_id": kafka.CLIENT_ID,
+        "broker_session_timeout": connection.session_timeout,
+        "broker_heartbeat_interval": connection.heartbeat_interval,
+        "broker_rebalance_timeout": max(10.0, connection.session_timeout),
+        "broker_request_timeout": max(60.0, 2 * connection.session_timeout),
+        "broker_max_poll_records": FETCH_RECORDS,
+        "consumer_max_fetch_size": FETCH_BYTES,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_group_instance_id": connection.group_instance_id,
+        "consumer_metadata_max_age_ms": 60_000,
+        "stream_buffer_maxsize": 2,
+        "value_serializer": "raw",
+        "datadir": str(settings.staging.path / "faust"),
+        "store": "memory://",
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "web_enabled": False,
+        "autodiscover": False,
+    }
+
+
+def _declare(app: Falcolake, name: str) -> None:
+    """Declare the agent that takes batches and the timer that seals and ships."""
+
+    @app.agent(app.topic(name, value_type=bytes, value_serializer="raw", acks=False), name="ingest")
+    async def ingest(stream: faust.StreamT[Batch]) -> None:
+        async for batch in stream:
+            await app.ledger.append(batch)
+
+    @app.timer(TICK, name="export")
+    async def export() -> None:
+        await app.ledger.resume_if_room()
+        await app.ledger.seal_due()
+        app.shipper.start()
+        app.ledger.show()
+
+    @app.timer(LOOK_AROUND, name="bounds")
+    async def bounds() -> None:
+        await app.ledger.ask_bounds()
+
+
+@dataclass(slots=True)
+class Leaving:
+    """How a worker leaves. `grace` is None, or the seconds to ship first what is staged."""
+
+    grace: float | None
+    #: Set by the first signal, and by the second, which ends a drain.
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    at_once: asyncio.Event = field(default_factory=asyncio.Event)
+    #: Whether something was to be shipped first, and was not.
+    left_something: bool = False
+
+    def ask(self) -> None:
+        """Take a signal."""
+        (self.at_once if self.wanted.is_set() else self.wanted).set()
+
+
+def run(settings: Settings, grace: float | None = None) -> bool:
+    """Run a worker until SIGTERM or SIGINT. Raises Misconfigured or Corrupt if it cannot go on.
+
+    If Kafka cannot be reached or the app fails, a new one is built and started, later and later.
+    With a `grace`, in seconds, it ships what is staged before it leaves; return whether that was
+    all.
+    """
+    logs.configure(settings.log)
+    # A batch makes tens of thousands of tuples that live for a second: at Python's own threshold
+    # the collector walks them over and over.
+    gc.set_threshold(100_000, 20, 50)
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    faults.arm(wanted_fault(), settings.lake.endpoint_url)
+    for warning in settings.warnings():
+        log.warning("%s", warning)
+    leaving = Leaving(grace)
+    asyncio.run(_serve(settings, leaving))
+    return not leaving.left_something
+
+
+async def _serve(settings: Settings, leaving: Leaving) -> None:
+    """Run apps one after the other, and beside them the web server, which outlives them."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, leaving.ask)
+    journal = Journal(contents=settings.web.show_contents)
+    health, metrics = Health(), Metrics(journal)
+    app: Falcolake | None = build(settings, metrics)
+    server = Web(settings.web, health, metrics, Reporter(settings, health, journal))
+    await server.start()
+    health.start()
+    delay = SHORTEST_RESTART
+    try:
+        while not leaving.wanted.is_set():
+            began = time.monotonic()
+            try:
+                await _run_once(app or build(settings, metrics), settings, health, leaving)
+            except Unavailable as error:
+                health.rests(error)
+                if time.monotonic() - began > LONGEST_RESTART:
+                    delay = SHORTEST_RESTART
+                log.warning("starting again in %.0f s: %s. %s", delay, error, error.hint)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(leaving.wanted.wait(), delay)
+                delay = min(2 * delay, LONGEST_RESTART)
+                if leaving.wanted.is_set() and leaving.grace is not None:
+                    log.warning("not drained: %s", error)
+                    leaving.left_something = True
+            app = None
+    finally:
+        health.stop()
+        await server.stop()
+
+
+async def _run_once(app: Falcolake, settings: Settings, health: Health, leaving: Leaving) -> None:
+    """Run one app until it is told to stop or fails.
+
+    Raises why it failed; Unavailable where trying again helps.
+    """
+    log.info("starting: topic %s, group %s", settings.kafka.topic, settings.kafka.group_id)
+    health.runs(app.ledger, app.shipper)
+    with kafka.overheard("aiokafka") as reasons:
+        reason = await _run_to_the_end(app, health, leaving)
+    if isinstance(reason, KafkaError):
+        raise kafka.translated(reasons.behind(reason), settings) from reason
+    if reason is not None:
+        raise reason
+
+
+async def _run_to_the_end(app: Falcolake, health: Health, leaving: Leaving) -> Exception | None:
+    running = asyncio.create_task(_start_and_wait(app))
+    leave = asyncio.create_task(_leave(app, health, leaving))
+    waiting = {running, leave}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping")
+    finally:
+        await app.stop()
+        for task in waiting:
+            task.cancel()
+        ended = await asyncio.gather(*waiting, return_exceptions=True)
+    return next((each for each in [app.crash_reason, *ended] if isinstance(each, Exception)), None)
+
+
+async def _leave(app: Falcolake, health: Health, leaving: Leaving) -> None:
+    """Return when the app may be stopped: at a signal, or once it has shipped what it has."""
+    await leaving.wanted.wait()
+    if leaving.grace is None:
+        return
+    health.draining = leaving.left_something = True
+    draining = asyncio.create_task(drain(app.ledger, app.shipper, leaving.grace))
+    at_once = asyncio.create_task(leaving.at_once.wait())
+    try:
+        await asyncio.wait({draining, at_once}, return_when=asyncio.FIRST_COMPLETED)
+        if draining.done():
+            leaving.left_something = not draining.result()
+        else:
+            say_what_is_left(app.ledger.undrained(), app.shipper)
+    finally:
+        draining.cancel()
+        at_once.cancel()
+
+
+async def _start_and_wait(app: Falcolake) -> None:
+    await app.start()
+    await app.wait()

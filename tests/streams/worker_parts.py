@@ -1,0 +1,214 @@
+"""A ledger and a shipper over real staging and a real lake, with Kafka and dead letters recorded.
+
+What happens is written down in order: `seal 0 [50]`, `put 0-50`, `letter 7`, `commit 0 50`. Kafka's
+side is hand-written because only so every error can be had at every step; the worker over a real
+broker is tested in `tests/flow`.
+"""
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from schemas.mapping import Mapping as FalcoMapping
+from streams import sections
+from streams.batch import Batch
+from streams.embedded.stack import EmbeddedStack
+from streams.lake import Lake, connect, parse_key
+from streams.ledger import Ledger
+from streams.metrics import Metrics
+from streams.parquet import Group
+from streams.progress import Bounds
+from streams.room import Room
+from streams.shipping import Shipper
+from streams.staging import Rejected, Staging
+from streams.transport import Found
+from streams.windows import Limits, read_seal
+from tests.streams.falco_records import ACCOUNT, MAPPING, REGION, alert, messages
+
+TOPIC = "falco-events"
+LIMITS = Limits(interval=300, max_bytes=10**9, max_rows=10**6)
+ROOM = Room(10**9, 0)
+
+
+def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run an async test to its end."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        asyncio.run(test(*arguments, **named))
+
+    return run
+
+
+def lake_of(stack: EmbeddedStack, bucket: str) -> sections.Lake:
+    """The settings of a bucket on a stack."""
+    return sections.Lake(
+        bucket=bucket, region=REGION, account_id=ACCOUNT, endpoint_url=stack.s3.endpoint_url
+    )
+
+
+class RecordedKafka:
+    """The group's offsets and the log's bounds. `errors` are raised, one a call, before it acts.
+
+    An error after the deed is `("after", error)`.
+    """
+
+    def __init__(self, effects: list[str], staging_path: Path) -> None:
+        self.effects = effects
+        self.committed: dict[int, tuple[int, str]] = {}
+        self.starts: dict[int, int] = {}
+        self.ends: dict[int, int] = {}
+        self.oldest: dict[int, int] = {}
+        self.seeks: list[dict[int, int]] = []
+        self.answers = True
+        self.errors: list[Any] = []
+        self._path = staging_path
+
+    async def commit_offsets(self, assignment: int, offsets: Mapping[int, tuple[int, str]]) -> None:
+        error = self.errors.pop(0) if self.errors else None
+        if isinstance(error, Exception):
+            raise error
+        for number, (offset, metadata) in sorted(offsets.items()):
+            before = self.committed.get(number, (self.starts.get(number, 0), ""))[0]
+            ends = list(read_seal(metadata, offset).ends)
+            if offset == before:
+                self.effects.append(f"seal {number} {ends}")
+            else:
+                self.effects.append(f"commit {number} {offset}")
+            assert any(self._path.glob("segment-*")), "forgotten before it was committed"
+            self.committed[number] = (offset, metadata)
+        if error:
+            raise error[1]
+
+    async def seek_again(self, epoch: int, positions: Mapping[int, int]) -> None:
+        error = self.errors.pop(0) if self.errors else None
+        if error:
+            raise error
+        self.seeks.append(dict(positions))
+
+    async def log_start(self, partition: int) -> int:
+        error = self.errors.pop(0) if self.errors else None
+        if error:
+            raise error
+        return self.starts.get(partition, 0)
+
+    async def beat(self) -> None:
+        """Nothing to wait for: there is no second loop."""
+
+    async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
+        error = self.errors.pop(0) if self.errors else None
+        if error:
+            raise error
+        return {
+            number: Bounds(
+                self.starts.get(number, 0), self.ends.get(number, 0), self.oldest.get(number)
+            )
+            for number in partitions
+        }
+
+    def found(self, *partitions: int) -> dict[int, Found]:
+        """What a worker finds at assignment."""
+        made = {}
+        for number in partitions:
+            offset, metadata = self.committed.get(number, (None, ""))
+            start, end = self.starts.get(number, 0), self.ends.get(number, 10**6)
+            made[number] = Found(offset, metadata, start, end)
+        return made
+
+
+class RecordedLetters:
+    """A dead-letter topic in memory."""
+
+    def __init__(self, effects: list[str]) -> None:
+        self.effects = effects
+        self.sent: list[tuple[int, Rejected]] = []
+        self.errors: list[Exception] = []
+
+    async def send(self, partition: int, rejects: Sequence[Rejected]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        for reject in rejects:
+            self.effects.append(f"letter {reject.offset}")
+            self.sent.append((partition, reject))
+
+
+class Worker:
+    """The parts of one worker; `kafka` and the bucket outlive it."""
+
+    def __init__(
+        self,
+        path: Path,
+        settings: sections.Lake,
+        kafka: RecordedKafka | None = None,
+        mapping: FalcoMapping = MAPPING,
+        limits: Limits = LIMITS,
+        room: Room = ROOM,
+    ) -> None:
+        self.effects: list[str] = kafka.effects if kafka else []
+        self.kafka = kafka or RecordedKafka(self.effects, path)
+        self.letters = RecordedLetters(self.effects)
+        self.metrics = Metrics()
+        self.staging = Staging(path, TOPIC, mapping.version)
+        self.ledger = Ledger(self.staging, mapping, limits, room, self.metrics)
+        self.ledger.kafka = self.kafka
+        self.lake = Lake(settings, connect(settings))
+        self.lake.client.meta.events.register("before-parameter-build.s3.PutObject", self._put)
+        self.shipper = Shipper(
+            self.ledger,
+            self.lake,
+            self.letters,
+            TOPIC,
+            Group(REGION, ACCOUNT, ""),
+            self.metrics,
+        )
+
+    def _put(self, params: dict[str, Any], **_: Any) -> None:
+        key = parse_key(params["Key"], self.lake.settings.prefix)
+        assert key is not None
+        condition = "put" if params.get("IfNoneMatch") == "*" else "overwrite"
+        self.effects.append(f"{condition} {key.partition}: {key.first}-{key.end}")
+
+    async def __aenter__(self) -> "Worker":
+        await self.ledger.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.shipper.stop()
+        await self.ledger.close()
+
+    async def assign(self, *partitions: int) -> dict[int, int]:
+        """Take partitions over; return where to read on."""
+        _, positions = await self.ledger.assign(self.kafka.found(*partitions))
+        return positions
+
+    async def take(
+        self,
+        partition: int,
+        first: int,
+        end: int,
+        value: Callable[[int], bytes | None] = alert,
+        offsets: Iterable[int] | None = None,
+        highwater: int | None = None,
+        epoch: int | None = None,
+    ) -> None:
+        """Hand over a batch, as the transport does."""
+        records = messages(range(first, end) if offsets is None else offsets, value)
+        epoch = self.ledger.epoch if epoch is None else epoch
+        batch = Batch(partition, first, end, records, epoch, highwater or end)
+        await self.ledger.append(batch)
+
+    async def seal(self) -> None:
+        """Seal all that is open, as a flush does."""
+        async with self.ledger._lock:
+            await self.ledger._seal_or_grow()
+
+    async def ship(self) -> None:
+        """Ship what waits, until it is shipped or held."""
+        self.shipper.start()
+        await asyncio.gather(*self.shipper._tasks)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The value of a metric."""
+        return self.metrics.registry.get_sample_value(f"falcolake_{name}", labels) or 0.0
