@@ -1,0 +1,114 @@
+"""What a check of `doctor` finds, and how checks run: each alone, and none for longer than allowed.
+
+A check yields one diagnosis for each thing it looked at. It cannot take others down: an exception
+becomes a diagnosis that is bad, and so does silence. A check whose need was not met is not run.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Literal, NamedTuple
+
+from streams.errors import FalcolakeError
+
+Level = Literal["good", "warning", "bad"]
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One line: what was checked, how it is, and what to do about it (empty where it is good)."""
+
+    check: str
+    level: Level
+    message: str
+    remedy: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """Give it as JSON types."""
+        return {
+            "check": self.check,
+            "level": self.level,
+            "message": self.message,
+            "remedy": self.remedy or None,
+        }
+
+
+class Check(NamedTuple):
+    """A check: its name, the name of another that must not have been bad, and what it does."""
+
+    name: str
+    need: str | None
+    run: Callable[[], Iterable[Diagnosis]]
+
+
+def good(check: str, message: str) -> Diagnosis:
+    """Say that all is well."""
+    return Diagnosis(check, "good", message)
+
+
+def warning(check: str, message: str, remedy: str) -> Diagnosis:
+    """Say what works now, and may not for long or not as meant."""
+    return Diagnosis(check, "warning", message, remedy)
+
+
+def bad(check: str, message: str, remedy: str) -> Diagnosis:
+    """Say what keeps records from the lake."""
+    return Diagnosis(check, "bad", message, remedy)
+
+
+def failed(check: str, error: FalcolakeError) -> Diagnosis:
+    """Say what an error says."""
+    return bad(check, one_line(error.message), one_line(error.hint))
+
+
+def one_line(text: str) -> str:
+    """Fold text into a line."""
+    return "; ".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def count(number: int, what: str) -> str:
+    """Write a number of things: 1 broker, 3 brokers."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def examine(checks: Iterable[Check], timeout: float) -> Iterator[Diagnosis]:
+    """Run checks one after the other, each for at most `timeout` seconds; yield what they find."""
+    missing: set[str] = set()
+    for check in checks:
+        if check.need in missing:
+            missing.add(check.name)
+            yield warning(check.name, "not checked", f"mend {check.need} first")
+            continue
+        for found in _run(check, timeout):
+            if found.level == "bad":
+                missing.add(check.name)
+            yield found
+
+
+def _run(check: Check, timeout: float) -> list[Diagnosis]:
+    answer: SimpleQueue[list[Diagnosis]] = SimpleQueue()
+    # A daemon: one that hangs must not keep the command from ending.
+    threading.Thread(target=lambda: answer.put(_guarded(check)), daemon=True).start()
+    try:
+        return answer.get(timeout=timeout)
+    except Empty:
+        return [
+            bad(
+                check.name,
+                f"no answer within {timeout:g} s",
+                "is something between here and there that swallows packets? try a longer --timeout",
+            )
+        ]
+
+
+def _guarded(check: Check) -> list[Diagnosis]:
+    found: list[Diagnosis] = []
+    try:
+        found.extend(check.run())
+    except FalcolakeError as error:
+        found.append(failed(check.name, error))
+    except Exception as error:
+        message = one_line(f"the check itself failed: {type(error).__name__}: {error}")
+        found.append(bad(check.name, message, "report this as a fault of falcolake"))
+    return found

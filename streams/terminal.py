@@ -1,0 +1,166 @@
+"""How people are answered: a table on a terminal, plain columns in a pipe, JSON where asked for.
+
+Data goes to standard output, words to standard error; NO_COLOR is respected (by rich). An error
+that a person can cause is `Error: …` then `Try: …`, never a traceback. Exit codes: 0 done, 1 a
+problem found, 2 wrong usage or settings, 130 interrupted.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+from streams.errors import FalcolakeError, Misconfigured
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+WIDE = 10_000  # columns of a pipe: nothing is cut or wrapped there
+
+
+class Commands(TyperGroup):
+    """All commands, with one place where their errors become words and exit codes."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; end quietly when the reader of its output has seen enough."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes standard output once more at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        return result
+
+    def main(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run a command and leave with its exit code."""
+        sys.exit(self._run(*args, **extra))
+
+    def _run(self, *args: Any, **extra: Any) -> int:
+        try:
+            code: int | None = super().main(*args, **extra | {"standalone_mode": False})
+            return code or 0
+        except TyperException as error:
+            context = getattr(error, "ctx", None)
+            command = context.command_path if context else "falcolake"
+            message = error.format_message().replace("Value error, ", "")
+            return _fail(message, f"{command} --help", error.exit_code)
+        except FalcolakeError as error:
+            return _fail(error.message, error.hint, 2 if isinstance(error, Misconfigured) else 1)
+
+
+def _fail(message: str, hint: str, code: int) -> int:
+    say(f"Error: {message}")
+    if hint:
+        say(f"Try: {hint}")
+    return code
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> None:
+    """Print rows under their heads; columns whose head is a word of `right` are right-aligned."""
+    from rich.console import Console
+
+    if sys.stdout.isatty():
+        Console().print(make_table(heads, rows, right))
+        return
+    console = Console(width=WIDE)
+    with console.capture() as printed:
+        console.print(make_table(heads, rows, right))
+    # Rich fills the last column up with blanks.
+    print_text("\n".join(line.rstrip() for line in printed.get().splitlines()))
+
+
+def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> "Table":
+    """Make what `print_table` prints."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    terminal = sys.stdout.isatty()
+    table = Table(
+        box=box.SIMPLE_HEAD if terminal else None,
+        header_style="bold",
+        pad_edge=terminal,
+        padding=(0, 2, 0, 0),
+    )
+    for head in heads:
+        justify: Literal["left", "right"] = "right" if head in right.split() else "left"
+        table.add_column(head, justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def print_verdict(level: str, name: str, text: str) -> None:
+    """Print a line that begins with how good something is, in its colour on a terminal."""
+    from rich.console import Console
+    from rich.text import Text
+
+    colours = {"good": "green", "warning": "yellow", "bad": "bold red"}
+    line = Text.assemble((f"{level:<8}", colours[level]), f"{name:<18}", text)
+    Console(highlight=False, soft_wrap=True).print(line)
+    sys.stdout.flush()
+
+
+def print_item(label: str, text: str, *below: str) -> None:
+    """Print an item of a list: what it is, words about it, and below these what one may copy."""
+    for left, words in ((label, text), *(("", each) for each in below)):
+        print_text(f"{left:<14}{words}")
+
+
+def locate(place: str, key: str) -> str:
+    """Give the address of a key in the bucket of a place: `s3://bucket/key`."""
+    return f"s3://{place.removeprefix('s3://').partition('/')[0]}/{key}"
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    print_text(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_line(value: Any, *, pretty: bool) -> None:
+    """Print a value as one line of JSON, or indented; a reader sees it at once."""
+    import msgspec
+
+    text = msgspec.json.encode(value)
+    sys.stdout.buffer.write(msgspec.json.format(text) if pretty else text)
+    sys.stdout.buffer.write(b"\n")
+    sys.stdout.buffer.flush()
+
+
+def print_text(text: str) -> None:
+    """Print data, as it is."""
+    sys.stdout.write(f"{text}\n")
+
+
+def printable(text: str) -> str:
+    """Leave out of somebody else's words what a terminal would obey."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def say(words: str) -> None:
+    """Tell a person something, aside from the data."""
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far long work is, on a terminal."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
+
+    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, disable=not sys.stderr.isatty(), transient=True
+    ) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
