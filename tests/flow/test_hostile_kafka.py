@@ -1,0 +1,190 @@
+"""A network to Kafka that breaks, stalls or is slow, and a broker that goes away: nothing is lost.
+
+A real worker and a real broker that advertises a proxy's port. The worker notices, says so in
+/readyz, commits nothing that the lake does not have, and goes on by itself in the same process.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from streams.embedded.ports import HOST, free_ports
+from streams.embedded.stack import BrokerName, EmbeddedStack
+from tests.flow.hostility import assert_nothing_committed_that_is_not_there, covered
+from tests.flow.proxies import KafkaProxy
+from tests.flow.worlds import GARBAGE, Worker, World, alert, assert_exactly_once
+from tests.waiting import wait_until
+
+slow = pytest.mark.faults
+
+
+@pytest.fixture(scope="module")
+def network(
+    tmp_path_factory: pytest.TempPathFactory, broker: BrokerName
+) -> Iterator[tuple[KafkaProxy, EmbeddedStack]]:
+    """A stack of this module's own, its broker reached through a proxy alone."""
+    (port,) = free_ports(1)
+    with (
+        KafkaProxy(port) as proxy,
+        EmbeddedStack(
+            tmp_path_factory.mktemp("stack"),
+            kafka_port=port,
+            broker=broker,
+            advertised_port=proxy.port,
+        ) as stack,
+    ):
+        yield proxy, stack
+
+
+@pytest.fixture
+def kafka(world: World, network: tuple[KafkaProxy, EmbeddedStack]) -> Iterator[KafkaProxy]:
+    """The proxy between the world's workers and the broker."""
+    proxy, stack = network
+    world.environment["FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS"] = f"{HOST}:{proxy.port}"
+    yield proxy
+    proxy.heal()
+    stack.kafka.start()
+
+
+@pytest.fixture
+def stack(network: tuple[KafkaProxy, EmbeddedStack]) -> EmbeddedStack:
+    """Stands in for the session's stack, so that `world` is on this one."""
+    return network[1]
+
+
+def working(world: World, kafka: KafkaProxy) -> Worker:
+    """A worker that has shipped 600 alerts through the proxy."""
+    world.publish([alert(n) for n in range(600)])
+    worker = world.worker(WINDOW__MAX_ROWS=100).start()
+    world.wait_until_shipped()
+    assert kafka.victims, "the worker does not go through the proxy"
+    return worker
+
+
+def recovered(worker: Worker) -> bool:
+    return bool(worker.readiness().get("ready"))
+
+
+def told(worker: Worker) -> bool:
+    """Whether the worker says that Kafka does not answer, and what that means."""
+    found = worker.readiness()
+    said = found.get("kafka") or {}
+    assert not found.get("ready") or not said
+    return said.get("reason") == "Kafka does not answer" and "nothing is lost" in said["try"]
+
+
+def finish(world: World, worker: Worker, end: int, rejects: int = 0) -> None:
+    """All is shipped, once, by the same process."""
+    world.wait_until_shipped(120)
+    wait_until(lambda: recovered(worker), 60, "ready again")
+    assert_exactly_once(world, range(end), rejects)
+    assert worker.process is not None
+    assert worker.process.poll() is None
+
+
+def test_a_cut_network_is_survived(world: World, kafka: KafkaProxy) -> None:
+    worker = working(world, kafka)
+    kafka.cut_off()
+    world.publish([alert(n) for n in range(600, 900)] + [GARBAGE] * 5)
+    wait_until(lambda: told(worker), 60, "not ready")
+    assert_nothing_committed_that_is_not_there(world)
+    kafka.heal()
+    finish(world, worker, 900, rejects=5)
+
+
+@slow
+def test_connections_that_are_reset_again_and_again_are_survived(
+    world: World, kafka: KafkaProxy
+) -> None:
+    worker = working(world, kafka)
+    for number in range(8):
+        first = 600 + 1000 * number
+        world.publish([alert(n) for n in range(first, first + 1000)])
+        before = sum(covered(world).values())
+        wait_until(lambda before=before: sum(covered(world).values()) > before, 60, "objects")
+        assert_nothing_committed_that_is_not_there(world)
+        kafka.cut_victims()
+    finish(world, worker, 8600)
+
+
+@slow
+def test_a_network_that_stalls_past_the_session_is_survived(
+    world: World, kafka: KafkaProxy
+) -> None:
+    worker = working(world, kafka)
+    kafka.stall()
+    world.publish([alert(n) for n in range(600, 1200)] + [GARBAGE] * 5)
+    # aiokafka waits a minute for the answer to a heartbeat before it takes Kafka for dead.
+    wait_until(lambda: told(worker), 120, "not ready")
+    assert_nothing_committed_that_is_not_there(world)
+    kafka.heal()
+    finish(world, worker, 1200, rejects=5)
+
+
+@slow
+def test_a_slow_network_is_only_slow(world: World, kafka: KafkaProxy) -> None:
+    worker = working(world, kafka)
+    kafka.delay = 0.4
+    world.publish([alert(n) for n in range(600, 2600)] + [GARBAGE] * 5)
+    finish(world, worker, 2600, rejects=5)
+    kafka.delay = 0.0
+    assert worker.starts() == 1
+
+
+@slow
+@pytest.mark.parametrize("seconds", [0, 25])
+def test_a_broker_that_is_away_for_longer_than_the_session_stops_nothing(
+    world: World, kafka: KafkaProxy, stack: EmbeddedStack, seconds: int
+) -> None:
+    worker = working(world, kafka)
+    world.publish([alert(n) for n in range(600, 5000)])
+    stack.kafka.kill()
+    wait_until(lambda: told(worker) or not seconds, 60, "not ready")
+    time.sleep(seconds)  # four sessions long: nothing to wait for but time itself
+    stack.kafka.start()
+    world.publish([alert(n) for n in range(5000, 6000)])
+    finish(world, worker, 6000)
+
+
+@slow
+def test_a_worker_that_starts_while_kafka_is_away_waits_for_it(
+    world: World, kafka: KafkaProxy
+) -> None:
+    world.publish([alert(n) for n in range(600)])
+    kafka.cut_off()
+    worker = world.worker().start()
+    wait_until(lambda: worker.said("starting again"), 60)
+    kafka.heal()
+    finish(world, worker, 600)
+
+
+@slow
+@pytest.mark.parametrize("how", ["cut off", "stalled", "killed"])
+def test_a_worker_stops_in_time_while_kafka_does_not_answer(
+    world: World, kafka: KafkaProxy, stack: EmbeddedStack, how: str
+) -> None:
+    worker = working(world, kafka)
+    {"cut off": kafka.cut_off, "stalled": kafka.stall, "killed": stack.kafka.kill}[how]()
+    if how != "stalled":
+        wait_until(lambda: told(worker), 60, "not ready")
+    assert worker.stop() == 0
+    kafka.heal()
+    stack.kafka.start()
+    world.publish([alert(n) for n in range(600, 900)])
+    world.worker("next").start()
+    world.wait_until_shipped(120)
+    assert_exactly_once(world, range(900))
+
+
+@slow
+def test_dead_letters_wait_for_the_network(world: World, kafka: KafkaProxy) -> None:
+    worker = working(world, kafka)
+    for _ in range(5):
+        sent = sum(world.ends(f"{world.topic}.dead-letter").values())
+        world.publish([GARBAGE] * 2000)
+        wait_until(
+            lambda sent=sent: sum(world.ends(f"{world.topic}.dead-letter").values()) > sent, 60
+        )
+        kafka.cut_victims()
+    finish(world, worker, 600, rejects=10_000)

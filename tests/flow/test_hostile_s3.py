@@ -1,0 +1,175 @@
+"""A lake that refuses, breaks off, loses answers, crawls or is away: held, and then taken.
+
+A real worker, a real S3 server, and a proxy between them. Each time: the worker says what is wrong
+and what to try, commits nothing that the lake does not have, and goes on by itself afterwards.
+"""
+
+import random
+from collections.abc import Callable
+
+import boto3
+import pytest
+
+from streams.embedded.stack import EmbeddedStack
+from streams.lake import ALREADY_EXISTS, HINTS, WAITING
+from tests.flow import proxies
+from tests.flow.hostility import (
+    assert_nothing_committed_that_is_not_there,
+    covered,
+    disk,
+    holds,
+    memory,
+)
+from tests.flow.proxies import ERRORS, Fault, S3Proxy
+from tests.flow.worlds import GARBAGE, World, alert, assert_exactly_once
+from tests.waiting import wait_until
+
+slow = pytest.mark.faults
+
+
+def refused(code: str) -> tuple[Fault, str, str]:
+    return proxies.answer(ERRORS[code], code), code, HINTS.get(code, WAITING)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "hint"),
+    [
+        pytest.param(*refused("SlowDown"), id="503 SlowDown", marks=slow),
+        pytest.param(*refused("AccessDenied"), id="403 AccessDenied"),
+        pytest.param(*refused("InternalError"), id="500", marks=slow),
+        pytest.param(*refused("ServiceUnavailable"), id="503", marks=slow),
+        pytest.param(*refused("ExpiredToken"), id="400 ExpiredToken", marks=slow),
+        pytest.param(*refused("NoSuchBucket"), id="404 NoSuchBucket", marks=slow),
+        pytest.param(
+            proxies.reset_mid_body, "Connection", WAITING, id="reset mid-body", marks=slow
+        ),
+        pytest.param(proxies.lose_answer, "Connection", WAITING, id="answer lost"),
+        pytest.param(None, "Could not connect", WAITING, id="away", marks=slow),
+    ],
+)
+def test_a_hostile_lake_holds_the_windows_and_then_takes_them(
+    world: World, s3: S3Proxy, fault: Fault | None, reason: str, hint: str
+) -> None:
+    rejects = [GARBAGE] * 5
+    world.publish([alert(n) for n in range(300)])
+    worker = world.worker(WINDOW__MAX_ROWS=100).start()
+    world.wait_until_shipped()
+    before = world.committed()
+    s3.fault = fault
+    if fault is None:
+        s3.away()
+    world.publish([alert(n) for n in range(300, 600)] + rejects)
+    held = wait_until(lambda: holds(worker), 60, "held in /readyz")
+    assert all(reason in each["reason"] and each["try"] == hint for each in held), held
+    assert not worker.readiness()["ready"]
+    if fault is proxies.lose_answer:
+        # The second try finds what the first one put; only an answer to that lets it go on.
+        wait_until(lambda: covered(world) != {n: end for n, (end, _) in before.items()}, 30)
+    else:
+        assert {n: end for n, (end, _) in before.items()} == covered(world)
+    world.publish([alert(n) for n in range(600, 900)])
+    assert_nothing_committed_that_is_not_there(world)
+    if fault is not None:
+        wait_until(lambda: s3.hits["PUT"] > 1, 60, "the fault is met again")
+    s3.heal()
+    world.wait_until_shipped(90)
+    wait_until(lambda: worker.readiness()["ready"], 30)
+    assert_exactly_once(world, range(900), rejects=5)
+    assert worker.starts() == 1
+    if fault is proxies.lose_answer:
+        assert worker.said("was in the lake already")
+
+
+@slow
+def test_an_answer_that_comes_after_the_client_gave_up_doubles_nothing(
+    world: World, s3: S3Proxy
+) -> None:
+    s3.fault = proxies.answer_too_late
+    world.publish([alert(n) for n in range(300)])
+    worker = world.worker().start()
+    wait_until(lambda: s3.hits["PUT"] >= 3, 60, "a put of each partition that waits for its answer")
+    wait_until(lambda: len(covered(world)) == 3, 30, "they happened all the same")
+    assert {offset for offset, _ in world.committed().values()} <= {0}
+    # The client's second try, a minute later, finds the object.
+    met = s3.hits["PUT"]
+    wait_until(lambda: s3.hits["PUT"] > met, 90, "the client gave up and tries again")
+    s3.heal()
+    world.wait_until_shipped(150)
+    assert worker.said("was in the lake already")
+    assert_exactly_once(world, range(300))
+
+
+@slow
+def test_a_crawling_lake_takes_everything_and_disturbs_nobody(world: World, s3: S3Proxy) -> None:
+    s3.fault = proxies.throttle(10_000)
+    world.publish([alert(n) for n in range(8000)])
+    worker = world.worker(WINDOW__MAX_ROWS=2000).start()
+    wait_until(lambda: s3.hits["PUT"] >= 3, 60)
+    assert_nothing_committed_that_is_not_there(world)
+    world.wait_until_shipped(200)
+    assert not worker.said("held"), worker.tail()
+    assert worker.readiness()["ready"]
+    assert_exactly_once(world, range(8000))
+
+
+@slow
+def test_memory_and_disk_stay_bounded_while_the_lake_is_away(world: World, s3: S3Proxy) -> None:
+    world.publish([alert(n) for n in range(10_000)])
+    limits = {"STAGING__MAX_BYTES": 12_000_000, "WINDOW__MAX_BYTES": 2_000_000}
+    worker = world.worker(**limits).start()
+    world.wait_until_shipped()
+    usual = memory(worker)
+    s3.away()
+    world.publish([alert(n) for n in range(10_000, 120_000)])
+    wait_until(lambda: worker.readiness().get("paused"), 120, "paused in /readyz")
+    taken = disk(world)
+    # A fetch of four megabytes may still be on its way to each of three partitions.
+    assert taken < 4 * limits["STAGING__MAX_BYTES"], taken
+    assert memory(worker) < usual + 400
+    s3.heal()
+    world.wait_until_shipped(200)
+    wait_until(lambda: disk(world) < 1_000_000, 30, "staging is empty")
+    assert_exactly_once(world, range(120_000))
+
+
+@slow
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_storm_of_all_errors_at_once_is_survived(world: World, s3: S3Proxy, seed: int) -> None:
+    s3.fault = proxies.storm(random.Random(seed), share=0.6)
+    world.publish([alert(n) for n in range(10_000)] + [GARBAGE] * 20)
+    worker = world.worker(WINDOW__MAX_ROWS=500).start()
+    wait_until(lambda: s3.hits["PUT"] > 20, 90)
+    assert_nothing_committed_that_is_not_there(world)
+    s3.fault = proxies.storm(random.Random(seed), share=0.2)
+    world.wait_until_shipped(250)
+    assert_exactly_once(world, range(10_000), rejects=20)
+    assert worker.starts() == 1
+
+
+@slow
+def test_a_worker_stops_in_time_while_the_lake_does_not_answer(world: World, s3: S3Proxy) -> None:
+    s3.fault = proxies.swallow
+    world.publish([alert(n) for n in range(300)])
+    worker = world.worker().start()
+    wait_until(lambda: s3.hits["PUT"], 60)
+    assert worker.stop() == 0
+    s3.heal()
+    world.worker().start()
+    world.wait_until_shipped()
+    assert_exactly_once(world, range(300))
+
+
+def test_the_proxy_passes_everything_on_and_signatures_hold(
+    stack: EmbeddedStack, make_bucket: Callable[[], str]
+) -> None:
+    bucket, body = make_bucket(), bytes(range(256)) * 300
+    with S3Proxy(stack.s3.port) as proxy:
+        through = boto3.client("s3", endpoint_url=proxy.endpoint_url)
+        through.put_object(Bucket=bucket, Key="a b/ü=1", Body=body, IfNoneMatch="*")
+        with pytest.raises(through.exceptions.ClientError) as caught:
+            through.put_object(Bucket=bucket, Key="a b/ü=1", Body=b"", IfNoneMatch="*")
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == ALREADY_EXISTS
+        assert through.head_object(Bucket=bucket, Key="a b/ü=1")["ContentLength"] == len(body)
+        found = through.get_object(Bucket=bucket, Key="a b/ü=1", Range="bytes=-100")
+        assert found["Body"].read() == body[-100:]
+    assert stack.s3.client().list_objects_v2(Bucket=bucket)["Contents"][0]["Key"] == "a b/ü=1"

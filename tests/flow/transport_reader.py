@@ -1,0 +1,117 @@
+"""A Faust worker that writes down what it gets: with Faust's own consumer, or with ours.
+
+`python -m tests.flow.transport_reader {own,batch} BOOTSTRAP TOPIC GROUP` prints JSON lines:
+`{"assigned": [partitions]}` for every assignment, and a list for every record: partition, offset,
+timestamp in ms, key and value. It commits what it has printed: with Faust's own consumer Faust
+does, with ours it asks for it after every batch. SIGTERM stops it as Faust stops.
+"""
+
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Mapping
+from typing import Any
+
+import faust
+
+from streams.batch import Batch
+from streams.transport import BatchTransport, Found, Lost
+
+#: Long enough that a test sees whether a worker that stops has left the group.
+SESSION = 30.0
+
+
+def say(what: Any) -> None:
+    """Print a line."""
+    print(json.dumps(what), flush=True)
+
+
+def record(partition: int, offset: int, timestamp: int, key: Any, value: Any) -> None:
+    """Print a record."""
+    say([partition, offset, timestamp, key and key.decode(), value and value.decode()])
+
+
+class Intake:
+    """Reads on from what is committed; counts epochs."""
+
+    paused = False
+    wanted = None
+
+    def __init__(self) -> None:
+        self.epoch = 0
+
+    async def assign(self, found: Mapping[int, Found]) -> tuple[int, dict[int, int]]:
+        """Take over partitions."""
+        self.epoch += 1
+        say({"assigned": sorted(found)})
+        return self.epoch, {
+            number: each.start if each.committed is None else each.committed
+            for number, each in found.items()
+        }
+
+
+def build(kind: str, bootstrap: str, topic: str, group: str) -> faust.App:
+    """The app, whose two kinds differ in nothing but the consumer."""
+    app = faust.App(
+        group,
+        broker=f"kafka://{bootstrap}",
+        broker_session_timeout=SESSION,
+        broker_heartbeat_interval=0.5,
+        broker_rebalance_timeout=SESSION,
+        broker_commit_interval=0.2,
+        consumer_auto_offset_reset="earliest",
+        value_serializer="raw",
+        key_serializer="raw",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        web_enabled=False,
+        datadir=tempfile.mkdtemp(dir="."),
+        store="memory://",
+    )
+    (_declare_batches if kind == "batch" else _declare_events)(app, topic)
+    return app
+
+
+def _declare_events(app: faust.App, name: str) -> None:
+    @app.agent(app.topic(name, value_type=bytes, value_serializer="raw"))
+    async def read(stream: faust.StreamT[bytes]) -> None:
+        async for event in stream.events():
+            found = event.message
+            timestamp = round(found.timestamp * 1000)
+            record(found.partition, found.offset, timestamp, found.key, found.value)
+
+    @app.on_partitions_assigned.connect
+    async def assigned(sender: faust.App, assigned: Any, **_: Any) -> None:
+        say({"assigned": sorted(tp.partition for tp in assigned if tp.topic == name)})
+
+
+def _declare_batches(app: faust.App, name: str) -> None:
+    intake = Intake()
+    app.transport = BatchTransport(app.conf.broker_consumer, app, topic=name, intake=intake)
+
+    @app.agent(app.topic(name, value_type=bytes, value_serializer="raw", acks=False))
+    async def read(stream: faust.StreamT[Batch]) -> None:
+        async for batch in stream:
+            if batch.epoch != intake.epoch:
+                continue
+            for found in batch.records:
+                record(batch.partition, found.offset, found.timestamp, found.key, found.value)
+            try:
+                await app.consumer.commit_offsets(batch.epoch, {batch.partition: (batch.end, "")})
+            except Lost:
+                continue
+
+
+async def run(app: faust.App) -> None:
+    """Run until SIGTERM."""
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await app.start()
+    await stop.wait()
+    await app.stop()
+
+
+if __name__ == "__main__":
+    asyncio.run(run(build(*sys.argv[1:])))
