@@ -1,0 +1,69 @@
+"""What a soak must show: the lake has what the topic has, and the topic what was produced."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+
+from kafka import KafkaConsumer, TopicPartition
+
+from streams import audit
+from streams.settings import Settings
+from tests.flow.worlds import World
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The comparison; `differences` is empty where all is well."""
+
+    records: int
+    doubled_by_producer: int
+    differences: tuple[str, ...]
+    audit: audit.Audit
+
+    @property
+    def clean(self) -> bool:
+        return not self.differences and not self.audit.problems
+
+
+def in_topic(world: World) -> Counter[int | None]:
+    """How often the topic has each alert, by its number; garbage counts as None."""
+    ends = world.ends()
+    places = {TopicPartition(world.topic, number): end for number, end in ends.items()}
+    seen: Counter[int | None] = Counter()
+    with KafkaConsumer(bootstrap_servers=world.bootstrap, enable_auto_commit=False) as consumer:
+        consumer.assign(list(places))
+        consumer.seek_to_beginning()
+        while any(consumer.position(place) < end for place, end in places.items()):
+            for records in consumer.poll(1000).values():
+                for record in records:
+                    try:
+                        seen[json.loads(record.value)["output_fields"]["evt.num"]] += 1
+                    except ValueError:
+                        seen[None] += 1
+    return seen
+
+
+def judge(world: World, settings: Settings, sent: int, garbage: int) -> Verdict:
+    """Compare lake, dead letters, topic and what was produced; and let the audit say its own."""
+    topic = in_topic(world)
+    refused = topic.pop(None, 0)
+    stored = Counter(number for each in world.objects() for number in each.numbers)
+    letters = len(world.dead_letters())
+    differences = []
+
+    def compare(what: str, wrong: object) -> None:
+        if wrong:
+            differences.append(f"{what}: {str(wrong)[:300]}")
+
+    compare("produced, but not in the topic", sorted(set(range(sent)) - topic.keys())[:20])
+    compare("in the topic, but never produced", sorted(topic.keys() - set(range(sent)))[:20])
+    compare("missing in the lake", dict((topic - stored).most_common(20)))
+    compare("too often in the lake", dict((stored - topic).most_common(20)))
+    compare("dead letters missing or too many", letters - refused)
+    compare("garbage that did not arrive", max(0, garbage - refused))
+    return Verdict(
+        topic.total() + refused,
+        topic.total() - sent + refused - garbage,
+        tuple(differences),
+        audit.run(settings),
+    )
