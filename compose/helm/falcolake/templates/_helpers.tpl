@@ -1,0 +1,143 @@
+{{- define "falcolake.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* At most 52 characters: a StatefulSet's pods have its name and a number, and are labelled by it. */ -}}
+{{- define "falcolake.fullname" -}}
+{{- $name := include "falcolake.name" . -}}
+{{- $whole := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- default $whole .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "falcolake.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "falcolake.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "falcolake.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{ include "falcolake.selectorLabels" . }}
+app.kubernetes.io/part-of: falcolake
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.customLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "falcolake.metadata" -}}
+name: {{ include "falcolake.fullname" . }}
+namespace: {{ .Release.Namespace }}
+labels:
+  {{- include "falcolake.labels" . | nindent 2 }}
+{{- with .Values.customAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{- define "falcolake.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "falcolake.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "falcolake.image" -}}
+{{- $name := .Values.image.registry | empty | ternary .Values.image.repository (printf "%s/%s" .Values.image.registry .Values.image.repository) -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" $name .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" $name (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "falcolake.port" -}}
+{{- default 6066 .Values.config.web.port | int }}
+{{- end }}
+
+{{- define "falcolake.checked" -}}
+{{- $kafka := .Values.config.kafka -}}
+{{- $lake := .Values.config.lake -}}
+{{- $_ := required "config.kafka.bootstrap_servers is required: the brokers, host:port" $kafka.bootstrap_servers -}}
+{{- $_ := required "config.lake.bucket is required" $lake.bucket -}}
+{{- $_ := required "config.lake.region is required" $lake.region -}}
+{{- $_ := required "config.lake.account_id is required: the account that the findings belong to" $lake.account_id -}}
+{{- if and .Values.tls.existingSecret (not (has $kafka.security_protocol (list "SSL" "SASL_SSL"))) -}}
+{{- fail "tls.existingSecret is set, but config.kafka.security_protocol has no TLS: SSL or SASL_SSL" -}}
+{{- end -}}
+{{- if and .Values.tls.cert (not .Values.tls.existingSecret) -}}
+{{- fail "tls.cert is set, but tls.existingSecret is not" -}}
+{{- end -}}
+{{- end }}
+
+{{- /* A setting as text. Helm reads every number of a values file as a float: 1e+06 is none of ours. */ -}}
+{{- define "falcolake.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
+{{- /* The settings, and what of them depends on the pod. */ -}}
+{{- define "falcolake.env" -}}
+{{- range $section := list "kafka" "lake" "window" "staging" "ocsf" "mapping" "log" "web" }}
+{{- range $name, $value := index $.Values.config $section }}
+{{- if not (or (kindIs "invalid" $value) (eq "" (toString $value))) }}
+- name: FALCOLAKE_{{ upper $section }}__{{ upper $name }}
+  value: {{ include "falcolake.text" $value | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if .Values.tls.existingSecret }}
+- name: FALCOLAKE_KAFKA__SSL_CA_FILE
+  value: /etc/falcolake/tls/{{ .Values.tls.ca }}
+{{- with .Values.tls.cert }}
+- name: FALCOLAKE_KAFKA__SSL_CERT_FILE
+  value: /etc/falcolake/tls/{{ . }}
+{{- end }}
+{{- with .Values.tls.key }}
+- name: FALCOLAKE_KAFKA__SSL_KEY_FILE
+  value: /etc/falcolake/tls/{{ . }}
+{{- end }}
+{{- end }}
+{{- with .Values.config.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "falcolake.envFrom" -}}
+{{- with .Values.config.existingSecret }}
+envFrom:
+  - secretRef:
+      name: {{ . }}
+{{- end }}
+{{- end }}
+
+{{- define "falcolake.mounts" -}}
+- name: staging
+  mountPath: /var/lib/falcolake
+- name: tmp
+  mountPath: /tmp
+{{- if .Values.tls.existingSecret }}
+- name: tls
+  mountPath: /etc/falcolake/tls
+  readOnly: true
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "falcolake.volumes" -}}
+- name: tmp
+  emptyDir:
+    sizeLimit: 256Mi
+{{- with .Values.tls.existingSecret }}
+- name: tls
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}

@@ -1,0 +1,72 @@
+"""Makes what the development stack's worker needs: its topics and its bucket; then ends.
+
+Takes falcolake's own settings. What is there already is kept, so it may run at every start.
+"""
+
+import argparse
+import sys
+
+from kafka.errors import for_code
+
+from streams import kafka, lake
+from streams.errors import FalcolakeError, Misconfigured
+from streams.settings import Settings, load
+
+DAY_MS = 86_400_000
+
+
+def create_topics(settings: Settings, partitions: int, retention_days: int) -> None:
+    """Create the topics that are missing; raises Misconfigured with the broker's reason."""
+    names = settings.kafka
+    days = {"retention.ms": str(retention_days * DAY_MS)}
+    # Dead letters are for people, who come back from a holiday.
+    long = {"retention.ms": str(30 * DAY_MS)}
+    wanted = {
+        names.topic: (partitions, days),
+        names.control_topic: (1, days),
+        names.dead_letter_topic: (partitions, long),
+    }
+    with kafka.admin(settings) as admin:
+        there = {topic["name"] for topic in admin.describe_topics()}
+        missing = {
+            name: {"num_partitions": number, "replication_factor": 1, "configs": configs}
+            for name, (number, configs) in wanted.items()
+            if name not in there
+        }
+        results = admin.create_topics(missing, raise_errors=False)["topics"] if missing else []
+        for result in results:
+            if code := result["error_code"]:
+                reason = result["error_message"] or for_code(code).__name__
+                raise Misconfigured(f"cannot create the topic {result['name']}: {reason}")
+            print(f"created the topic {result['name']}")
+        admin.wait_for_topics(list(wanted))
+
+
+def create_bucket(settings: Settings) -> None:
+    """Create the bucket, unless it is there."""
+    s3, bucket = lake.connect(settings.lake), settings.lake.bucket
+    if bucket not in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
+        s3.create_bucket(Bucket=bucket)
+        print(f"created the bucket {bucket}")
+
+
+def main() -> int:
+    """Make all of it; 0 when it is there, 1 with the reason if not."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--retention-days", type=int, default=7)
+    options = parser.parse_args()
+    try:
+        settings = load()
+        settings.require_lake()
+        create_topics(settings, options.partitions, options.retention_days)
+        create_bucket(settings)
+    except FalcolakeError as error:
+        print(f"Error: {error.message}\nTry: {error.hint}", file=sys.stderr)
+        return 1
+    print("topics and bucket are there")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

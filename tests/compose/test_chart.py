@@ -1,0 +1,371 @@
+"""The Helm chart: valid for Kubernetes, and its values reach falcolake as settings."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from streams.settings import Settings, fields, load
+from tests.compose.chart import CHART, MINIMUM, NEWEST, manifest, merged, render
+from tests.compose.engine import EngineError, run
+from tests.compose.files import ALERTS, DOCKERFILE, ROOT, read
+from tests.compose.tools import tool, validate
+
+pytestmark = pytest.mark.tools
+
+#: What the chart decides itself, and what has no place in a values file.
+DECIDED = {
+    "kafka.group_instance_id",
+    "kafka.ssl_ca_file",
+    "kafka.ssl_cert_file",
+    "kafka.ssl_key_file",
+    "staging.path",
+}
+SECRET = {"kafka.sasl_password", "kafka.ssl_key_password"}
+IRSA = {
+    "serviceAccount": {
+        "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::012345678901:role/falcolake"}
+    },
+    "config": {
+        "lake": {
+            "role_arn": "arn:aws:iam::012345678901:role/AmazonSecurityLake-Provider-falco",
+            "external_id": "falco",
+        }
+    },
+}
+TLS = {
+    "config": {
+        "kafka": {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-512"},
+        "existingSecret": "kafka-user",
+    },
+    "tls": {"existingSecret": "kafka-tls", "cert": "tls.crt", "key": "tls.key"},
+}
+EVERYTHING = {
+    "serviceMonitor": {
+        "enabled": True,
+        "interval": "15s",
+        "scrapeTimeout": "10s",
+        "additionalLabels": {"release": "prometheus"},
+        "additionalProperties": {"honorLabels": True},
+    },
+    "prometheusRules": {"enabled": True, "additionalLabels": {"release": "prometheus"}},
+    "autoscaling": {"enabled": True},
+    "image": {"registry": "012345678901.dkr.ecr.eu-central-1.amazonaws.com"},
+    "imagePullSecrets": [{"name": "registry"}],
+    "priorityClassName": "system-cluster-critical",
+    "revisionHistoryLimit": 3,
+    "customLabels": {"team": "security"},
+    "customAnnotations": {"owner": "security"},
+    "podLabels": {"sidecar": "none"},
+    "podAnnotations": {"sidecar.istio.io/inject": "false"},
+    "persistence": {"storageClass": "gp3"},
+    "nodeSelector": {"kubernetes.io/arch": "amd64"},
+    "tolerations": [{"key": "security", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "topologySpreadConstraints": [
+        {
+            "maxSkew": 1,
+            "topologyKey": "topology.kubernetes.io/zone",
+            "whenUnsatisfiable": "ScheduleAnyway",
+        }
+    ],
+    "extraVolumes": [{"name": "more", "emptyDir": {}}],
+    "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}],
+    "service": {"annotations": {"a": "b"}},
+    "config": {
+        "extraEnv": [{"name": "AWS_CA_BUNDLE", "value": "/more/ca.pem"}],
+        "extraArgs": ["--drain"],
+    },
+}
+CASES: dict[str, dict[str, Any]] = {
+    "the least": {},
+    "irsa": IRSA,
+    "tls": TLS,
+    "everything": merged(merged(EVERYTHING, IRSA), TLS),
+    "nothing kept": {"persistence": {"enabled": False}, "podDisruptionBudget": {"enabled": False}},
+    "a service account of somebody's": {"serviceAccount": {"create": False, "name": "mine"}},
+}
+
+
+def pod(resources: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = resources["StatefulSet"]["spec"]["template"]["spec"]
+    return found
+
+
+def worker(resources: dict[str, Any]) -> dict[str, Any]:
+    (container,) = pod(resources)["containers"]
+    found: dict[str, Any] = container
+    return found
+
+
+def environment(container: dict[str, Any]) -> dict[str, str]:
+    return {each["name"]: each["value"] for each in container["env"] if "value" in each}
+
+
+def settings(resources: dict[str, Any], **secret: str) -> Settings:
+    return load(environment=environment(worker(resources)) | secret)
+
+
+#: In no package with schemas; the test of the operator's resources looks at them.
+OPERATORS = {"ServiceMonitor", "PrometheusRule"}
+
+
+@pytest.mark.parametrize("kubernetes", ["1.27.0", "1.32.0", NEWEST])
+@pytest.mark.parametrize("case", CASES)
+def test_kubernetes_takes_every_resource(case: str, kubernetes: str, tmp_path: Path) -> None:
+    file = tmp_path / "manifest.yaml"
+    file.write_text(manifest(tmp_path, CASES[case], kubernetes))
+    answer = validate(file, kubernetes)
+    kinds = {kind.lower() for kind in render(tmp_path, CASES[case], kubernetes)}
+    assert set(re.findall(r"^INFO .* passed for resource (\w+)/", answer, re.MULTILINE)) == (
+        kinds - {kind.lower() for kind in OPERATORS}
+    )
+    assert set(re.findall(r"^WARN .* schema for kind (\w+)", answer, re.MULTILINE)) <= OPERATORS
+
+
+def test_a_misspelt_field_would_be_found(tmp_path: Path) -> None:
+    file = tmp_path / "manifest.yaml"
+    text = manifest(tmp_path, {})
+    file.write_text(text.replace("terminationGracePeriodSeconds", "gracePeriodSeconds"))
+    with pytest.raises(EngineError, match="gracePeriodSeconds"):
+        validate(file, NEWEST)
+
+
+def test_the_operators_resources_have_what_its_api_knows(tmp_path: Path) -> None:
+    found = render(tmp_path, EVERYTHING)
+    monitor, rule = found["ServiceMonitor"], found["PrometheusRule"]
+    assert {each["apiVersion"] for each in (monitor, rule)} == {"monitoring.coreos.com/v1"}
+    assert monitor["spec"].keys() == {"jobLabel", "selector", "endpoints"}
+    (endpoint,) = monitor["spec"]["endpoints"]
+    (port,) = found["Service"]["spec"]["ports"]
+    assert endpoint == {
+        "port": port["name"],
+        "path": "/metrics",
+        "interval": "15s",
+        "scrapeTimeout": "10s",
+        "honorLabels": True,
+    }
+    selected = monitor["spec"]["selector"]["matchLabels"].items()
+    assert selected <= found["Service"]["metadata"]["labels"].items()
+    assert rule["spec"] == read(ALERTS)
+    assert {each["metadata"]["labels"]["release"] for each in (monitor, rule)} == {"prometheus"}
+
+
+def test_the_job_is_the_one_that_rules_and_dashboard_ask_for_whatever_names_are(
+    tmp_path: Path,
+) -> None:
+    found = render(tmp_path, EVERYTHING | {"nameOverride": "shipper", "fullnameOverride": "other"})
+    label = found["ServiceMonitor"]["spec"]["jobLabel"]
+    assert found["Service"]["metadata"]["labels"][label] == "falcolake"
+
+
+def test_helm_finds_nothing_to_say(tmp_path: Path) -> None:
+    file = tmp_path / "values.yaml"
+    file.write_text(json.dumps(MINIMUM))
+    options = ["--strict", "--kube-version", NEWEST, "--values", str(file)]
+    assert "0 chart(s) failed" in run([tool("helm"), "lint", str(CHART), *options])
+
+
+def test_every_setting_is_a_value_by_its_own_name_but_for_what_the_chart_decides() -> None:
+    config = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]
+    known = {
+        f"{section}.{name}"
+        for section, group in config["properties"].items()
+        for name in group.get("properties", ())
+    }
+    assert known == {name for name, _ in fields()} - DECIDED - SECRET
+
+
+def test_every_value_is_in_the_schema_and_no_unknown_one_is_taken(tmp_path: Path) -> None:
+    for wrong in (
+        {"replicas": 3},
+        {"config": {"kafka": {"topics": "a"}}},
+        {"tls": {"secret": "a"}},
+    ):
+        with pytest.raises(EngineError, match="additional properties"):
+            manifest(tmp_path, wrong)
+
+
+@pytest.mark.parametrize("name", sorted(SECRET))
+def test_a_password_is_not_taken_as_a_value(name: str, tmp_path: Path) -> None:
+    section, _, key = name.partition(".")
+    with pytest.raises(EngineError, match="additional properties"):
+        manifest(tmp_path, {"config": {section: {key: "secret"}}})
+
+
+@pytest.mark.parametrize(
+    "name", ["kafka.bootstrap_servers", "lake.bucket", "lake.region", "lake.account_id"]
+)
+def test_what_is_required_is_named(name: str, tmp_path: Path) -> None:
+    section, _, key = name.partition(".")
+    with pytest.raises(EngineError, match=f"config.{name} is required"):
+        manifest(tmp_path, {"config": {section: {key: ""}}})
+
+
+def test_the_defaults_are_settings_that_falcolake_takes(tmp_path: Path) -> None:
+    found = settings(render(tmp_path, {}))
+    found.require_lake()
+    assert found.warnings() == []
+    assert found.lake.account_id == "012345678901"
+    assert found.kafka.servers == ["b-1.kafka:9092", "b-2.kafka:9092"]
+
+
+def test_numbers_of_a_values_file_reach_falcolake_as_they_are_written(tmp_path: Path) -> None:
+    values = {
+        "config": {
+            "window": {"interval": 450.5, "max_rows": 3_000_000, "max_bytes": 1_000_000_000},
+            "kafka": {"session_timeout": 60, "ssl_check_hostname": None},
+            "web": {"port": 8080},
+        }
+    }
+    resources = render(tmp_path, values)
+    found = settings(resources)
+    assert (found.window.interval, found.window.max_rows) == (450.5, 3_000_000)
+    assert found.window.max_bytes == 1_000_000_000
+    assert found.kafka.session_timeout == 60
+    (port,) = worker(resources)["ports"]
+    (served,) = resources["Service"]["spec"]["ports"]
+    assert port["containerPort"] == served["port"] == found.web.port == 8080
+
+
+def test_false_is_a_value(tmp_path: Path) -> None:
+    kafka = {"security_protocol": "SSL", "ssl_check_hostname": False}
+    assert not settings(render(tmp_path, {"config": {"kafka": kafka}})).kafka.ssl_check_hostname
+
+
+def test_irsa_annotates_the_service_account_that_the_pod_has(tmp_path: Path) -> None:
+    resources = render(tmp_path, IRSA)
+    account = resources["ServiceAccount"]["metadata"]
+    assert account["annotations"] == IRSA["serviceAccount"]["annotations"]
+    assert pod(resources)["serviceAccountName"] == account["name"]
+    assert settings(resources).lake.external_id == "falco"
+
+
+def test_secrets_come_by_reference_alone(tmp_path: Path) -> None:
+    resources = render(tmp_path, TLS)
+    assert worker(resources)["envFrom"] == [{"secretRef": {"name": "kafka-user"}}]
+    assert "Secret" not in resources
+    (secret,) = [each["secret"] for each in pod(resources)["volumes"] if "secret" in each]
+    assert secret["secretName"] == "kafka-tls"
+
+
+def test_certificates_are_where_the_settings_say(tmp_path: Path) -> None:
+    resources = render(tmp_path, TLS)
+    found = settings(
+        resources, FALCOLAKE_KAFKA__SASL_USERNAME="a", FALCOLAKE_KAFKA__SASL_PASSWORD="b"
+    ).kafka
+    files = {found.ssl_ca_file, found.ssl_cert_file, found.ssl_key_file}
+    assert files == {Path("/etc/falcolake/tls") / name for name in ("ca.crt", "tls.crt", "tls.key")}
+    mounts = {each["name"]: each["mountPath"] for each in worker(resources)["volumeMounts"]}
+    assert mounts["tls"] == "/etc/falcolake/tls"
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"tls": {"existingSecret": "a"}}, "security_protocol has no TLS"),
+        ({"tls": {"cert": "tls.crt"}}, "tls.existingSecret is not"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(
+    values: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(EngineError, match=reason):
+        manifest(tmp_path, values)
+
+
+def test_a_pods_name_is_its_static_membership_unless_switched_off(tmp_path: Path) -> None:
+    name = "FALCOLAKE_KAFKA__GROUP_INSTANCE_ID"
+    by_name = {each["name"]: each for each in worker(render(tmp_path, {}))["env"]}
+    assert by_name[name]["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    without = render(tmp_path, {"config": {"staticMembership": False}})
+    assert name not in {each["name"] for each in worker(without)["env"]}
+
+
+def test_a_pod_drains_within_its_grace_period(tmp_path: Path) -> None:
+    resources = render(tmp_path, {"terminationGracePeriodSeconds": 120})
+    assert pod(resources)["terminationGracePeriodSeconds"] == 120
+    assert worker(resources)["args"] == ["worker", "--drain", "--grace=115"]
+    assert worker(render(tmp_path, {"drain": False}))["args"] == ["worker"]
+
+
+def test_probes_ask_health_and_readiness(tmp_path: Path) -> None:
+    container = worker(render(tmp_path, {}))
+    assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+
+
+def test_staging_is_a_volume_of_each_pod_or_an_empty_one(tmp_path: Path) -> None:
+    resources = render(tmp_path, {"persistence": {"size": "20Gi"}})
+    (claim,) = resources["StatefulSet"]["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"
+    mounts = {each["name"]: each["mountPath"] for each in worker(resources)["volumeMounts"]}
+    assert f"FALCOLAKE_STAGING__PATH={mounts[claim['metadata']['name']]} " in DOCKERFILE.read_text()
+    without = render(tmp_path, {"persistence": {"enabled": False}})
+    assert "volumeClaimTemplates" not in without["StatefulSet"]["spec"]
+    volumes = {each["name"]: each for each in pod(without)["volumes"]}
+    assert volumes["staging"]["emptyDir"] == {"sizeLimit": "8Gi"}
+
+
+def test_the_pod_is_the_images_user_and_can_write_nothing_else(tmp_path: Path) -> None:
+    resources = render(tmp_path, {})
+    context, inner = pod(resources)["securityContext"], worker(resources)["securityContext"]
+    assert context["runAsNonRoot"]
+    user, group = context["runAsUser"], context["runAsGroup"]
+    assert f"USER {user}:{group}\n" in DOCKERFILE.read_text()
+    assert inner["readOnlyRootFilesystem"]
+    assert inner["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_a_scaler_decides_on_replicas_alone(tmp_path: Path) -> None:
+    resources = render(tmp_path, {"autoscaling": {"enabled": True, "maxReplicas": 8}})
+    assert "replicas" not in resources["StatefulSet"]["spec"]
+    target = resources["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
+    assert target["name"] == resources["StatefulSet"]["metadata"]["name"]
+
+
+def test_what_is_off_by_default_is_not_there(tmp_path: Path) -> None:
+    assert render(tmp_path, {}).keys() == {
+        *("StatefulSet", "Service", "ServiceAccount", "PodDisruptionBudget"),
+        "Pod",  # helm test
+    }
+
+
+def test_the_doctor_has_the_workers_settings(tmp_path: Path) -> None:
+    resources = render(tmp_path, TLS)
+    (doctor,) = resources["Pod"]["spec"]["containers"]
+    assert environment(doctor) == environment(worker(resources))
+    assert doctor["envFrom"] == worker(resources)["envFrom"]
+    assert doctor["args"] == ["doctor"]
+
+
+def test_a_long_name_leaves_room_for_the_pods_number(tmp_path: Path) -> None:
+    resources = render(tmp_path, {"fullnameOverride": "a" * 80})
+    assert len(resources["StatefulSet"]["metadata"]["name"]) == 52
+
+
+def test_an_image_by_digest_needs_no_tag(tmp_path: Path) -> None:
+    digest = f"sha256:{'0' * 64}"
+    image = {"registry": "registry.example.com", "digest": digest}
+    found = worker(render(tmp_path, {"image": image}))["image"]
+    assert found == f"registry.example.com/falcolake@{digest}"
+
+
+def test_the_values_of_the_guide_are_taken_one_after_the_other(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "eks.md").read_text()
+    blocks = re.findall(r"```yaml\n# values.yaml\n(.*?)```", text, re.DOTALL)
+    assert len(blocks) == 2
+    values: dict[str, Any] = {}
+    for block in blocks:
+        values = merged(values, yaml.safe_load(block))
+        found = render(tmp_path, values)
+        secret = {"FALCOLAKE_KAFKA__SASL_USERNAME": "a", "FALCOLAKE_KAFKA__SASL_PASSWORD": "b"}
+        given = secret if values["config"].get("existingSecret") else {}
+        assert settings(found, **given).warnings() == []
+    first = render(tmp_path, yaml.safe_load(blocks[0]))
+    assert {"ServiceMonitor", "PrometheusRule"} <= first.keys()
+    role = first["ServiceAccount"]["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
+    assert role.endswith(":role/falcolake")
