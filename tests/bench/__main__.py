@@ -1,0 +1,51 @@
+"""All benchmarks: `python -m tests.bench`, see `--help`.
+
+Measures on the embedded stack, prints tables, and writes the figures as JSON and, from these, a
+page and a picture; with `--render` only the latter.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tests.bench.ground import ROOT, Ground
+from tests.bench.page import page
+from tests.bench.picture import picture
+from tests.bench.program import Program, Report, read
+from tests.bench.tables import plain
+
+
+def options() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench")
+    parser.add_argument("--count", type=int, default=50_000, help="alerts in a run")
+    parser.add_argument("--runs", type=int, default=3, help="runs that a median is of")
+    parser.add_argument("--largest", type=int, default=1_000_000, help="the largest backlog")
+    parser.add_argument("--into", type=Path, default=ROOT / "docs", help="where the files go")
+    parser.add_argument("--render", action="store_true", help="only draw what is there anew")
+    return parser.parse_args()
+
+
+def render(report: Report, directory: Path) -> None:
+    """Write the page and the picture of a report."""
+    (directory / "benchmarks.svg").write_text(picture(report))
+    (directory / "benchmarks.md").write_text(page(report, "benchmarks.svg"))
+
+
+def main() -> int:
+    """Return 1 if something has no figure."""
+    wanted = options()
+    file = wanted.into / "benchmarks.json"
+    if wanted.render:
+        render(read(file.read_text()), wanted.into)
+        return 0
+    with Ground() as ground:
+        report = Program(ground, wanted.count, wanted.runs, wanted.largest).run()
+    file.write_text(report.json())
+    render(report, wanted.into)
+    print(plain(report))
+    return 1 if report.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

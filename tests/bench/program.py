@@ -1,0 +1,251 @@
+"""What is measured: which runs, in which order, and what they add up to.
+
+Runs of one table take turns, so that what else the machine does falls on all of them alike; a
+figure is the median of its runs. What fails is written down with its reason, and the rest goes on.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from statistics import median
+from typing import Any
+
+from tests.bench import contest, latency, machine, worker
+from tests.bench.cost import Cost
+from tests.bench.ground import KINDS, MIX, SYSCALL, Ground, Topic
+from tests.bench.steps import STEPS
+
+GROWTH = (10_000, 100_000, 1_000_000, 3_000_000)
+PARTITIONS = 4
+TIMES = 4
+FALCOLAKE = "falcolake"
+FLOOR = "the floor"
+ALL_SOURCES = "all sources"
+TAKE = "Faust agent, take(), reads only"
+
+
+@dataclass
+class Figure:
+    """The median of some runs: CPU µs per alert (with the least and the most), speed, memory."""
+
+    name: str
+    count: int
+    runs: int
+    us: float
+    least: float
+    most: float
+    per_second: float
+    memory: float
+    note: str = ""
+
+
+@dataclass
+class Report:
+    """All that one `make bench` found, as it goes into its JSON file."""
+
+    count: int
+    runs: int
+    machine: dict[str, Any]
+    peers: dict[str, list[str]]
+    bytes: dict[str, float] = field(default_factory=dict)
+    floors: dict[str, Figure] = field(default_factory=dict)
+    ours: list[Figure] = field(default_factory=list)
+    others: list[Figure] = field(default_factory=list)
+    steps: dict[str, float] = field(default_factory=dict)
+    growth: list[dict[str, float]] = field(default_factory=list)
+    latency: dict[str, Any] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def json(self) -> str:
+        """Write it."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+
+def read(text: str) -> Report:
+    """Read what `Report.json` wrote."""
+    found = json.loads(text)
+    found["floors"] = {kind: Figure(**each) for kind, each in found["floors"].items()}
+    for group in ("ours", "others"):
+        found[group] = [Figure(**each) for each in found[group]]
+    return Report(**found)
+
+
+def figure(name: str, count: int, costs: Iterable[Cost], note: str = "") -> Figure:
+    """The median of some runs over `count` alerts."""
+    costs = list(costs)
+    each = [cost.cpu / count * 1e6 for cost in costs]
+    return Figure(
+        name,
+        count,
+        len(costs),
+        median(each),
+        min(each),
+        max(each),
+        median(count / cost.seconds for cost in costs),
+        median(cost.memory for cost in costs),
+        note,
+    )
+
+
+class Program:
+    """Runs it all on one ground, and fills the report."""
+
+    def __init__(self, ground: Ground, count: int, runs: int, largest: int) -> None:
+        self.ground = ground
+        self.largest = largest
+        self.report = Report(
+            count,
+            runs,
+            machine.describe(),
+            {module: contest.versions(module) for module in contest.MODULES},
+        )
+
+    def run(self) -> Report:
+        """Measure everything."""
+        parts = (
+            self._fill,
+            self._contest,
+            self._two_workers,
+            self._steps,
+            self._growth,
+            self._latency,
+        )
+        for part in parts:
+            self._attempt(part.__name__.strip("_").replace("_", " "), part)
+        return self.report
+
+    def _attempt(self, name: str, part: Callable[[], Any]) -> Any:
+        say(name)
+        try:
+            return part()
+        except Exception as error:  # whatever a contender does, the others have their figures
+            self.report.failed[name] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+            say(f"  failed: {self.report.failed[name]}")
+            return None
+
+    def _topic(self, kind: str = SYSCALL, partitions: int = PARTITIONS) -> Topic:
+        return self.ground.topic(kind, partitions, self.report.count)
+
+    def _fill(self) -> None:
+        for kind in KINDS:
+            self.report.bytes[kind] = self._topic(kind).size
+        for partitions in (1, 12):
+            self._topic(SYSCALL, partitions)
+
+    def _in_turns(
+        self, contenders: Mapping[str, Callable[[], Cost]], notes: Mapping[str, str], count: int
+    ) -> dict[str, Figure]:
+        """Let contenders run one after the other, as often as asked; one that fails is out."""
+        costs: dict[str, list[Cost]] = {name: [] for name in contenders}
+        for turn in range(self.report.runs):
+            for name in list(costs):
+                cost = self._attempt(name, contenders[name])
+                if cost is None:
+                    del costs[name]
+                else:
+                    costs[name].append(cost)
+                    say(f"  {cost.cpu / count * 1e6:.1f} µs CPU per alert, run {turn + 1}")
+        return {
+            name: figure(name, count, each, notes.get(name, "")) for name, each in costs.items()
+        }
+
+    def _contest(self) -> None:
+        """Everything that reads the same topics: ours, the floor of each, the others."""
+        syscall, mix, lakes = self._topic(), self._topic(MIX), dict[str, str]()
+
+        def ours(topic: Topic) -> Callable[[], Cost]:
+            def run() -> Cost:
+                worked = worker.run(self.ground, topic)
+                lakes[topic.name] = worked.run
+                return worked.cost
+
+            return run
+
+        def floor(topic: Topic) -> Callable[[], Cost]:
+            def run() -> Cost:
+                name = self.ground.run_name(FLOOR)
+                script = "tests.bench.floor"
+                cost = self.ground.run_script(script, topic, name, lakes[topic.name])
+                self.ground.check(topic, name)
+                return cost
+
+            return run
+
+        mine = {
+            FALCOLAKE: ours(syscall),
+            ALL_SOURCES: ours(mix),
+            "1 partition": ours(self._topic(SYSCALL, 1)),
+            "12 partitions": ours(self._topic(SYSCALL, 12)),
+        }
+        floors = {FLOOR: floor(syscall), f"{FLOOR}, {ALL_SOURCES}": floor(mix)}
+        others: dict[str, Callable[[], Cost]] = {TAKE: partial(self._take, syscall)}
+        notes = {TAKE: "`stream.take()`, and nothing done with it"}
+        for peer in contest.PEERS:
+            others[peer.name] = partial(peer.run, self.ground, syscall)
+            notes[peer.name] = peer.note
+        report = self.report
+        found = self._in_turns(mine | floors | others, notes, report.count)
+        report.ours = [found[name] for name in mine if name in found]
+        report.others = [found[name] for name in others if name in found]
+        for kind, name in zip((SYSCALL, MIX), floors, strict=True):
+            if name in found:
+                report.floors[kind] = found[name]
+
+    def _two_workers(self) -> None:
+        """Two workers, on more alerts: their speed by the clock shows only in a longer run."""
+        count = TIMES * self.report.count
+
+        def run() -> Cost:
+            topic = self.ground.empty_topic(SYSCALL, PARTITIONS, count)
+            return worker.run_many(self.ground, topic, 2).cost
+
+        name = f"2 workers, {count:,} alerts that come at once"
+        self.report.ours += self._in_turns({name: run}, {}, count).values()
+
+    def _take(self, topic: Topic) -> Cost:
+        run = self.ground.run_name("take")
+        return self.ground.run_script("tests.bench.take_agent", topic, run)
+
+    def _steps(self) -> None:
+        topic, found = self._topic(), []
+        for _ in range(self.report.runs):
+            run = self.ground.run_name("steps")
+            done = subprocess.run(
+                [sys.executable, "-m", "tests.bench.steps"],
+                env=self.ground.environment(topic, run),
+                cwd=self.ground.directory,
+                stdout=subprocess.PIPE,
+                check=True,
+            )
+            found.append(json.loads(done.stdout))
+        self.report.steps = {
+            name: median(each[name] for each in found) / topic.count * 1e6 for name in STEPS
+        }
+
+    def _growth(self) -> None:
+        for count in (each for each in GROWTH if each <= self.largest):
+            worked = worker.run(self.ground, self.ground.topic(SYSCALL, PARTITIONS, count))
+            cost = worked.cost
+            self.report.growth.append(
+                {
+                    "count": count,
+                    "seconds": cost.seconds,
+                    "cpu": cost.cpu,
+                    "us": cost.cpu / count * 1e6,
+                    "memory": cost.memory,
+                    "staging": worked.staging,
+                    "objects": worked.objects,
+                }
+            )
+            say(f"  {count:,}: {cost.cpu / count * 1e6:.1f} µs CPU per alert")
+
+    def _latency(self) -> None:
+        self.report.latency = latency.measure(self.ground)
+
+
+def say(words: str) -> None:
+    """Tell whoever waits how far it is."""
+    print(words, file=sys.stderr, flush=True)

@@ -1,0 +1,185 @@
+"""A report as tables: the same for the terminal and for the page."""
+
+from typing import NamedTuple
+
+from tests.bench.ground import KINDS, MIX, SYSCALL
+from tests.bench.program import ALL_SOURCES, FALCOLAKE, Figure, Report
+
+
+class Table(NamedTuple):
+    """A heading, what to know about it, and cells: the first row names the columns."""
+
+    heading: str
+    note: str
+    rows: list[list[str]]
+
+
+COSTS = ["", "CPU µs per alert", "alerts/s on a core", "alerts/s", "memory", "to the floor"]
+
+
+def tables(report: Report) -> list[Table]:
+    """Everything in the report that has figures."""
+    made = [
+        _side_by_side(report),
+        _end_to_end(report),
+        _steps(report),
+        _growth(report),
+        _latency(report),
+        _failed(report),
+    ]
+    return [table for table in made if len(table.rows) > 1]
+
+
+def machine(report: Report) -> str:
+    """The machine, in a sentence or two."""
+    found = report.machine
+    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    peers = ", ".join(line.replace("==", " ") for pins in report.peers.values() for line in pins)
+    return (
+        f"{found['processor']}, {found['cores']} cores, {found['memory']}; {found['kernel']}; "
+        f"{found['python']}; {packages}; in environments of their own {peers}. "
+        f"Commit {found['commit']}; load average before the first run {found['load']}."
+    )
+
+
+def method(report: Report) -> str:
+    """How it was measured."""
+    sizes = "; ".join(f"{KINDS[kind]}: {size:,.0f} bytes" for kind, size in report.bytes.items())
+    return (
+        f"{report.count:,} alerts of backlog a run ({sizes}), the median of {report.runs} runs, "
+        "which take turns. CPU is user and system time of the whole process, all threads: ours "
+        "from the first assignment to the last commit, Pathway's from its start (its engine reads "
+        "long before it calls back), the others' from the first record to the last object. Broker "
+        "and S3 server run on the same cores, so alerts/s, by the clock, is what is left of them; "
+        "alerts/s on a core is what a core of CPU time is worth. Memory is the peak of the "
+        "process's whole life. The rows, columns and codec of every run were checked in the lake."
+    )
+
+
+def _cost(figure: Figure, floor: Figure | None, name: str = "") -> list[str]:
+    spread = f"{figure.us:.1f} ({figure.least:.1f} to {figure.most:.1f})"
+    return [
+        name or figure.name,
+        spread if figure.runs > 1 else f"{figure.us:.1f}",
+        f"{1e6 / figure.us:,.0f}",
+        f"{figure.per_second:,.0f}",
+        f"{figure.memory:,.0f} MB",
+        f"{figure.us / floor.us:.2f}" if floor else "",
+    ]
+
+
+def _side_by_side(report: Report) -> Table:
+    floor = report.floors.get(SYSCALL)
+    own = [each for each in report.ours if each.name == FALCOLAKE]
+    rows = [_cost(floor, floor)] if floor else []
+    rows += [_cost(each, floor) for each in own]
+    rows += [_cost(each, floor, f"{each.name}: {each.note}") for each in report.others]
+    return Table(
+        "Side by side",
+        "Syscall alerts, 4 partitions. The floor fetches with aiokafka, decodes with msgspec, has "
+        "DuckDB write rows that are ready, and puts them. The peers are given the same mapping "
+        "function and columns; their settings are in `tests/bench/peers`.",
+        [COSTS, *rows],
+    )
+
+
+def _end_to_end(report: Report) -> Table:
+    names = {FALCOLAKE: "syscall alerts, 4 partitions, 1 worker"}
+    rows = [
+        _cost(
+            each,
+            report.floors.get(MIX if each.name == ALL_SOURCES else SYSCALL),
+            names.get(each.name, each.name),
+        )
+        for each in report.ours
+    ]
+    return Table(
+        "falcolake, Kafka to S3",
+        "What a row does not name is as in the first. The memory of two workers is added up. "
+        "The mix has a floor of its own, of the same alerts.",
+        [COSTS, *rows],
+    )
+
+
+def _steps(report: Report) -> Table:
+    rows = [[name, f"{us:.1f}"] for name, us in report.steps.items()]
+    if rows:
+        rows.append(["all steps", f"{sum(report.steps.values()):.1f}"])
+    return Table(
+        "The steps",
+        "The worker's code without the worker, one step after the other. `map` is what mapping "
+        "takes beside decoding; COPY sorts, slices, nests and compresses.",
+        [["step", "CPU µs per alert"], *rows],
+    )
+
+
+def _growth(report: Report) -> Table:
+    base = next((each["us"] for each in report.growth if each["count"] == 100_000), None)
+    rows = [
+        [
+            f"{each['count']:,}",
+            f"{each['seconds']:.1f} s",
+            f"{each['count'] / each['seconds']:,.0f}",
+            f"{each['cpu']:.1f} s",
+            f"{each['us']:.1f}",
+            f"{each['us'] / base:.2f}" if base else "",
+            f"{each['memory']:,.0f} MB",
+            f"{each['staging'] / 1e6:,.0f} MB",
+            f"{each['objects']:.0f}",
+        ]
+        for each in report.growth
+    ]
+    header = [
+        "backlog",
+        "time",
+        "alerts/s",
+        "CPU",
+        "µs per alert",
+        "to 100,000",
+        "memory",
+        "staging",
+        "objects",
+    ]
+    return Table(
+        "Growth",
+        "Syscall alerts, 4 partitions, one run each. `to 100,000` is CPU per alert relative to "
+        "that backlog: 1.00 everywhere is a straight line.",
+        [header, *rows],
+    )
+
+
+def _latency(report: Report) -> Table:
+    found, rows = report.latency, []
+    for name, key in (("produced to staged", "staged"), ("produced to in S3", "stored")):
+        if key in found:
+            rows.append(
+                [name, *(f"{found[key][part] / 1000:.2f} s" for part in ("p50", "p99", "most"))]
+            )
+    note = ""
+    if found:
+        note = (
+            f"{found['rate']:,} alerts/s of all sources for {found['count'] // found['rate']} s, a "
+            f"window of {found['window']} s; the worker took {found['cores']:.2f} of a core."
+        )
+    return Table("Latency", note, [["", "p50", "p99", "most"], *rows])
+
+
+def _failed(report: Report) -> Table:
+    rows = [[name, reason] for name, reason in report.failed.items()]
+    return Table("Without a figure", "", [["what", "why"], *rows])
+
+
+def plain(report: Report) -> str:
+    """The tables for a terminal."""
+    parts = [machine(report), method(report)]
+    for table in tables(report):
+        widths = [max(map(len, column)) for column in zip(*table.rows, strict=True)]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if number else cell.ljust(width)
+                for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in table.rows
+        ]
+        parts.append("\n".join([table.heading, *lines]))
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,72 @@
+"""The guard lets what is as fast as today pass, and stops what is three times as slow."""
+
+import itertools
+
+import pyarrow.parquet as pq
+import pytest
+
+from tests.bench.guard import LIMIT, ROUNDS, Verdict, Work, compare
+
+
+class Clock:
+    """A clock that goes on only when work is done, by as much as the machine is slow then."""
+
+    def __init__(self, slowness=()) -> None:
+        self.now = 0.0
+        self._slowness = itertools.chain(slowness, itertools.repeat(1.0))
+        self.order: list[str] = []
+
+    def work(self, name: str, cost: float):
+        def run() -> None:
+            self.order.append(name)
+            self.now += cost * next(self._slowness)
+
+        return run
+
+    def compare(self, ratio: float) -> Verdict:
+        return compare(self.work("ours", ratio), self.work("floor", 1.0), clock=lambda: self.now)
+
+
+def test_ours_and_the_floor_take_turns_and_the_first_does_not_count():
+    clock = Clock([50.0, 1.0])
+    verdict = clock.compare(4.0)
+    assert clock.order == ["ours", "floor"] * (1 + ROUNDS)
+    assert list(verdict.ratios) == [4.0] * ROUNDS
+
+
+def test_the_limit_is_between_what_is_now_and_a_slowdown_of_three():
+    now = LIMIT / 2
+    assert not Clock().compare(now).slow
+    assert not Clock().compare(1.9 * now).slow
+    assert Clock().compare(3 * now).slow
+
+
+def test_a_machine_that_becomes_slower_is_no_regression():
+    slower_by_the_round = itertools.chain.from_iterable((n, n) for n in itertools.count(1))
+    assert not Clock(slower_by_the_round).compare(LIMIT / 2).slow
+
+
+def test_rounds_that_were_disturbed_do_not_decide():
+    disturbed = [1.0] * 2 + [9.0, 1.0] * (ROUNDS // 2)
+    assert not Clock(disturbed).compare(LIMIT / 2).slow
+    helped = [1.0] * 2 + [1.0, 9.0] * (ROUNDS // 2)
+    assert Clock(helped).compare(3 * LIMIT / 2).slow
+
+
+def test_both_write_the_same_rows():
+    with Work(200) as work:
+        ours, floor = (pq.read_table(file) for file in (work.ours(), work.floor()))
+    assert ours.num_rows == 200
+    # Whether a column may be NULL is not the same: DuckDB knows of a table which never is.
+    assert ours.column_names == floor.column_names
+    assert ours.to_pylist() == floor.to_pylist()
+
+
+@pytest.mark.faults
+def test_the_guard_stops_work_that_takes_three_times_as_long():
+    with Work() as work:
+        as_it_is = compare(work.ours, work.floor, rounds=3)
+        slowed = compare(lambda: [work.ours() for _ in range(3)], work.floor, rounds=3)
+    assert not as_it_is.slow, as_it_is
+    assert slowed.slow, slowed
+    assert slowed.ratio / as_it_is.ratio == pytest.approx(3, rel=0.25)

@@ -1,0 +1,99 @@
+"""A report is written, read and drawn whole; what failed is in it, and takes nothing with it."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.bench import machine, program
+from tests.bench.cost import Cost
+from tests.bench.ground import SYSCALL
+from tests.bench.page import page
+from tests.bench.picture import LEFT, picture
+from tests.bench.program import FALCOLAKE, FLOOR, Program, Report, figure, read
+from tests.bench.tables import plain
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_the_page_and_the_picture_are_those_of_the_figures() -> None:
+    kept = read((DOCS / "benchmarks.json").read_text())
+    assert (DOCS / "benchmarks.md").read_text() == page(kept, "benchmarks.svg")
+    assert (DOCS / "benchmarks.svg").read_text() == picture(kept)
+
+
+@pytest.fixture
+def report() -> Report:
+    made = Report(1000, 3, machine.describe(), {"quix": ["quixstreams==3"]}, {SYSCALL: 1491.0})
+    made.floors = {SYSCALL: figure(FLOOR, 1000, [Cost(0.1, 0.02, 90.0)])}
+    costs = [Cost(0.1, 0.05, 100.0), Cost(0.2, 0.04, 300.0), Cost(0.3, 0.09, 200.0)]
+    made.ours = [figure(FALCOLAKE, 1000, costs)]
+    made.others = [figure("other | one", 1000, [Cost(1, 0.2, 1300)], "as <documented>")]
+    made.growth = [
+        {"count": n, "seconds": 1, "cpu": 1, "us": us, "memory": 1, "staging": 1, "objects": 4}
+        for n, us in ((100_000, 40.0), (1_000_000, 44.0))
+    ]
+    delays = {"p50": 20.0, "p99": 5400.0, "most": 6000.0}
+    made.latency = {"rate": 10, "window": 5, "count": 20, "cores": 0.1, "staged": delays}
+    made.failed = {"a peer": "RuntimeError: cannot be installed here"}
+    return made
+
+
+def test_a_figure_is_the_median_of_its_runs(report):
+    (ours,) = report.ours
+    assert (ours.us, ours.least, ours.most) == pytest.approx((50, 40, 90))
+    assert (ours.per_second, ours.memory) == (5000, 200)
+
+
+def test_a_report_is_read_as_it_was_written(report):
+    assert read(report.json()) == report
+
+
+def test_page_and_terminal_have_every_figure(report):
+    for text in (page(report, "picture.svg"), plain(report)):
+        words = re.sub(r"[| ]+", " ", text)
+        assert "falcolake 50.0 (40.0 to 90.0) 20,000 5,000 200 MB 2.50" in words
+        assert "1,000,000 1.0 s 1,000,000 1.0 s 44.0 1.10" in words
+        assert "produced to staged 0.02 s 5.40 s 6.00 s" in words
+        assert "a peer RuntimeError: cannot be installed here" in words
+        assert report.machine["processor"] in text
+        assert report.machine["kernel"] in text
+
+
+def test_a_name_cannot_break_a_table_of_the_page(report):
+    rows = [line for line in page(report, "picture.svg").splitlines() if "other \\| one" in line]
+    assert [len(re.findall(r"(?<!\\)\|", row)) for row in rows] == [7]
+
+
+def test_the_picture_is_svg_with_bars_as_long_as_the_figures(report):
+    root = ET.fromstring(picture(report))
+    bars = [each for each in root.iter() if each.tag.endswith("rect")]
+    lengths = [float(bar.attrib["width"]) for bar in bars]
+    assert [lengths[n] / lengths[0] for n in (1, 2)] == pytest.approx([2.5, 10.0], rel=0.01)
+    assert lengths[4] / lengths[3] == pytest.approx(1.1, rel=0.01)
+    assert all(float(bar.attrib["x"]) == LEFT for bar in bars)
+
+
+def test_an_empty_report_is_still_a_page(report):
+    empty = Report(1, 1, report.machine, {})
+    assert "# Benchmarks" in page(empty, "picture.svg")
+    ET.fromstring(picture(empty))
+
+
+def test_a_contender_that_fails_is_out_and_the_rest_goes_on(monkeypatch):
+    monkeypatch.setattr(program.contest, "versions", lambda module: [])
+    made, ran = Program(None, 1000, 3, 0), []
+
+    def fails() -> Cost:
+        ran.append("bad")
+        raise RuntimeError("no such thing\nand more")
+
+    def works() -> Cost:
+        ran.append("good")
+        return Cost(1, 0.05, 1)
+
+    found = made._in_turns({"bad": fails, "good": works}, {}, 1000)
+    assert ran == ["bad", "good", "good", "good"]
+    assert list(found) == ["good"]
+    assert made.report.failed == {"bad": "RuntimeError: no such thing"}

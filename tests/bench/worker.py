@@ -1,0 +1,177 @@
+"""Workers on a backlog: what they cost from their first assignment to the last commit.
+
+Two workers are given an empty topic, which is filled once they have shared it: on a backlog the one
+that is a little earlier would read it all before the other is there.
+"""
+
+import itertools
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+
+from tests.bench.cost import Cost, cpu_seconds, peak_memory, until
+from tests.bench.ground import Ground, Topic
+
+#: Seconds of the window: of a backlog older than that, all is due once it is read.
+WINDOW = 10
+
+#: Seconds of the window of those that wait for the alerts.
+SHORT_WINDOW = 2
+
+PAUSE = 0.02
+
+
+class Worked(NamedTuple):
+    """The cost of all workers together, the most that staging took (bytes), objects put.
+
+    `run` is its group and its prefix.
+    """
+
+    cost: Cost
+    staging: int
+    objects: int
+    run: str
+
+
+class Worker:
+    """`falcolake worker` in a process of its own."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        self.staging = Path(environment["FALCOLAKE_STAGING__PATH"])
+        self.began = self.cpu = 0.0  # set by `begin`
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "cli", "worker"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def assigned(self) -> list[int]:
+        """The partitions that it has, by its log. Raises RuntimeError if it has ended."""
+        text = self.log.read_text()
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the worker ended by itself: {text[-500:]}")
+        found = re.findall(r"assigned partitions \[([\d, ]*)\]", text)
+        return [int(number) for number in found[-1].split(",") if number] if found else []
+
+    def begin(self) -> None:
+        """Count from now on."""
+        self.began, self.cpu = time.monotonic(), cpu_seconds(self.process.pid)
+
+    def cost(self) -> Cost:
+        """The cost so far."""
+        pid = self.process.pid
+        used = cpu_seconds(pid) - self.cpu
+        return Cost(time.monotonic() - self.began, used, peak_memory(pid))
+
+    def address(self) -> str:
+        """Where its metrics are."""
+        pattern = re.compile(r"metrics and health on (\S+)")
+        found = until(lambda: pattern.search(self.log.read_text()), 60, "the worker listens")
+        return found[1]
+
+    def staged_bytes(self) -> int:
+        """What its staging takes on disk."""
+        total = 0
+        for entry in [*self.staging.glob("*"), *(self.staging / "temporary").glob("*")]:
+            try:
+                total += entry.stat().st_size if entry.is_file() else 0
+            except FileNotFoundError:
+                continue
+        return total
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextmanager
+def started(
+    ground: Ground, topic: Topic, run: str, count: int, window: int
+) -> Iterator[list[Worker]]:
+    """Start so many workers of one group; they are stopped at the end."""
+    workers = []
+    try:
+        for number in range(count):
+            environment = ground.environment(topic, run) | {
+                "FALCOLAKE_WINDOW__INTERVAL": str(window),
+                "FALCOLAKE_STAGING__PATH": str(ground.directory / run / str(number)),
+                "PYTHONUNBUFFERED": "1",
+            }
+            workers.append(Worker(environment, ground.directory / f"{run}-{number}.log"))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def run(ground: Ground, topic: Topic, window: int = WINDOW) -> Worked:
+    """Run a worker over a backlog, and check what is in the lake."""
+    name = ground.run_name("falcolake")
+    with started(ground, topic, name, 1, window) as (worker,):
+        until(worker.assigned, 60, "the worker has its partitions", PAUSE)
+        worker.begin()
+        return _to_the_end(ground, topic, name, [worker])
+
+
+def run_many(ground: Ground, topic: Topic, count: int) -> Worked:
+    """Run workers that share an empty topic, fill it, and check what is in the lake."""
+    name = ground.run_name(f"falcolake {count}")
+    with started(ground, topic, name, count, SHORT_WINDOW) as workers:
+
+        def shared() -> bool:
+            each = [worker.assigned() for worker in workers]
+            all_of_them = sorted(itertools.chain(*each)) == list(range(topic.partitions))
+            return all(each) and all_of_them
+
+        until(shared, 60, f"{count} workers have shared the partitions", PAUSE)
+        for worker in workers:
+            worker.begin()
+        ground.fill(topic)
+        return _to_the_end(ground, topic, name, workers)
+
+
+def _to_the_end(ground: Ground, topic: Topic, name: str, workers: list[Worker]) -> Worked:
+    """Wait until the group's offsets are the topic's ends; add up what the workers took."""
+    bootstrap, peak = ground.stack.kafka_bootstrap, 0
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    tps = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+    ends = consumer.end_offsets(tps)
+    consumer.close()
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+
+    def shipped() -> bool:
+        nonlocal peak
+        for worker in workers:
+            worker.assigned()
+        peak = max(peak, sum(worker.staged_bytes() for worker in workers))
+        found = admin.list_group_offsets([name])[name]
+        return all(tp in found and found[tp].offset == ends[tp] for tp in tps)
+
+    try:
+        until(shipped, 900, f"all of {topic.name} is committed", 0.1)
+        costs = [worker.cost() for worker in workers]
+    finally:
+        admin.close()
+    total = Cost(
+        max(cost.seconds for cost in costs),
+        sum(cost.cpu for cost in costs),
+        sum(cost.memory for cost in costs),
+    )
+    return Worked(total, peak, ground.check(topic, name), name)
