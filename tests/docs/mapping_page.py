@@ -1,0 +1,224 @@
+"""`docs/mapping.md`, made of the mapping itself: `python -m tests.docs.mapping_page` writes it.
+
+Every line of a table is a `Row` that the mapping runs by, so the page says what the code does; a
+test fails where the two part.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from schemas import (
+    attack_enterprise,
+    aws_cloudtrail,
+    gcp_auditlog,
+    github,
+    k8s_audit,
+    okta,
+    sources,
+    syscall_container,
+    syscall_event,
+    syscall_file,
+    syscall_network,
+    syscall_process,
+    syscall_user,
+)
+from schemas.columns import paths
+from schemas.draft import Row
+from schemas.envelope import KEY_ROWS
+from schemas.mapping import MAPPING_VERSION
+from schemas.ocsf import (
+    CONFIDENCES,
+    MATURITY_CONFIDENCE_IDS,
+    OBSERVABLE_TYPES,
+    PRIORITIES,
+    SEVERITIES,
+    SEVERITY_IDS,
+)
+from schemas.security_finding import places_of
+from tests.schemas.test_rows import OBSERVABLES
+
+PATH = Path(__file__).parents[2] / "docs" / "mapping.md"
+
+SYSCALL = (
+    ("Process, parent and ancestors", syscall_process.ROWS),
+    ("User and group", syscall_user.ROWS),
+    ("Container, image and Kubernetes workload", syscall_container.ROWS),
+    ("File", syscall_file.ROWS),
+    ("Network", syscall_network.ROWS),
+    ("The event", syscall_event.ROWS),
+)
+PLUGINS = (
+    ("Kubernetes audit: `k8s_audit`, `k8s_audit_eks` and kin", k8s_audit.ROWS),
+    ("AWS CloudTrail: `aws_cloudtrail`", aws_cloudtrail.ROWS),
+    ("Google Cloud audit: `gcp_auditlog`", gcp_auditlog.ROWS),
+    ("Okta: `okta`", okta.ROWS),
+    ("GitHub: `github`", github.ROWS),
+)
+ANYWHERE = tuple(
+    row for row in sources.ROWS if not any(row in rows for _, rows in (*SYSCALL, *PLUGINS))
+)
+
+OLD, NEW = (paths("detection_finding", version) for version in ("1.1.0", "1.8.0"))
+_NO_PLACE = "OCSF has no place for it."
+
+INTRODUCTION = f"""\
+# The mapping: Falco → OCSF
+
+Version {MAPPING_VERSION} of the mapping. Made by `python -m tests.docs.mapping_page` from the rows
+that the mapping runs by; do not edit it. Ask about an alert of your own:
+
+    falcolake map --explain alerts.jsonl
+
+How to read the tables:
+
+- Paths are those of a Detection Finding (class 2004). `(1.8.0)` behind a path: only at that
+  release; `(1.1.0)`: only there, because OCSF renamed or deprecated it. A field whose only
+  attribute is `(1.8.0)` is in `unmapped` at 1.1.0.
+- At 1.1.0, `evidences[].container` is `evidences[].process.container`: evidences have no container
+  before OCSF 1.2.
+- No note: the value is copied as it is.
+- **Nothing is lost.** A field that is in no table, or whose value does not fit its attribute (a pid
+  that is no number, an address that is none), is in `unmapped` under Falco's own name, as text.
+  Only `null`, empty and `<NA>` are left out, and what says again what another field says.
+  `raw_data` is the record's value as received.
+- A name that ends in `*` stands for all that begin so. Brackets may have been replaced by
+  falcosidekick: `proc.aname_2` is `proc.aname[2]`.
+- The tables go by a field's name, not by the alert's source, so a rule may mix them. An alert of
+  several sources has an element of `evidences` for each.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return "\n".join(
+        [
+            INTRODUCTION,
+            *_section("The alert's own keys", KEY_ROWS),
+            *_severities(),
+            *_confidences(),
+            *_attack(),
+            *_section("Fields of any source", ANYWHERE),
+            "## Syscalls: `syscall`\n",
+            "The acting process is whole in `evidences[].process`, and short in `actor.process`.\n",
+            *(line for title, rows in SYSCALL for line in _section(title, rows, "###")),
+            "## Plugins\n",
+            "The host that runs the plugin is in `metadata.loggers[]`, for it is not affected.\n",
+            *(line for title, rows in PLUGINS for line in _section(title, rows, "###")),
+            *_observables(),
+            *_security_finding(),
+        ]
+    )
+
+
+def _section(title: str, rows: Iterable[Row], level: str = "##") -> Iterator[str]:
+    yield f"{level} {title}\n"
+    yield from _table(
+        ("Falco", "OCSF", "note"),
+        ((f"`{row.field}`", _attributes(row), row.why or _note(row)) for row in rows),
+    )
+
+
+def _note(row: Row) -> str:
+    return "" if row.attributes else _NO_PLACE
+
+
+def _attributes(row: Row) -> str:
+    return "<br>".join(f"`{name}`{_only(name)}" for name in row.attributes) or "`unmapped`"
+
+
+def _only(name: str) -> str:
+    """The release an attribute is only at, if it is not in both."""
+    old = name.replace("evidences[].container", "evidences[].process.container") in OLD
+    return "" if old and name in NEW else f" ({'1.1.0' if old else '1.8.0'})"
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
+    heads = tuple(heads)
+    yield f"| {' | '.join(heads)} |"
+    yield "|---" * len(heads) + "|"
+    for row in rows:
+        yield f"| {' | '.join(row)} |".replace("  ", " ")
+    yield ""
+
+
+def _severities() -> Iterator[str]:
+    yield "## Priority and severity\n"
+    yield "The same order as falcosidekick's Security Lake output, so that old and new compare.\n"
+    rows = [(name.capitalize(), SEVERITY_IDS[name]) for name in PRIORITIES]
+    yield from _table(
+        ("`priority`", "`severity_id`", "`severity`"),
+        ((name, f"{number}", SEVERITIES[number]) for name, number in [*rows, ("any other", 0)]),
+    )
+
+
+def _confidences() -> Iterator[str]:
+    yield "## Maturity and confidence\n"
+    yield from _table(
+        ("tag", "`confidence_id`", "`confidence`"),
+        (
+            (f"`{tag}`", f"{number}", CONFIDENCES[number])
+            for tag, number in MATURITY_CONFIDENCE_IDS.items()
+        ),
+    )
+
+
+def _attack() -> Iterator[str]:
+    yield "## ATT&CK\n"
+    yield f"Tags become `finding_info.attacks[]` by ATT&CK {attack_enterprise.VERSION}."
+    yield "`mitre_persistence`, `TA0003` and `TA0003-persistence` are tactics; `T1059`, `T1059.004`"
+    yield "and `T1562-impair-defenses` are techniques. There is one element for each technique and"
+    yield "tagged tactic that it belongs to, then one for each tactic that is left. A technique"
+    yield "without a tagged tactic gets none; an unknown id is kept without a name.\n"
+
+
+def _observables() -> Iterator[str]:
+    yield "## Observables\n"
+    yield "Values to search for, of any source. 13, 15, 16, 35 and 45 are left out at 1.1.0: OCSF"
+    yield "added them, or the attributes they name, later.\n"
+    places: dict[int, dict[str, None]] = defaultdict(dict)
+    for _, _, *observed in OBSERVABLES:
+        for each in observed[:2]:
+            if each is not None:
+                places[each[1]][f"`{each[0]}`"] = None
+    yield from _table(
+        ("`type_id`", "`type`", "`name`"),
+        (
+            (f"{number}", name, "<br>".join(places[number]))
+            for number, name in OBSERVABLE_TYPES.items()
+        ),
+    )
+
+
+def _security_finding() -> Iterator[str]:
+    yield "## Security Finding (class 2001)\n"
+    yield "The same findings in the older class, at 1.1.0. Its attributes are elsewhere:\n"
+    begins = (
+        "evidences[].process.name",
+        "evidences[].file.path",
+        "finding_info.title",
+        "finding_info.analytic.name",
+        "finding_info.attacks[]",
+        "finding_info.data_sources[]",
+        "device.hostname",
+        "actor.process.name",
+    )
+    yield from _table(
+        ("2004", "2001"),
+        (
+            (f"`{name}`", "<br>".join(f"`{place}`" for place in places_of(name)) or "none")
+            for name in begins
+        ),
+    )
+    yield "`evidence` is JSON: all of the first element of `evidences`, the others under `others`."
+
+
+def main() -> None:
+    """Write the page."""
+    PATH.write_text(page() + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""What the guides name exists: commands, options, settings, metrics, files, links, alerts."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer.main
+import yaml
+
+import cli
+from streams.metrics import Metrics
+from streams.settings import fields, variable
+from tests.compose.files import ALERTS, read
+
+DOCS = Path(__file__).parents[2] / "docs"
+GUIDES = [DOCS / f"{name}.md" for name in ("eks", "sizing", "runbook", "upgrades")]
+APP: Any = typer.main.get_command(cli.app)
+SETTINGS = {variable(name) for name, _ in fields()}
+
+each_guide = pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Every `falcolake …` of a guide, as words; those on several lines put together."""
+    whole = re.sub(r"\\\n\s*", "", text)
+    for found in re.findall(
+        r"(?:^|[\s`(]|-- )(?:falcolake) ((?:[a-z]|--config )[^`\n#>|]*)", whole
+    ):
+        plain = re.sub(r'"\$\(.*?\)"', "VALUE", found)
+        with_quotes = plain if plain.count('"') % 2 == 0 else plain.replace('"', "")
+        yield shlex.split(with_quotes)
+
+
+def problem(words: list[str]) -> str:
+    """What of a command line falcolake does not know; or nothing."""
+    command = APP
+    for position, word in enumerate(words):
+        options = {name: option for option in command.params for name in option.opts}
+        if word.startswith("--"):
+            if word.split("=")[0] not in options:
+                return f"{word} of {words}"
+        elif isinstance(command, click.Group) or hasattr(command, "commands"):
+            if position and words[position - 1] == "--config":
+                continue
+            if word not in command.commands:
+                return f"{word} of {words}"
+            command = command.commands[word]
+    return ""
+
+
+def anchors(guide: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.+)$", guide.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+@each_guide
+def test_every_command_and_option_exists(guide: Path) -> None:
+    found = [words for words in commands(guide.read_text()) if words[0] != "compose/helm/falcolake"]
+    assert found or guide.stem == "sizing"
+    assert [problem(words) for words in found if problem(words)] == []
+
+
+def test_a_wrong_command_or_option_would_be_found() -> None:
+    text = (
+        "`falcolake status`, falcolake statsu, `falcolake audit --jsonn` `falcolake policy trust`"
+    )
+    assert [bool(problem(words)) for words in commands(text)] == [False, True, True, False]
+
+
+@each_guide
+def test_every_setting_exists(guide: Path) -> None:
+    named = re.findall(r"\b(?:FALCOLAKE_)?([A-Z]+__[A-Z_]+)\b", guide.read_text())
+    assert {f"FALCOLAKE_{name}" for name in named} <= SETTINGS
+
+
+@each_guide
+def test_every_metric_exists(guide: Path) -> None:
+    known = {name for names in Metrics().registry._collector_to_names.values() for name in names}
+    named = {name for name in re.findall(r"falcolake_[a-z_]+", guide.read_text()) if name in known}
+    asked = set(re.findall(r"\bfalcolake_(?!mapping_version)[a-z_]+", guide.read_text()))
+    assert asked == named
+
+
+@each_guide
+def test_every_link_and_file_exists(guide: Path) -> None:
+    text = guide.read_text()
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        file, _, anchor = target.partition("#")
+        path = guide.parent / file if file else guide
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+    for path in re.findall(r"\b((?:compose|docs|streams)/[\w/.-]+\w)", text):
+        assert (DOCS.parent / path).exists(), path
+
+
+def test_every_alert_has_its_section_in_the_runbook_and_no_other_has() -> None:
+    rules = [rule for group in read(ALERTS)["groups"] for rule in group["rules"]]
+    runbook = DOCS / "runbook.md"
+    heads = re.findall(r"^## (.+)$", runbook.read_text(), re.MULTILINE)
+    assert heads == [rule["alert"] for rule in rules]
+    for rule in rules:
+        file, _, anchor = rule["annotations"]["runbook"].partition("#")
+        assert DOCS.parent / file == runbook
+        assert anchor in anchors(runbook)
+        assert rule["labels"]["severity"] in {"critical", "warning"}
+
+
+def test_every_value_that_the_guide_names_is_one_of_the_charts() -> None:
+    text = (DOCS / "eks.md").read_text()
+    values = yaml.safe_load(
+        (DOCS.parent / "compose" / "helm" / "falcolake" / "values.yaml").read_text()
+    )
+    table = text.split("| falcosidekick's chart | this chart |")[1].split("\n\n")[0]
+    ours = [row.split("|") for row in table.splitlines() if row.startswith("| `")]
+    assert len(ours) >= 12
+    for _, theirs, mine, _ in ours:
+        column = theirs if "the same names" in mine else mine
+        for name in re.findall(r"`([a-z][\w.]+)`", column):
+            node = values
+            for part in name.split("."):
+                if name != "5m":
+                    assert part in node, name
+                    node = node[part]

@@ -1,0 +1,122 @@
+"""The queries of `docs/queries.md`, run on Parquet as a worker's staging exports it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from schemas.mapping import Mapping, Options
+from streams import samples
+from streams.lake import ObjectKey
+from streams.staging import Staging
+from streams.windows import Window
+from tests.streams.falco_records import ACCOUNT, REGION, rows
+
+PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text()
+LAKE = "s3://my-security-lake/ext/falco"
+TOPIC = "falco-events"
+#: 2026-11-23T23:00Z: the samples are of two days.
+START = 1_795_474_800_000_000_000
+COUNT = 1500
+
+# Athena's functions that DuckDB has under another name, or not so.
+ATHENA = """
+    CREATE MACRO from_unixtime(s) AS make_timestamp(CAST(floor(s) AS BIGINT) * 1000000);
+    CREATE MACRO json_extract_scalar(j, p) AS
+        json_extract_string(j, replace(replace(p, '["', '."'), '"]', '"'));
+    CREATE MACRO element_at(m, k) AS m[k];
+"""
+
+
+def queries() -> dict[str, dict[str, str]]:
+    """The queries by their titles, each for the engines it names."""
+    found: dict[str, dict[str, str]] = {}
+    for section in PAGE.split("\n## ")[1:]:
+        title = section.splitlines()[0]
+        for engines, sql in re.findall(r"```sql\n-- ([^\n]*)\n(.*?)```", section, re.DOTALL):
+            found.setdefault(title, {}).update(dict.fromkeys(engines.split(" and "), sql))
+    return found
+
+
+QUERIES = queries()
+
+
+@pytest.fixture(scope="module", params=["1.1.0", "1.8.0"])
+def lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A local copy of a lake: two windows of sample alerts of every source."""
+    mapping = Mapping(Options(region=REGION, account_id=ACCOUNT, ocsf_version=request.param))
+    values = list(samples.alerts(1, COUNT, START, interval_ns=5_000_000_000))
+    top = tmp_path_factory.mktemp("lake")
+    with Staging(tmp_path_factory.mktemp("staging"), TOPIC, mapping.version) as staging:
+        staging.open()
+        for first, end in ((0, 1000), (1000, COUNT)):
+            run = staging.append(rows(0, first, end, values.__getitem__, mapping))
+            window = Window(0, first, end, (run,))
+            for group, _ in staging.groups(window):
+                file = top / ObjectKey(*group, TOPIC, 0, first, end).under("ext/falco")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                footer = {"falcolake.first": f"{first}", "falcolake.end": f"{end}"}
+                staging.export(window, group, mapping, footer, file)
+    return top / "ext/falco"
+
+
+def run(database: duckdb.DuckDBPyConnection, sql: str, lake: Path) -> list[tuple[object, ...]]:
+    return database.execute(sql.replace(LAKE, str(lake))).fetchall()
+
+
+@pytest.fixture
+def database(lake: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as made:
+        made.execute("SET TimeZone='UTC'")
+        (view,) = re.findall(r"```sql\n-- DuckDB: [^\n]*\n(CREATE VIEW .*?)```", PAGE, re.DOTALL)
+        run(made, view, lake)
+        yield made
+
+
+def test_the_view_has_every_finding_and_its_partitions(
+    database: duckdb.DuckDBPyConnection,
+) -> None:
+    sql = "SELECT count(*), count(DISTINCT metadata.uid), list_sort(list(DISTINCT eventDay)),"
+    sql += " list(DISTINCT region), list(DISTINCT accountId) FROM falco"
+    assert database.execute(sql).fetchall() == [
+        (COUNT, COUNT, ["20261123", "20261124"], [REGION], [ACCOUNT])
+    ]
+
+
+@pytest.mark.parametrize("title", QUERIES)
+def test_a_query_finds_something_and_the_same_in_both(
+    database: duckdb.DuckDBPyConnection, lake: Path, title: str
+) -> None:
+    found = run(database, QUERIES[title]["DuckDB"], lake)
+    assert found
+    assert all(any(value is not None for value in row) for row in found)
+    if "Athena" in QUERIES[title]:
+        database.execute(ATHENA)
+        assert run(database, QUERIES[title]["Athena"], lake) == found
+    else:
+        assert title == "Which windows are there?"
+
+
+def test_every_column_of_a_result_has_a_value_somewhere(
+    database: duckdb.DuckDBPyConnection, lake: Path
+) -> None:
+    """A path that is there but never filled would be a query that says nothing."""
+    for title, engines in QUERIES.items():
+        columns = zip(*run(database, engines["DuckDB"], lake), strict=True)
+        assert all(any(value is not None for value in column) for column in columns), title
+
+
+def test_days_and_severities_add_up_to_all_findings(
+    database: duckdb.DuckDBPyConnection, lake: Path
+) -> None:
+    found = run(database, QUERIES["What happened on these days?"]["DuckDB"], lake)
+    assert sum(int(f"{row[2]}") for row in found) == COUNT
+    assert len({row[0] for row in found}) == 2
+    assert len({row[1] for row in found}) >= 4
+
+
+def test_what_the_page_runs_is_all_the_sql_it_has() -> None:
+    blocks = PAGE.count("```sql")
+    assert sum(len({*engines.values()}) for engines in QUERIES.values()) + 2 == blocks
