@@ -58,7 +58,7 @@ def rule_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
 
 
 def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
-    """The part that the findings about a host, a container and a user share."""
+    """The part that the findings about a host, a container, a user and a program share."""
     part: dict[str, Any] = {}
     if scene.hostname is not None:
         if scene.of_host:

@@ -16,6 +16,7 @@ from schemas.ocsf import INT32, INT64, OTHER_FILE, Release, observable
 
 if TYPE_CHECKING:
     from schemas.sources import Shape
+    from schemas.syscall_process import Program
 
 TEXT = "text"
 ANY = "any"
@@ -45,6 +46,8 @@ class Draft:
     """Evidences after the first."""
     profiles: tuple[str, ...] = ()
     """The OCSF profiles whose attributes a builder used."""
+    program: Program | None = None
+    """The program that ran, where the scene has one."""
     in_scene = False
     """Whether the scene has evidence, so that a first one is there whatever the builders add."""
 

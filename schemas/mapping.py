@@ -29,7 +29,7 @@ from schemas.ocsf import INT64, PRIORITIES, RELEASES, forget
 from schemas.parts import joined, select, structures
 from schemas.sources import TIMES, Scene, Shape, present, shape_of
 
-MAPPING_VERSION: Final = "1"
+MAPPING_VERSION: Final = "2"
 """Raise it with every change of what a value maps to; it is part of `Mapping.version`."""
 
 _CLASSES: Final = {"detection_finding": ("1.1.0", "1.8.0"), "security_finding": ("1.1.0",)}
@@ -74,7 +74,7 @@ class Finding(NamedTuple):
     rule: str
     """JSON that the findings of a rule share; this and the next two: see `schemas.parts`."""
     scene: str
-    """JSON that the findings about one host, container and user share."""
+    """JSON that the findings about one host, container, user and program share."""
     body: str
     """JSON that is the finding's own, without `raw_data` and `unmapped`."""
     raw_data: str
@@ -159,7 +159,8 @@ class Mapping:
         region, account_id = self._here
         if self._options.location == "alert":
             region, account_id = self._named_by(alert.output_fields or {})
-        text = quote(unmapped | long) if unmapped or long else "{}"
+        unmapped.update(long)
+        text = quote(unmapped) if unmapped else "{}"
         return Finding(moment.ms, region, account_id, moment.day, *parts, raw, text)
 
     def finding(self, value: bytes | None, timestamp: int) -> dict[str, Any] | Reject | Filtered:

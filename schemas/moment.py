@@ -20,8 +20,6 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
     """Nanoseconds since the epoch."""
     ms: int
     """Milliseconds since the epoch, rounded down."""
-    text: str
-    """RFC 3339 in UTC with milliseconds, as `datetime_t` wants it."""
     day: str
     """The UTC day, yyyymmdd."""
 
@@ -31,7 +29,7 @@ def parse(text: str) -> Moment | None:
     second = _second(text[:19])
     if second is None:
         return None
-    seconds, prefix, day = second
+    seconds, day = second
     fraction = text[20:29]
     # Falco's own form, and the quickest: nine digits and a Z.
     if len(text) != 30 or text[19] != "." or text[29] != "Z" or not _is_digits(fraction):
@@ -43,7 +41,7 @@ def parse(text: str) -> Moment | None:
             offset = (int(match[3]) * 60 + int(match[4])) * (60 if match[2] == "+" else -60)
             return of_nanoseconds((seconds - offset) * 1_000_000_000 + int(fraction))
     ns = seconds * 1_000_000_000 + int(fraction)
-    return Moment(ns, ns // 1_000_000, f"{prefix}.{fraction[:3]}Z", day)
+    return Moment(ns, ns // 1_000_000, day)
 
 
 def _is_digits(text: str) -> bool:
@@ -56,21 +54,18 @@ def of_nanoseconds(ns: int) -> Moment | None:
         whole = _EPOCH + timedelta(seconds=ns // 1_000_000_000)
     except OverflowError:
         return None
-    ms = ns // 1_000_000
-    text = f"{whole:%Y-%m-%dT%H:%M:%S}".rjust(19, "0")
-    return Moment(ns, ms, f"{text}.{ms % 1000:03d}Z", text[:10].replace("-", ""))
+    return Moment(ns, ns // 1_000_000, f"{whole:%Y%m%d}".rjust(8, "0"))
 
 
 def of_milliseconds(ms: int) -> str:
-    """RFC 3339 in UTC of a `Moment.ms`, as `Moment.text` has it."""
-    moment = of_nanoseconds(ms * 1_000_000)
-    assert moment is not None, ms
-    return moment.text
+    """RFC 3339 in UTC of a `Moment.ms`, as `datetime_t` wants it."""
+    whole = _EPOCH + timedelta(seconds=ms // 1000)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{ms % 1000:03d}Z"
 
 
 @lru_cache(4096)
-def _second(text: str) -> tuple[int, str, str] | None:
-    """Seconds since the epoch, the text in its usual form, and the day."""
+def _second(text: str) -> tuple[int, str] | None:
+    """Seconds since the epoch, and the day."""
     match = _SECOND.fullmatch(text)
     if match is None:
         return None
@@ -80,4 +75,4 @@ def _second(text: str) -> tuple[int, str, str] | None:
     except ValueError:
         return None
     seconds = (moment - _EPOCH) // timedelta(seconds=1)
-    return seconds, f"{text[:10]}T{text[11:]}", text[:10].replace("-", "")
+    return seconds, text[:10].replace("-", "")

@@ -1,11 +1,11 @@
 """The parts that a finding is staged in, and how they become the finding again.
 
-Most of a finding is what other findings say too: its rule, and the host, container, workload and
-user it is about, its *scene*. So a finding is three JSON objects. `rule` and `scene` are shared,
-staged once for all findings that have them; `body` is the finding's own. Each attribute has one
-part that may hold it (`_OWNERS`; the rest is the body's), only `resources` and `observables` stand
-in two. Some are not staged at all, for they repeat another (`_REPEATED`). In the parts the list
-`evidences` is split into `evidence`, its first, and `more`.
+Most of a finding is what other findings say too: its rule, and its *scene*, the host, container,
+workload and user it is about and the program that ran. So a finding is three JSON objects. `rule`
+and `scene` are shared, staged once for all findings that have them; `body` is the finding's own.
+Each attribute has one part that may hold it (`_OWNERS`; the rest is the body's), only `resources`
+and `observables` stand in two. Some are not staged at all, for they repeat another (`_REPEATED`).
+In the parts the list `evidences` is split into `evidence`, its first, and `more`.
 
 `joined` puts the parts together in Python, for `falcolake map` and the tests; `select` does the
 same in SQL, for the objects.
@@ -39,7 +39,10 @@ _OWNERS: Final = MappingProxyType(
                 finding_info.analytic finding_info.attacks""",
             "scene": """device metadata.loggers actor.user evidence.container
                 evidence.process.container evidence.process.user evidence.process.group
-                evidence.process.auid""",
+                evidence.process.auid evidence.process.name evidence.process.file
+                evidence.process.path evidence.process.working_directory evidence.process.session
+                evidence.process.lineage evidence.process.parent_process.name
+                evidence.process.parent_process.file actor.process.name""",
         },
         # Its evidence is JSON text, so nothing of it can stand in another part.
         "security_finding": {

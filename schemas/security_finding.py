@@ -95,7 +95,7 @@ def rule_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
 
 
 def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
-    """The part that the findings about a host, a container and a user share.
+    """The part that the findings about a host, a container, a user and a program share.
 
     Its process and evidence are in the body: this class has its evidence as JSON, in one piece.
     """
@@ -119,7 +119,7 @@ def body_of(
     if draft.related:
         body["finding"] = {"related_events": draft.related}
     if "process" in draft.evidence:
-        draft.evidence["process"] |= scene.process
+        draft.evidence["process"] = _whole(draft.evidence["process"], scene.process)
         body["process"] = _process(draft.evidence["process"])
     draft.evidence |= scene.evidence
     if draft.evidence or draft.more_evidences:
@@ -136,6 +136,12 @@ def body_of(
 def profiles_of(draft: Draft, _scene: Scene, _release: Release) -> tuple[str, ...]:
     """Exactly the profiles whose attributes the finding has."""
     return ("datetime", "cloud") if draft.cloud else ("datetime",)
+
+
+def _whole(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """The process of its two parts; both may know the parent."""
+    parent = shared.get("parent_process", {}) | own.get("parent_process", {})
+    return own | shared | ({"parent_process": parent} if parent else {})
 
 
 def _process(process: dict[str, Any]) -> dict[str, Any]:

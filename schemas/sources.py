@@ -46,10 +46,11 @@ def _apart(build: Builder) -> Builder:
 OF_HOST = frozenset({"syscall", "internal"})
 """The sources whose alerts are about the host that Falco runs on."""
 
-# What these make of a pod and a user is the same for alert after alert: it is the scene.
+# What these make of a pod, a user and a program is the same for alert after alert: the scene.
 _REPEATING: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (syscall_container.build, syscall_container.ROWS),
     (syscall_user.build, syscall_user.ROWS),
+    (syscall_process.build_program, syscall_process.PROGRAM_ROWS),
 )
 _REPEATING_ROWS = tuple(row for _, rows in _REPEATING for row in rows)
 
@@ -101,14 +102,19 @@ def _is_text(field: str) -> bool:
     return bool(rows) and rows[0].kind == TEXT
 
 
+def _kinds(fields: Iterable[str]) -> tuple[tuple[str, bool], ...]:
+    return tuple((field, _is_text(field)) for field in fields)
+
+
 class Shape:
     """What the names of an alert's fields say."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
         self.repeating = tuple(field for field in fields if rows_of(field, _REPEATING_ROWS))
-        """The fields of the container, the Kubernetes workload and the user."""
+        """The fields of the container, the Kubernetes workload, the user and the program."""
         self.repeating_values = _getter(self.repeating)
-        self.others = tuple(field for field in fields if field not in self.repeating)
+        self.others = _kinds(field for field in fields if field not in self.repeating)
+        """The rest, each with whether it is read as text."""
         found = (
             (build, tuple(field for field in fields if rows_of(field, rows)))
             for build, rows in _BUILDERS
@@ -125,7 +131,7 @@ shape_of = lru_cache(4096)(Shape)
 
 
 class Scene:
-    """What an alert shares with others of its host, container, workload and user."""
+    """What an alert shares with others of its host, container, workload, user and program."""
 
     def __init__(
         self,
@@ -137,7 +143,7 @@ class Scene:
     ) -> None:
         """Made of the values of `shape.repeating`, the source and the host, and nothing else."""
         given = dict(zip(shape.repeating, values, strict=True))
-        draft = Draft(present(given, shape.repeating), shape, source, "", 0, release.names)
+        draft = Draft(present(given, _kinds(shape.repeating)), shape, source, "", 0, release.names)
         for build, _ in _REPEATING:
             build(draft, release)
         self.hostname = hostname
@@ -155,6 +161,7 @@ class Scene:
         self.resources = draft.resources
         self.observables = draft.observables
         self.profiles = draft.profiles
+        self.program = draft.program
         self.left = draft.unmapped()
         self.numbers = tuple(
             (place, value.__class__)
@@ -171,6 +178,8 @@ class Scene:
             # A container needs a process beside or around it, and a process a pid or a uid.
             draft.process()
             draft.in_scene = True
+        if self.program is not None:
+            syscall_process.begin(draft, self.program)
         draft.profiles = self.profiles
         if self.left:
             draft.fields.update(self.left)
@@ -182,16 +191,16 @@ def _getter(fields: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ..
     return lambda given: tuple(given[field] for field in fields)
 
 
-def present(given: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """The fields of these names that have a value; those that a builder reads as text are text."""
+def present(given: dict[str, Any], wanted: tuple[tuple[str, bool], ...]) -> dict[str, Any]:
+    """The wanted fields that have a value; those that a builder reads as text are text."""
     found = {}
-    for field in names:
+    for field, is_text in wanted:
         value = given[field]
         if value.__class__ is str:
             if value and value != "<NA>":
                 found[field] = value
         elif value is not None:
-            if _is_text(field):
+            if is_text:
                 found[field] = str(value) if value.__class__ is int else text(value)
             else:
                 found[field] = value

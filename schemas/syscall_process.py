@@ -7,7 +7,7 @@ UNNEST. Stock rules print no pid, and a process needs a pid or a uid: the findin
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.draft import ANY, Draft, Row
 from schemas.ocsf import INT64, Release, executable, file_of, fingerprint
@@ -18,23 +18,11 @@ _PARENT = f"{_PROCESS}.parent_process"
 _NO_PID = "Without it OCSF wants a uid: one made of the finding's."
 _LINEAGE = "From 1.4 the parent first; before, path or name, the oldest first."
 
-ROWS = (
+PROGRAM_ROWS = (
     Row("proc.name", (f"{_PROCESS}.name", "actor.process.name")),
-    Row("proc.pid", (f"{_PROCESS}.pid", "actor.process.pid"), _NO_PID, ANY),
     Row("proc.exepath", (f"{_PROCESS}.file.path", f"{_PROCESS}.path")),
     Row("proc.exe", (f"{_PROCESS}.file.path",), "If absolute, and there is no proc.exepath."),
-    Row("proc.cmdline", (f"{_PROCESS}.cmd_line", "actor.process.cmd_line")),
-    Row("proc.exeline", (f"{_PROCESS}.cmd_line",), "If there is no proc.cmdline."),
-    Row("proc.vpid", (f"{_PROCESS}.namespace_pid",), "", ANY),
-    Row("thread.tid", (f"{_PROCESS}.ptid", f"{_PROCESS}.tid"), "ptid from 1.6.", ANY),
     Row("proc.cwd", (f"{_PROCESS}.working_directory",), "From 1.4."),
-    Row("proc.pid.ts", (f"{_PROCESS}.created_time",), "Nanoseconds to milliseconds.", ANY),
-    Row(
-        "proc.duration",
-        (f"{_PROCESS}.created_time",),
-        "The alert's time less it; if there is no proc.pid.ts.",
-        ANY,
-    ),
     Row("proc.tty", (f"{_PROCESS}.session.terminal",), "0 is no terminal."),
     Row("proc.sid", (f"{_PROCESS}.session.uid",)),
     Row("proc.exe_ino", (f"{_PROCESS}.file.uid",), "With a path."),
@@ -49,24 +37,40 @@ ROWS = (
         for name in ("sha256", "sha1", "md5")
     ),
     Row("proc.pname", (f"{_PARENT}.name",)),
-    Row("proc.ppid", (f"{_PARENT}.pid",), _NO_PID, ANY),
-    Row("proc.pcmdline", (f"{_PARENT}.cmd_line",)),
     Row("proc.pexepath", (f"{_PARENT}.file.path",)),
-    Row("proc.pvpid", (f"{_PARENT}.namespace_pid",), "", ANY),
-    Row("proc.ppid.ts", (f"{_PARENT}.created_time",), "Nanoseconds to milliseconds.", ANY),
-    Row("proc.ppid.duration", (f"{_PARENT}.created_time",), "The alert's time less it.", ANY),
     *(
         Row(field, (f"{_PROCESS}.ancestry[]", f"{_PROCESS}.lineage[]"), _LINEAGE, ANY)
         for field in ("proc.aname*", "proc.aexepath*")
     ),
-    Row("proc.acmdline*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
-    Row("proc.apid*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
     Row(
         "proc.aexe*",
         (f"{_PROCESS}.ancestry[]", f"{_PROCESS}.lineage[]"),
         "If absolute, and there is no proc.aexepath of this ancestor.",
         ANY,
     ),
+)
+"""What one run of a program has in common with the next."""
+
+ROWS = (
+    Row("proc.pid", (f"{_PROCESS}.pid", "actor.process.pid"), _NO_PID, ANY),
+    Row("proc.cmdline", (f"{_PROCESS}.cmd_line", "actor.process.cmd_line")),
+    Row("proc.exeline", (f"{_PROCESS}.cmd_line",), "If there is no proc.cmdline."),
+    Row("proc.vpid", (f"{_PROCESS}.namespace_pid",), "", ANY),
+    Row("thread.tid", (f"{_PROCESS}.ptid", f"{_PROCESS}.tid"), "ptid from 1.6.", ANY),
+    Row("proc.pid.ts", (f"{_PROCESS}.created_time",), "Nanoseconds to milliseconds.", ANY),
+    Row(
+        "proc.duration",
+        (f"{_PROCESS}.created_time",),
+        "The alert's time less it; if there is no proc.pid.ts.",
+        ANY,
+    ),
+    Row("proc.ppid", (f"{_PARENT}.pid",), _NO_PID, ANY),
+    Row("proc.pcmdline", (f"{_PARENT}.cmd_line",)),
+    Row("proc.pvpid", (f"{_PARENT}.namespace_pid",), "", ANY),
+    Row("proc.ppid.ts", (f"{_PARENT}.created_time",), "Nanoseconds to milliseconds.", ANY),
+    Row("proc.ppid.duration", (f"{_PARENT}.created_time",), "The alert's time less it.", ANY),
+    Row("proc.acmdline*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
+    Row("proc.apid*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
     Row("proc.env", (), "May hold secrets in the clear."),
 )
 
@@ -84,35 +88,95 @@ _ANCESTOR_ATTRIBUTES = {
 }
 
 
+class Program(NamedTuple):
+    """What the process's scene knows of it, as far as the finding's own part needs that."""
+
+    parent: dict[str, Any]
+    """The parent as an ancestor."""
+    ancestors: tuple[dict[str, Any], ...]
+    """Those of the shape's generations; from 1.4."""
+
+
+def build_program(draft: Draft, release: Release) -> None:
+    """Add the program that ran, and the programs that ran it: to the scene."""
+    fields = draft.fields
+    process: dict[str, Any] = {}
+    if (name := fields.pop("proc.name", None)) is not None:
+        process["name"] = name
+        draft.actor["process"] = {"name": name}
+        draft.observe("evidences[].process.name", 9, name)
+    _file(draft, release, process)
+    if release.modern and (folder := fields.pop("proc.cwd", None)) is not None:
+        process["working_directory"] = folder
+    session = {}
+    if fields.get("proc.tty", "0") != "0":
+        session["terminal"] = fields.pop("proc.tty")
+    if (sid := fields.pop("proc.sid", None)) is not None:
+        session["uid"] = sid
+    if session:
+        process["session"] = session
+    parent, nearest = _parent_program(draft, process)
+    ancestors: tuple[dict[str, Any], ...] = ()
+    if release.modern:
+        ancestors = tuple(_ancestor(draft, each) for each in draft.shape.generations)
+    elif lineage := _lineage(draft, nearest):
+        process["lineage"] = lineage
+    if process or any(ancestors):
+        draft.process().update(process)
+        draft.program = Program(parent, ancestors)
+
+
+def _parent_program(draft: Draft, process: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Add the parent's program; gives the parent as an ancestor, and in one word."""
+    pop = draft.fields.pop
+    parent: dict[str, Any] = {}
+    ancestor: dict[str, Any] = {}
+    name, path = pop("proc.pname", None), pop("proc.pexepath", None)
+    if name is not None:
+        parent["name"] = ancestor["name"] = name
+    if path is not None:
+        parent["file"] = executable(path)
+        ancestor["path"] = path
+    if parent:
+        process["parent_process"] = parent
+    return ancestor, path or name
+
+
+def begin(draft: Draft, program: Program) -> None:
+    """Add to the finding's own part what a program in its scene asks for."""
+    process = draft.process()
+    draft.program = program
+    draft.actor["process"] = {"uid": process["uid"]}
+    if program.parent and "proc.ppid" not in draft.fields:
+        process["parent_process"] = {"uid": f"falco:{draft.uid}:parent"}
+    if any(program.ancestors):
+        process["ancestry"] = [each for each in (program.parent, *program.ancestors) if each]
+
+
 def build(draft: Draft, release: Release) -> None:
-    """Add the process to the evidence, and a short copy to the actor."""
+    """Add what this one run of the program has of its own, and a short copy to the actor."""
     fields = draft.fields
     pop = fields.pop
     process = draft.process()
-    short: dict[str, Any] = {}
-    if (name := pop("proc.name", None)) is not None:
-        process["name"] = short["name"] = name
-        draft.observe("evidences[].process.name", 9, name)
+    short: dict[str, Any] = draft.actor.setdefault("process", {"uid": process["uid"]})
     pid = draft.integer("proc.pid") if "proc.pid" in fields else None
     if pid is not None:
         process["pid"] = short["pid"] = pid
-        del process["uid"]
-    else:
-        short["uid"] = process["uid"]
+        del process["uid"], short["uid"]
     cmd_line = pop("proc.cmdline", None)
     if cmd_line is None:
         cmd_line = pop("proc.exeline", None)
     if cmd_line is not None:
         process["cmd_line"] = short["cmd_line"] = cmd_line
-    draft.actor["process"] = short
-    _file(draft, release, process)
     _details(draft, release, process)
-    parent_path = _parent(draft, process)
-    if draft.shape.generations:
-        _ancestors(draft, release, process, parent_path)
-    if process.keys() == {"uid"} and not draft.in_scene:
+    _parent(draft, process)
+    if release.modern and draft.shape.generations:
+        _ancestry(draft, process)
+    if process.keys() == {"uid"} and draft.program is None:
         # There were only fields that say nothing of a process.
-        del draft.evidence["process"], draft.actor["process"]
+        del draft.actor["process"]
+        if not draft.in_scene:
+            del draft.evidence["process"]
         return
     if release.modern:
         if cmd_line is not None:
@@ -151,9 +215,6 @@ def _file(draft: Draft, release: Release, process: dict[str, Any]) -> None:
 
 def _details(draft: Draft, release: Release, process: dict[str, Any]) -> None:
     fields = draft.fields
-    pop = fields.pop
-    if release.modern and (folder := pop("proc.cwd", None)) is not None:
-        process["working_directory"] = folder
     if "proc.pid.ts" in fields or "proc.duration" in fields:
         _created(draft, process, "proc.pid.ts", "proc.duration")
     if "thread.tid" in fields:
@@ -166,13 +227,6 @@ def _details(draft: Draft, release: Release, process: dict[str, Any]) -> None:
     if "proc.vpid" in fields and (vpid := draft.integer("proc.vpid")) is not None:
         process["namespace_pid"] = vpid
         draft.profile("container")
-    session = {}
-    if fields.get("proc.tty", "0") != "0":
-        session["terminal"] = pop("proc.tty")
-    if (sid := pop("proc.sid", None)) is not None:
-        session["uid"] = sid
-    if session:
-        process["session"] = session
 
 
 def _created(draft: Draft, process: dict[str, Any], since: str, lasting: str) -> None:
@@ -183,29 +237,22 @@ def _created(draft: Draft, process: dict[str, Any], since: str, lasting: str) ->
         process["created_time"] = created
 
 
-def _parent(draft: Draft, process: dict[str, Any]) -> str | None:
-    """Add the parent; gives its path."""
+def _parent(draft: Draft, process: dict[str, Any]) -> None:
     fields = draft.fields
-    pop = fields.pop
-    parent: dict[str, Any] = {}
-    if (name := pop("proc.pname", None)) is not None:
-        parent["name"] = name
+    parent: dict[str, Any] = process.get("parent_process", {})
     if "proc.ppid" in fields and (pid := draft.integer("proc.ppid")) is not None:
         parent["pid"] = pid
-    if (cmd_line := pop("proc.pcmdline", None)) is not None:
+    if (cmd_line := fields.pop("proc.pcmdline", None)) is not None:
         parent["cmd_line"] = cmd_line
-    if (path := pop("proc.pexepath", None)) is not None:
-        parent["file"] = executable(path)
     if "proc.pvpid" in fields and (vpid := draft.integer("proc.pvpid")) is not None:
         parent["namespace_pid"] = vpid
         draft.profile("container")
     if "proc.ppid.ts" in fields or "proc.ppid.duration" in fields:
         _created(draft, parent, "proc.ppid.ts", "proc.ppid.duration")
-    if parent:
+    if parent or (draft.program and draft.program.parent):
         if "pid" not in parent:
             parent["uid"] = f"falco:{draft.uid}:parent"
         process["parent_process"] = parent
-    return str(path) if path is not None else None
 
 
 def generations_of(fields: tuple[str, ...]) -> tuple[dict[str, str], ...]:
@@ -222,39 +269,42 @@ def generations_of(fields: tuple[str, ...]) -> tuple[dict[str, str], ...]:
     return tuple(generations[number] for number in sorted(generations))
 
 
-def _ancestors(
-    draft: Draft, release: Release, process: dict[str, Any], parent_path: str | None
-) -> None:
-    parent = process.get("parent_process", {})
-    if release.modern:
-        first = {key: parent[key] for key in ("name", "cmd_line", "pid") if key in parent}
-        if parent_path is not None:
-            first["path"] = parent_path
-        ancestry = [first, *(_ancestor(draft, each) for each in draft.shape.generations)]
-        if any(ancestry[1:]):
-            process["ancestry"] = [ancestor for ancestor in ancestry if ancestor]
-        return
-    # Before 1.4 an ancestor is its path or its name, the oldest first; the rest stays unmapped.
+def _lineage(draft: Draft, nearest: str | None) -> list[str]:
+    """Before 1.4 an ancestor is its path or its name, the oldest first; the rest is unmapped."""
     lineage = []
     for generation in reversed(draft.shape.generations):
         value = _path(draft, generation) or _take(draft, generation, "name")
         if value is not None:
             lineage.append(value)
-    if lineage:
-        nearest = parent_path or parent.get("name")
-        process["lineage"] = [*lineage, nearest] if nearest else lineage
+    return [*lineage, nearest] if lineage and nearest else lineage
 
 
 def _ancestor(draft: Draft, generation: dict[str, str]) -> dict[str, Any]:
+    """What an ancestor's program is called."""
     ancestor: dict[str, Any] = {}
-    for attribute in ("name", "cmd_line"):
-        if (value := _take(draft, generation, attribute)) is not None:
-            ancestor[attribute] = value
+    if (name := _take(draft, generation, "name")) is not None:
+        ancestor["name"] = name
     if (path := _path(draft, generation)) is not None:
         ancestor["path"] = path
-    if "pid" in generation and (pid := draft.integer(generation["pid"])) is not None:
-        ancestor["pid"] = pid
     return ancestor
+
+
+def _ancestry(draft: Draft, process: dict[str, Any]) -> None:
+    """Add the ancestors from 1.4 on, the parent first: the scene's, each with what is its own."""
+    generations = draft.shape.generations
+    known, named = draft.program or Program({}, ({},) * len(generations))
+    parent = process.get("parent_process", {})
+    first = known | {key: parent[key] for key in ("cmd_line", "pid") if key in parent}
+    others = []
+    for generation, ancestor in zip(generations, named, strict=True):
+        own = dict(ancestor)
+        if (cmd_line := _take(draft, generation, "cmd_line")) is not None:
+            own["cmd_line"] = cmd_line
+        if "pid" in generation and (pid := draft.integer(generation["pid"])) is not None:
+            own["pid"] = pid
+        others.append(own)
+    if any(others):
+        process["ancestry"] = [ancestor for ancestor in (first, *others) if ancestor]
 
 
 def _path(draft: Draft, generation: dict[str, str]) -> str | None:

@@ -43,7 +43,8 @@ from tests.schemas.test_rows import OBSERVABLES
 PATH = Path(__file__).parents[2] / "docs" / "mapping.md"
 
 SYSCALL = (
-    ("Process, parent and ancestors", syscall_process.ROWS),
+    ("The program, its parent and ancestors", syscall_process.PROGRAM_ROWS),
+    ("The process: what one run has of its own", syscall_process.ROWS),
     ("User and group", syscall_user.ROWS),
     ("Container, image and Kubernetes workload", syscall_container.ROWS),
     ("File", syscall_file.ROWS),

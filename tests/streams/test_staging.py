@@ -480,8 +480,8 @@ def ordered(number: int) -> bytes:
 
 
 def other_rules(number: int) -> bytes:
-    """Alerts of more rules than the tests' windows have rows."""
-    return alert(number, rule=f"Other rule {number}")
+    """Alerts of more rules than the tests' windows have rows, and of one scene."""
+    return alert(number, rule=f"Other rule {number}", output_fields={"user.name": "root"})
 
 
 @pytest.mark.parametrize(
@@ -569,7 +569,7 @@ def test_texts_that_findings_share_are_told_apart_across_restarts(path):
 def test_texts_are_staged_once_and_again_when_there_were_too_many(staging, monkeypatch):
     monkeypatch.setattr(staging_module, "MOST_TEXTS", 30)
     runs = appended(staging, [0, 20, 40, 60], value=other_rules)
-    runs += appended(staging, [60, 61, 62, 63], value=lambda _: alert(7, rule="Other rule 1"))
+    runs += appended(staging, [60, 61, 62, 63], value=lambda _: other_rules(1))
     table = pq.read_table(exported(staging, window(runs)), columns=["finding_info"])
     titles = Counter(row["finding_info"]["title"] for row in table.to_pylist())
     assert titles == Counter({f"Other rule {n}": 1 for n in range(60)}) + Counter(
