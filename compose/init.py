@@ -62,7 +62,9 @@ def main() -> int:
         create_topics(settings, options.partitions, options.retention_days)
         create_bucket(settings)
     except FalcolakeError as error:
-        print(f"Error: {error.message}\nTry: {error.hint}", file=sys.stderr)
+        print(f"Error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"Try: {error.hint}", file=sys.stderr)
         return 1
     print("topics and bucket are there")
     return 0

@@ -35,20 +35,22 @@ async def drain(ledger: Ledger, shipper: Shipper, grace: float) -> bool:
     except TimeoutError:
         say_what_is_left(ledger.undrained(), shipper)
         return False
+    seconds = time.monotonic() - began
     log.info(
         "drained in %.1f s: nothing is staged any more",
-        time.monotonic() - began,
-        extra=facts(seconds=round(time.monotonic() - began, 3)),
+        seconds,
+        extra=facts(seconds=round(seconds, 3)),
     )
     return True
 
 
 def say_what_is_left(records: int, shipper: Shipper) -> None:
     """Log why the drain came to no end."""
-    why = "; ".join(f"partition {n}: {why}" for n, why in sorted(shipper.reasons().items()))
+    held = shipper.reasons()
+    why = "; ".join(f"partition {n}: {why}" for n, why in sorted(held.items()))
     log.warning(
         "not drained: %d records stay staged, and in Kafka, for the next worker; %s",
         records,
         why or "the grace was too short",
-        extra=facts(records=records, held=shipper.reasons()),
+        extra=facts(records=records, held=held),
     )

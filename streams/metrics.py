@@ -241,9 +241,10 @@ class Metrics:
     def paused(self, reason: str | None) -> None:
         """Reading stops for a reason, or goes on."""
         self._paused.set(reason is not None)
-        self._note(
-            *(("paused", f"reading paused: {reason}") if reason else ("resumed", "reading goes on"))
-        )
+        if reason is None:
+            self._note("resumed", "reading goes on")
+        else:
+            self._note("paused", f"reading paused: {reason}")
 
     def usage(self, usage: Usage) -> None:
         """The disk was measured."""

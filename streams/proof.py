@@ -153,7 +153,10 @@ def _objects(window: Window) -> Iterator[Problem]:
 def compare(stored: Stored, footer: Footer) -> Iterator[tuple[Kind, str]]:
     """Compare an object's footer with its key: yield kinds of problems and sentences."""
     if stored.account is None:
-        pairs = zip(("topic", "partition", "first", "end"), stored.place[3:], footer, strict=False)
+        pairs = (
+            (name, getattr(stored.place, name), getattr(footer, name))
+            for name in ("topic", "partition", "first", "end")
+        )
         other = [(name, keyed, said) for name, keyed, said in pairs if keyed != said]
         key = ", ".join(f"{name} {keyed}" for name, keyed, _ in other)
         yield "foreign", f"its key says {key}; its footer {', '.join(f'{s}' for _, _, s in other)}"

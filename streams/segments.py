@@ -21,6 +21,7 @@ import duckdb
 
 from streams import faults
 from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
+from streams.parquet import literal
 from streams.windows import Run
 
 log = logging.getLogger(__name__)
@@ -182,7 +183,7 @@ class Segments:
         self.numbers.add(number)
         try:
             with self.cursor() as cursor:
-                cursor.execute(f"ATTACH '{_quoted(self._file(number))}' AS {name}")
+                cursor.execute(f"ATTACH {literal(str(self._file(number)))} AS {name}")
                 cursor.execute("BEGIN")
                 cursor.execute(TABLES.format(s=name))
                 cursor.execute(f"INSERT INTO {name}.segment VALUES (?, ?)", list(self._identity))
@@ -210,7 +211,7 @@ class Segments:
         try:
             if not file.exists():
                 raise FileNotFoundError(f"{file.name} is missing beside its WAL")
-            cursor.execute(f"ATTACH '{_quoted(file)}' AS {name}")
+            cursor.execute(f"ATTACH {literal(str(file))} AS {name}")
             tables = cursor.execute(
                 "SELECT count(*) FROM duckdb_tables() WHERE database_name = ?", [name]
             ).fetchall()
@@ -263,10 +264,6 @@ class Segments:
     def _wal_bytes(self, number: int) -> int:
         wal = self._wal(number)
         return wal.stat().st_size if wal.exists() else 0
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _sync_directory(path: Path) -> None:

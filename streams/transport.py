@@ -318,14 +318,10 @@ class BatchConsumer(driver.Consumer):
         tp = TopicPartition(self._topic, partition)
 
         async def ask() -> int:
-            async with asyncio.timeout(COMMIT_TIMEOUT):
-                found = await self._thread._ensure_consumer().beginning_offsets([tp])
+            found = await self._thread._ensure_consumer().beginning_offsets([tp])
             return int(found[tp])
 
-        try:
-            return await self._in_thread(ask())
-        except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
-            raise Unavailable(f"cannot look up the first offset of {tp}: {error!r}") from error
+        return await self._answer(ask(), f"the first offset of {tp}")
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
         """Ask Kafka for partitions' bounds, and how old their first record is.
@@ -336,11 +332,10 @@ class BatchConsumer(driver.Consumer):
 
         async def ask() -> dict[int, Bounds]:
             consumer = self._thread._ensure_consumer()
-            async with asyncio.timeout(COMMIT_TIMEOUT):
-                starts = await consumer.beginning_offsets(tps)
-                ends = await consumer.end_offsets(tps)
-                # The first record that is not older than the epoch is the first one.
-                firsts = await consumer.offsets_for_times(dict.fromkeys(tps, 0))
+            starts = await consumer.beginning_offsets(tps)
+            ends = await consumer.end_offsets(tps)
+            # The first record that is not older than the epoch is the first one.
+            firsts = await consumer.offsets_for_times(dict.fromkeys(tps, 0))
             return {
                 tp.partition: Bounds(
                     starts[tp], ends[tp], found.timestamp if (found := firsts[tp]) else None
@@ -348,10 +343,14 @@ class BatchConsumer(driver.Consumer):
                 for tp in tps
             }
 
+        return await self._answer(ask(), f"the bounds of {self._topic}")
+
+    async def _answer(self, question: Coroutine[Any, Any, T], what: str) -> T:
+        """Kafka's answer to a question for `what`. Raises Unavailable."""
         try:
-            return await self._in_thread(ask())
+            return await self._in_thread(asyncio.wait_for(question, COMMIT_TIMEOUT))
         except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
-            raise Unavailable(f"cannot look up the bounds of {self._topic}: {error!r}") from error
+            raise Unavailable(f"cannot look up {what}: {error!r}") from error
 
     async def _in_thread(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop of the consumer's thread."""
