@@ -90,15 +90,23 @@ def body_of(
         body["finding_info"] = {"related_events": draft.related}
     if draft.cloud and release.modern and "account" in draft.cloud:
         draft.observe("cloud.account.uid", 35, draft.cloud["account"]["uid"])
-    parts = {
-        "actor": draft.actor,
-        "cloud": draft.cloud,
-        "evidence": draft.evidence,
-        "more": draft.more_evidences,
-        "resources": draft.resources,
-        "observables": draft.observables,
-    }
-    return body | {name: value for name, value in parts.items() if value}
+    _add_parts(body, draft)
+    return body
+
+
+def _add_parts(body: dict[str, Any], draft: Draft) -> None:
+    if draft.actor:
+        body["actor"] = draft.actor
+    if draft.cloud:
+        body["cloud"] = draft.cloud
+    if draft.evidence:
+        body["evidence"] = draft.evidence
+    if draft.more_evidences:
+        body["more"] = draft.more_evidences
+    if draft.resources:
+        body["resources"] = draft.resources
+    if draft.observables:
+        body["observables"] = draft.observables
 
 
 def profiles_of(draft: Draft, scene: Scene, release: Release) -> tuple[str, ...]:

@@ -48,6 +48,8 @@ class Draft:
     """The OCSF profiles whose attributes a builder used."""
     program: Program | None = None
     """The program that ran, where the scene has one."""
+    operation: str | None = None
+    """The syscall, where the scene has it."""
     in_scene = False
     """Whether the scene has evidence, so that a first one is there whatever the builders add."""
 

@@ -117,7 +117,7 @@ class Mapping:
         self._minimum = _RANKS[options.minimum_priority.lower()]
         self._filters = self._minimum < _RANKS["debug"]
         self._here = (options.region, options.account_id)
-        self._rules: dict[RuleKey, str] = {}
+        self._rules: dict[tuple[Any, ...], str] = {}
         self._scenes: dict[tuple[Shape, tuple[Any, ...], str, str | None], Scene] = {}
         self.columns: Dictionary[str, str] = tables.columns(
             options.event_class, options.ocsf_version
@@ -211,8 +211,8 @@ class Mapping:
         feature = fields.pop("evt.pluginname", source)
         body = self._class.body_of(alert, draft, scene, received, release)
         profiles = self._class.profiles_of(draft, scene, release)
-        key = RuleKey(alert.rule, alert.priority, source, feature, alert.tags or (), profiles)
-        rule = self._rules.get(key) or self._new_rule(key, small)
+        key = (alert.rule, alert.priority, source, feature, alert.tags or (), profiles)
+        rule = self._rules.get(key) or self._new_rule(RuleKey(*key), small)
         return (rule, scene.text, quote(body)), draft.unmapped() if fields else {}
 
     def _scene_of(

@@ -32,7 +32,8 @@ def parse(text: str) -> Moment | None:
     seconds, day = second
     fraction = text[20:29]
     # Falco's own form, and the quickest: nine digits and a Z.
-    if len(text) != 30 or text[19] != "." or text[29] != "Z" or not _is_digits(fraction):
+    is_usual = len(text) == 30 and text[19] == "." and text[29] == "Z"
+    if not (is_usual and fraction.isdecimal() and fraction.isascii()):
         match = _REST.fullmatch(text[19:])
         if match is None:
             return None
@@ -42,10 +43,6 @@ def parse(text: str) -> Moment | None:
             return of_nanoseconds((seconds - offset) * 1_000_000_000 + int(fraction))
     ns = seconds * 1_000_000_000 + int(fraction)
     return Moment(ns, ns // 1_000_000, day)
-
-
-def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
 
 
 def of_nanoseconds(ns: int) -> Moment | None:

@@ -52,8 +52,9 @@ _OWNERS: Final = MappingProxyType(
     }
 )
 
-# A user is of the scene, the actor of a cloud's call is the body's: never both in one evidence.
-_EITHER: Final = frozenset({"evidence.actor"})
+# A user and a syscall are of the scene, a cloud's actor and call are the body's: never both in one
+# evidence.
+_EITHER: Final = frozenset({"evidence.actor", "evidence.api"})
 _CONCATENATED: Final = frozenset({"resources", "observables"})
 _REPEATED: Final = MappingProxyType(
     {

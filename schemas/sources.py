@@ -46,11 +46,13 @@ def _apart(build: Builder) -> Builder:
 OF_HOST = frozenset({"syscall", "internal"})
 """The sources whose alerts are about the host that Falco runs on."""
 
-# What these make of a pod, a user and a program is the same for alert after alert: the scene.
+# What these make of a pod, a user, a program and a call is the same for alert after alert: the
+# scene.
 _REPEATING: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (syscall_container.build, syscall_container.ROWS),
     (syscall_user.build, syscall_user.ROWS),
     (syscall_process.build_program, syscall_process.PROGRAM_ROWS),
+    (syscall_event.build_call, syscall_event.CALL_ROWS),
 )
 _REPEATING_ROWS = tuple(row for _, rows in _REPEATING for row in rows)
 
@@ -64,7 +66,7 @@ _BUILDERS: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (_apart(gcp_auditlog.build), gcp_auditlog.ROWS),
     (_apart(okta.build), okta.ROWS),
     (_apart(github.build), github.ROWS),
-    (syscall_event.build, syscall_event.ROWS),
+    (syscall_event.build, (*syscall_event.CALL_ROWS, *syscall_event.ROWS)),
 )
 
 TIMES = ("evt.time", "evt.time.iso8601", "evt.datetime", "evt.rawtime")
@@ -81,10 +83,10 @@ _COMMON_ROWS = (
     ),
 )
 
-ROWS: tuple[Row, ...] = (
-    *_COMMON_ROWS,
-    *_REPEATING_ROWS,
-    *(row for _, rows in _BUILDERS for row in rows),
+ROWS: tuple[Row, ...] = tuple(
+    dict.fromkeys(
+        [*_COMMON_ROWS, *_REPEATING_ROWS, *(row for _, rows in _BUILDERS for row in rows)]
+    )
 )
 
 
@@ -110,8 +112,11 @@ class Shape:
     """What the names of an alert's fields say."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
-        self.repeating = tuple(field for field in fields if rows_of(field, _REPEATING_ROWS))
-        """The fields of the container, the Kubernetes workload, the user and the program."""
+        # A call's result as a number is often another one: a descriptor, a count of bytes.
+        own = syscall_event.CALL_ROWS if "evt.rawres" in fields else ()
+        rows = [row for row in _REPEATING_ROWS if row not in own]
+        self.repeating = tuple(field for field in fields if rows_of(field, rows))
+        """The fields of the container, the Kubernetes workload, the user, program and call."""
         self.repeating_values = _getter(self.repeating)
         self.others = _kinds(field for field in fields if field not in self.repeating)
         """The rest, each with whether it is read as text."""
@@ -162,6 +167,9 @@ class Scene:
         self.observables = draft.observables
         self.profiles = draft.profiles
         self.program = draft.program
+        self.operation = draft.operation
+        # A container needs a process beside or around it, and a process a pid or a uid.
+        self.needs_process = bool(self.process or self.program or self.evidence.keys() - {"api"})
         self.left = draft.unmapped()
         self.numbers = tuple(
             (place, value.__class__)
@@ -174,12 +182,12 @@ class Scene:
 
     def begin(self, draft: Draft) -> None:
         """Prepare the draft of an alert in this scene."""
-        if self.process or self.evidence:
-            # A container needs a process beside or around it, and a process a pid or a uid.
-            draft.process()
-            draft.in_scene = True
-        if self.program is not None:
-            syscall_process.begin(draft, self.program)
+        draft.in_scene = bool(self.process or self.evidence)
+        if self.needs_process:
+            process = draft.process()
+            if self.program is not None:
+                syscall_process.begin(draft, process, self.program)
+        draft.operation = self.operation
         draft.profiles = self.profiles
         if self.left:
             draft.fields.update(self.left)

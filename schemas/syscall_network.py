@@ -137,7 +137,7 @@ def _connection_info(draft: Draft, connected: bool) -> None:
     if not connected and version is None:
         return
     serves = fields.get("fd.is_server")
-    operation = fields.get("evt.type")
+    operation = draft.operation or fields.get("evt.type")
     if serves == "true" or (serves is None and operation in _INBOUND):
         direction = 1
     elif serves == "false" or (serves is None and operation == "connect"):

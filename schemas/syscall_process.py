@@ -142,9 +142,8 @@ def _parent_program(draft: Draft, process: dict[str, Any]) -> tuple[dict[str, An
     return ancestor, path or name
 
 
-def begin(draft: Draft, program: Program) -> None:
+def begin(draft: Draft, process: dict[str, Any], program: Program) -> None:
     """Add to the finding's own part what a program in its scene asks for."""
-    process = draft.process()
     draft.program = program
     draft.actor["process"] = {"uid": process["uid"]}
     if program.parent and "proc.ppid" not in draft.fields:
@@ -157,6 +156,7 @@ def build(draft: Draft, release: Release) -> None:
     """Add what this one run of the program has of its own, and a short copy to the actor."""
     fields = draft.fields
     pop = fields.pop
+    had_process = "process" in draft.evidence
     process = draft.process()
     short: dict[str, Any] = draft.actor.setdefault("process", {"uid": process["uid"]})
     pid = draft.integer("proc.pid") if "proc.pid" in fields else None
@@ -175,7 +175,7 @@ def build(draft: Draft, release: Release) -> None:
     if process.keys() == {"uid"} and draft.program is None:
         # There were only fields that say nothing of a process.
         del draft.actor["process"]
-        if not draft.in_scene:
+        if not had_process:
             del draft.evidence["process"]
         return
     if release.modern:

@@ -49,7 +49,7 @@ SYSCALL = (
     ("Container, image and Kubernetes workload", syscall_container.ROWS),
     ("File", syscall_file.ROWS),
     ("Network", syscall_network.ROWS),
-    ("The event", syscall_event.ROWS),
+    ("The event", (*syscall_event.CALL_ROWS, *syscall_event.ROWS)),
 )
 PLUGINS = (
     ("Kubernetes audit: `k8s_audit`, `k8s_audit_eks` and kin", k8s_audit.ROWS),
