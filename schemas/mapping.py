@@ -117,6 +117,7 @@ class Mapping:
         self._minimum = _RANKS[options.minimum_priority.lower()]
         self._filters = self._minimum < _RANKS["debug"]
         self._here = (options.region, options.account_id)
+        self._locates = options.location == "alert"
         self._rules: dict[tuple[Any, ...], str] = {}
         self._scenes: dict[tuple[Shape, tuple[Any, ...], str, str | None], Scene] = {}
         self.columns: Dictionary[str, str] = tables.columns(
@@ -157,7 +158,7 @@ class Mapping:
             long[spare_key("raw_data", long, alert.output_fields or ())] = raw
         parts, unmapped = self._build(alert, Received(raw, len(value), timestamp), moment)
         region, account_id = self._here
-        if self._options.location == "alert":
+        if self._locates:
             region, account_id = self._named_by(alert.output_fields or {})
         unmapped.update(long)
         text = quote(unmapped) if unmapped else "{}"

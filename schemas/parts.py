@@ -40,9 +40,10 @@ _OWNERS: Final = MappingProxyType(
             "scene": """device metadata.loggers actor.user evidence.container
                 evidence.process.container evidence.process.user evidence.process.group
                 evidence.process.auid evidence.process.name evidence.process.file
-                evidence.process.path evidence.process.working_directory evidence.process.session
-                evidence.process.lineage evidence.process.parent_process.name
-                evidence.process.parent_process.file actor.process.name""",
+                evidence.process.path evidence.process.working_directory
+                evidence.process.session.terminal evidence.process.lineage
+                evidence.process.parent_process.name evidence.process.parent_process.file
+                actor.process.name""",
         },
         # Its evidence is JSON text, so nothing of it can stand in another part.
         "security_finding": {

@@ -139,9 +139,9 @@ def profiles_of(draft: Draft, _scene: Scene, _release: Release) -> tuple[str, ..
 
 
 def _whole(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """The process of its two parts; both may know the parent."""
-    parent = shared.get("parent_process", {}) | own.get("parent_process", {})
-    return own | shared | ({"parent_process": parent} if parent else {})
+    """The process of its two parts; both may know of the parent and of the session."""
+    both = own.keys() & shared.keys()
+    return own | shared | {name: shared[name] | own[name] for name in both}
 
 
 def _process(process: dict[str, Any]) -> dict[str, Any]:

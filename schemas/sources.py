@@ -118,6 +118,7 @@ class Shape:
         self.repeating = tuple(field for field in fields if rows_of(field, rows))
         """The fields of the container, the Kubernetes workload, the user, program and call."""
         self.repeating_values = _getter(self.repeating)
+        self.repeating_kinds = _kinds(self.repeating)
         self.others = _kinds(field for field in fields if field not in self.repeating)
         """The rest, each with whether it is read as text."""
         found = (
@@ -148,7 +149,7 @@ class Scene:
     ) -> None:
         """Made of the values of `shape.repeating`, the source and the host, and nothing else."""
         given = dict(zip(shape.repeating, values, strict=True))
-        draft = Draft(present(given, _kinds(shape.repeating)), shape, source, "", 0, release.names)
+        draft = Draft(present(given, shape.repeating_kinds), shape, source, "", 0, release.names)
         for build, _ in _REPEATING:
             build(draft, release)
         self.hostname = hostname

@@ -24,7 +24,6 @@ PROGRAM_ROWS = (
     Row("proc.exe", (f"{_PROCESS}.file.path",), "If absolute, and there is no proc.exepath."),
     Row("proc.cwd", (f"{_PROCESS}.working_directory",), "From 1.4."),
     Row("proc.tty", (f"{_PROCESS}.session.terminal",), "0 is no terminal."),
-    Row("proc.sid", (f"{_PROCESS}.session.uid",)),
     Row("proc.exe_ino", (f"{_PROCESS}.file.uid",), "With a path."),
     Row(
         "proc.exe_ino.mtime",
@@ -56,6 +55,7 @@ ROWS = (
     Row("proc.cmdline", (f"{_PROCESS}.cmd_line", "actor.process.cmd_line")),
     Row("proc.exeline", (f"{_PROCESS}.cmd_line",), "If there is no proc.cmdline."),
     Row("proc.vpid", (f"{_PROCESS}.namespace_pid",), "", ANY),
+    Row("proc.sid", (f"{_PROCESS}.session.uid",)),
     Row("thread.tid", (f"{_PROCESS}.ptid", f"{_PROCESS}.tid"), "ptid from 1.6.", ANY),
     Row("proc.pid.ts", (f"{_PROCESS}.created_time",), "Nanoseconds to milliseconds.", ANY),
     Row(
@@ -108,13 +108,8 @@ def build_program(draft: Draft, release: Release) -> None:
     _file(draft, release, process)
     if release.modern and (folder := fields.pop("proc.cwd", None)) is not None:
         process["working_directory"] = folder
-    session = {}
     if fields.get("proc.tty", "0") != "0":
-        session["terminal"] = fields.pop("proc.tty")
-    if (sid := fields.pop("proc.sid", None)) is not None:
-        session["uid"] = sid
-    if session:
-        process["session"] = session
+        process["session"] = {"terminal": fields.pop("proc.tty")}
     parent, nearest = _parent_program(draft, process)
     ancestors: tuple[dict[str, Any], ...] = ()
     if release.modern:
@@ -227,10 +222,12 @@ def _details(draft: Draft, release: Release, process: dict[str, Any]) -> None:
     if "proc.vpid" in fields and (vpid := draft.integer("proc.vpid")) is not None:
         process["namespace_pid"] = vpid
         draft.profile("container")
+    if (sid := fields.pop("proc.sid", None)) is not None:
+        process["session"] = {"uid": sid}
 
 
 def _created(draft: Draft, process: dict[str, Any], since: str, lasting: str) -> None:
-    created = draft.milliseconds(since)
+    created = draft.milliseconds(since) if since in draft.fields else None
     if created is None and (lasted := draft.integer(lasting, 0, INT64)) is not None:
         created = (draft.ns - lasted) // 1_000_000
     if created is not None:
