@@ -72,8 +72,12 @@ def write(
             f"ROW_GROUP_SIZE {slices.row_group()}, DATA_PAGE_SIZE_LIMIT {PAGE_BYTES}, "
             f"TIMESTAMP_IS_ADJUSTED_TO_UTC true, KV_METADATA {{{footer}}}"
         )
-        stream = pa.RecordBatchReader.from_batches(slices.schema(), slices.in_order())
-        copy.register("sorted", stream)
+        tables = slices.in_order()
+        first = next(tables)
+        batches = (
+            batch for table in itertools.chain([first], tables) for batch in table.to_batches()
+        )
+        copy.register("sorted", pa.RecordBatchReader.from_batches(first.schema, batches))
         rows = nesting.select("(SELECT * FROM sorted)")
         copy.execute(f"COPY ({rows}) TO {literal(str(target))} ({options})")
 
@@ -105,19 +109,8 @@ class _Slices(NamedTuple):
         ((rows, size),) = self.reading.execute(measure, self.group._asdict()).fetchall()
         return max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES * int(rows) // int(size or 1)))
 
-    def schema(self) -> pa.Schema:
-        """The schema of the batches."""
-        nothing = pa.array([], pa.int64())
-        return pa.schema(
-            [
-                ("time", pa.int64()),
-                *((part, self._parsed(part, nothing).type) for part in SHARED),
-                *((text, pa.string()) for text in ("body", "raw_data", "unmapped")),
-            ]
-        )
-
-    def in_order(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows.
+    def in_order(self) -> Iterator[pa.Table]:
+        """Yield the rows, at least one table of them; without rows an empty one.
 
         A COPY that reads this stream is one pipeline: of a UNION it would move small rests to the
         end.
@@ -128,6 +121,7 @@ class _Slices(NamedTuple):
             f"// {SLICE_BYTES} AS slice FROM {self.findings}) GROUP BY slice ORDER BY start",
             self.group._asdict(),
         ).fetchall()
+        starts = starts or [((0, 0),)]
         for (start,), (end,) in itertools.pairwise([*starts, (None,)]):
             rows = self.reading.sql(
                 'SELECT "time", rule, scene, body, raw_data, unmapped '
@@ -137,7 +131,7 @@ class _Slices(NamedTuple):
             for part in SHARED:
                 column = rows.column_names.index(part)
                 rows = rows.set_column(column, part, self._shared(part, rows[part]))
-            yield from rows.to_batches()
+            yield rows
 
     def _shared(self, part: str, ids: pa.ChunkedArray) -> pa.ChunkedArray:
         """The structs of a part, one for each row.
