@@ -13,7 +13,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from tests.bench import contest, latency, machine, worker
+from tests.bench import contest, latency, machine, profile, worker
 from tests.bench.cost import Cost
 from tests.bench.ground import KINDS, MIX, SYSCALL, Ground, Topic
 from tests.bench.steps import STEPS
@@ -55,6 +55,8 @@ class Report:
     ours: list[Figure] = field(default_factory=list)
     others: list[Figure] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
+    faults: float = 0.0
     growth: list[dict[str, float]] = field(default_factory=list)
     latency: dict[str, Any] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -110,6 +112,7 @@ class Program:
             self._contest,
             self._two_workers,
             self._steps,
+            self._profile,
             self._growth,
             self._latency,
         )
@@ -224,6 +227,10 @@ class Program:
         self.report.steps = {
             name: median(each[name] for each in found) / topic.count * 1e6 for name in STEPS
         }
+
+    def _profile(self) -> None:
+        if profile.possible():
+            self.report.shares, self.report.faults = profile.measure(self.ground, self._topic())
 
     def _growth(self) -> None:
         for count in (each for each in GROWTH if each <= self.largest):

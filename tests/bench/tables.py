@@ -23,6 +23,7 @@ def tables(report: Report) -> list[Table]:
         _side_by_side(report),
         _end_to_end(report),
         _steps(report),
+        _profile(report),
         _growth(report),
         _latency(report),
         _failed(report),
@@ -110,6 +111,21 @@ def _steps(report: Report) -> Table:
         "The worker's code without the worker, one step after the other. `map` is what mapping "
         "takes beside decoding; COPY sorts, slices, nests and compresses.",
         [["step", "CPU µs per alert"], *rows],
+    )
+
+
+def _profile(report: Report) -> Table:
+    ours = next((each.us for each in report.ours if each.name == FALCOLAKE), 0.0)
+    rows = [
+        [library, f"{share:.0f} %", f"{share / 100 * ours:.1f}"]
+        for library, share in report.shares.items()
+    ]
+    return Table(
+        "Where the worker's CPU goes",
+        "By library, as `perf` saw a worker on the first row's backlog. Of fresh memory it touched "
+        f"{report.faults:.1f} pages of 4 KiB per alert: a COPY nests and buffers a row group, and "
+        "the kernel clears each page first.",
+        [["library", "share", "CPU µs per alert"], *rows],
     )
 
 

@@ -11,6 +11,7 @@ from tests.bench.cost import Cost
 from tests.bench.ground import SYSCALL
 from tests.bench.page import page
 from tests.bench.picture import LEFT, picture
+from tests.bench.profile import shares
 from tests.bench.program import FALCOLAKE, FLOOR, Program, Report, figure, read
 from tests.bench.tables import plain
 
@@ -21,6 +22,21 @@ def test_the_page_and_the_picture_are_those_of_the_figures() -> None:
     kept = read((DOCS / "benchmarks.json").read_text())
     assert (DOCS / "benchmarks.md").read_text() == page(kept, "benchmarks.svg")
     assert (DOCS / "benchmarks.svg").read_text() == picture(kept)
+
+
+PERF = """
+# Samples: 4K of event 'cpu-clock'
+#
+# Overhead  Shared Object
+# ........  .............
+#
+    40.10%  libpython3.11.so.1.0
+    39.90%  _duckdb.cpython-311-x86_64-linux-gnu.so
+    11.00%  [kernel.kallsyms]
+     5.00%  libarrow.so.2600
+     2.50%  libarrow_python.so.2600
+     1.50%  [vdso]
+"""
 
 
 @pytest.fixture
@@ -34,6 +50,7 @@ def report() -> Report:
         {"count": n, "seconds": 1, "cpu": 1, "us": us, "memory": 1, "staging": 1, "objects": 4}
         for n, us in ((100_000, 40.0), (1_000_000, 44.0))
     ]
+    made.shares, made.faults = shares(PERF), 4.25
     delays = {"p50": 20.0, "p99": 5400.0, "most": 6000.0}
     made.latency = {"rate": 10, "window": 5, "count": 20, "cores": 0.1, "staged": delays}
     made.failed = {"a peer": "RuntimeError: cannot be installed here"}
@@ -59,6 +76,14 @@ def test_page_and_terminal_have_every_figure(report):
         assert "a peer RuntimeError: cannot be installed here" in words
         assert report.machine["processor"] in text
         assert report.machine["kernel"] in text
+
+
+def test_a_profile_adds_up_what_is_of_one_library(report):
+    assert list(report.shares.values()) == pytest.approx([40.1, 39.9, 11.0, 7.5, 1.5])
+    words = re.sub(r"[| ]+", " ", page(report, "picture.svg"))
+    assert "CPython: mapping, aiokafka, the worker itself 40 % 20.1" in words
+    assert "everything else 2 % 0.8" in words
+    assert "4.2 pages of 4 KiB per alert" in words
 
 
 def test_a_name_cannot_break_a_table_of_the_page(report):

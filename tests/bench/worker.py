@@ -127,7 +127,7 @@ def run(ground: Ground, topic: Topic, window: int = WINDOW) -> Worked:
     with started(ground, topic, name, 1, window) as (worker,):
         until(worker.assigned, 60, "the worker has its partitions", PAUSE)
         worker.begin()
-        return _to_the_end(ground, topic, name, [worker])
+        return to_the_end(ground, topic, name, [worker])
 
 
 def run_many(ground: Ground, topic: Topic, count: int) -> Worked:
@@ -144,10 +144,10 @@ def run_many(ground: Ground, topic: Topic, count: int) -> Worked:
         for worker in workers:
             worker.begin()
         ground.fill(topic)
-        return _to_the_end(ground, topic, name, workers)
+        return to_the_end(ground, topic, name, workers)
 
 
-def _to_the_end(ground: Ground, topic: Topic, name: str, workers: list[Worker]) -> Worked:
+def to_the_end(ground: Ground, topic: Topic, name: str, workers: list[Worker]) -> Worked:
     """Wait until the group's offsets are the topic's ends; add up what the workers took."""
     bootstrap, peak = ground.stack.kafka_bootstrap, 0
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
