@@ -12,7 +12,7 @@ import uuid
 _NAMESPACE = hashlib.sha1(
     uuid.uuid5(uuid.NAMESPACE_URL, "https://falco.org/alert").bytes, usedforsecurity=False
 )
-_VARIANTS = "89ab"
+_VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def uuid5_of(*parts: str) -> str:
@@ -20,5 +20,5 @@ def uuid5_of(*parts: str) -> str:
     hash_ = _NAMESPACE.copy()
     hash_.update("\0".join(parts).encode())
     digest = hash_.hexdigest()
-    variant = _VARIANTS[int(digest[16], 16) & 3]
+    variant = _VARIANTS[digest[16]]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

@@ -1,4 +1,4 @@
 """Benchmarks: figures, not tests. `make bench` runs `program` and writes docs/benchmarks.*.
 
-`mapping` and `audit` are run by hand, as `python -m tests.bench.mapping`.
+`audit` is run by hand, as `python -m tests.bench.audit`; `mapping` can be, too.
 """

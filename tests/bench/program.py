@@ -13,7 +13,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from tests.bench import contest, latency, machine, profile, worker
+from tests.bench import contest, latency, machine, mapping, profile, worker
 from tests.bench.cost import Cost
 from tests.bench.ground import KINDS, MIX, SYSCALL, Ground, Topic
 from tests.bench.steps import STEPS
@@ -55,6 +55,7 @@ class Report:
     ours: list[Figure] = field(default_factory=list)
     others: list[Figure] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
+    mapping: dict[str, tuple[float, float]] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
     faults: float = 0.0
     growth: list[dict[str, float]] = field(default_factory=list)
@@ -70,6 +71,7 @@ def read(text: str) -> Report:
     """Read what `Report.json` wrote."""
     found = json.loads(text)
     found["floors"] = {kind: Figure(**each) for kind, each in found["floors"].items()}
+    found["mapping"] = {name: tuple(each) for name, each in found.get("mapping", {}).items()}
     for group in ("ours", "others"):
         found[group] = [Figure(**each) for each in found[group]]
     return Report(**found)
@@ -112,6 +114,7 @@ class Program:
             self._contest,
             self._two_workers,
             self._steps,
+            self._mapping,
             self._profile,
             self._growth,
             self._latency,
@@ -227,6 +230,9 @@ class Program:
         self.report.steps = {
             name: median(each[name] for each in found) / topic.count * 1e6 for name in STEPS
         }
+
+    def _mapping(self) -> None:
+        self.report.mapping = mapping.figures()
 
     def _profile(self) -> None:
         if profile.possible():

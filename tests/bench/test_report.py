@@ -50,6 +50,7 @@ def report() -> Report:
         {"count": n, "seconds": 1, "cpu": 1, "us": us, "memory": 1, "staging": 1, "objects": 4}
         for n, us in ((100_000, 40.0), (1_000_000, 44.0))
     ]
+    made.mapping = {"detection_finding 1.1.0": (22.5, 22.25)}
     made.shares, made.faults = shares(PERF), 4.25
     delays = {"p50": 20.0, "p99": 5400.0, "most": 6000.0}
     made.latency = {"rate": 10, "window": 5, "count": 20, "cores": 0.1, "staged": delays}
@@ -72,6 +73,7 @@ def test_page_and_terminal_have_every_figure(report):
         words = re.sub(r"[| ]+", " ", text)
         assert "falcolake 50.0 (40.0 to 90.0) 20,000 5,000 200 MB 2.50" in words
         assert "1,000,000 1.0 s 1,000,000 1.0 s 44.0 1.10" in words
+        assert "detection_finding 1.1.0 22.5 22.2" in words
         assert "produced to staged 0.02 s 5.40 s 6.00 s" in words
         assert "a peer RuntimeError: cannot be installed here" in words
         assert report.machine["processor"] in text
