@@ -27,7 +27,7 @@ from streams.windows import Run
 log = logging.getLogger(__name__)
 
 #: Rows that are in no checkpoint live in DuckDB's memory up to this, then in its temporary files.
-MEMORY = "512MB"
+MEMORY = "448MB"
 
 #: The WAL of a segment whose tables are not committed is smaller than this.
 BEGUN_BYTES = 8192
