@@ -130,7 +130,7 @@ def test_a_disk_that_staging_fills_itself_is_emptied_into_the_lake(
 def test_the_free_space_that_is_asked_for_is_kept(world: World, s3: S3Proxy) -> None:
     keep = 20 * MB
     worker = world.worker(STAGING__MIN_FREE_BYTES=keep, WINDOW__MAX_BYTES=3 * MB)
-    disk = SmallDisk(world, worker, 60)
+    disk = SmallDisk(world, worker, 45)
     worker.start()
     wait_until(lambda: worker.readiness().get("ready"), 60)
     s3.away()
