@@ -64,6 +64,13 @@ def test_what_is_said_is_true_of_every_alert(kind: tuple[str, str], alert: dict[
                 assert name in known or name.startswith("evidence."), line
 
 
+def test_each_ancestors_field_has_its_own_reason() -> None:
+    found = lines(NEW, output_fields={"proc.aexepath[2]": "/sbin/init", "proc.aexe[3]": "/init"})
+
+    assert found["proc.aexepath[2]"].why.startswith("From 1.4 the parent first")
+    assert found["proc.aexe[3]"].why.startswith("If absolute")
+
+
 def test_it_says_where_and_why() -> None:
     found = {line.field: line for line in explain(OLD, native(SHELL))}
 
