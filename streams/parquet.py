@@ -73,13 +73,18 @@ def write(
             f"TIMESTAMP_IS_ADJUSTED_TO_UTC true, KV_METADATA {{{footer}}}"
         )
         tables = slices.in_order()
-        first = next(tables)
-        batches = (
-            batch for table in itertools.chain([first], tables) for batch in table.to_batches()
-        )
-        copy.register("sorted", pa.RecordBatchReader.from_batches(first.schema, batches))
+        first = [next(tables)]
+        stream = pa.RecordBatchReader.from_batches(first[0].schema, _batches(first, tables))
+        copy.register("sorted", stream)
         rows = nesting.select("(SELECT * FROM sorted)")
         copy.execute(f"COPY ({rows}) TO {literal(str(target))} ({options})")
+
+
+def _batches(first: list[pa.Table], rest: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
+    """The batches of tables. The first leaves its list, so that nobody keeps a slice in memory."""
+    yield from first.pop().to_batches()
+    for table in rest:
+        yield from table.to_batches()
 
 
 def literal(text: str) -> str:

@@ -27,8 +27,18 @@ class Cost(NamedTuple):
 
 def cpu_seconds(pid: int) -> float:
     """CPU seconds of a process so far; those of processes it waited for are not in it."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def page_faults(pid: int) -> int:
+    """Pages that the kernel has handed out to a process so far, without reading a disk."""
+    return int(_stat(pid)[7])
+
+
+def _stat(pid: int) -> list[str]:
+    """What /proc/PID/stat says after the process's name."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def peak_memory(pid: int | str = "self") -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 from schemas.falco import decode
 from schemas.mapping import Finding, Mapping, Options
+from tests.schemas.golden import KINDS
 
 RULES = (
     ("Terminal shell in container", "Notice", ["T1059", "container", "maturity_stable"], "bash"),
@@ -92,13 +93,6 @@ def measure(
             function(item)
         taken.append((time.process_time() - started) / len(items) * 1e6)
     return median(taken), min(taken)
-
-
-KINDS = (
-    ("detection_finding", "1.1.0"),
-    ("detection_finding", "1.8.0"),
-    ("security_finding", "1.1.0"),
-)
 
 
 def figures(count: int = 4_000) -> dict[str, tuple[float, float]]:

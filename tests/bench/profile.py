@@ -9,10 +9,9 @@ import shutil
 import signal
 import subprocess
 from collections import Counter
-from pathlib import Path
 from typing import NamedTuple
 
-from tests.bench.cost import until
+from tests.bench.cost import page_faults, until
 from tests.bench.ground import Ground, Topic
 from tests.bench.worker import PAUSE, WINDOW, started, to_the_end
 
@@ -51,11 +50,11 @@ def measure(ground: Ground, topic: Topic) -> Profile:
         until(worker.assigned, 60, "the worker has its partitions", PAUSE)
         pid = worker.process.pid
         worker.begin()
-        faults = _page_faults(pid)
+        faults = page_faults(pid)
         with subprocess.Popen([*record, str(pid)]) as perf:
             try:
                 to_the_end(ground, topic, name, [worker])
-                faults = _page_faults(pid) - faults
+                faults = page_faults(pid) - faults
             finally:
                 perf.send_signal(signal.SIGINT)
     report = ["perf", "report", "--stdio", "--sort", "dso", "-i", str(data)]
@@ -70,9 +69,3 @@ def shares(report: str) -> dict[str, float]:
         words = (words for start, words in LIBRARIES.items() if library.startswith(start))
         found[next(words, REST)] += float(share)
     return dict(found.most_common())
-
-
-def _page_faults(pid: int) -> int:
-    """Pages that the kernel had to hand out to a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[7])
