@@ -2,9 +2,10 @@
 
 Most of a finding is what other findings say too: its rule, and its *scene*, the host, container,
 workload and user it is about and the program that ran. So a finding is three JSON objects. `rule`
-and `scene` are shared, staged once for all findings that have them; `body` is the finding's own.
-Each attribute has one part that may hold it (`_OWNERS`; the rest is the body's), only `resources`
-and `observables` stand in two. Some are not staged at all, for they repeat another (`_REPEATED`).
+and `scene` are shared, staged once for all findings of a batch that have them; `body` is the
+finding's own. Each attribute has one part that may hold it (`_OWNERS`; the rest is the body's),
+only `resources` and `observables` stand in two. Some are not staged at all, for they repeat another
+(`_REPEATED`).
 In the parts the list `evidences` is split into `evidence`, its first, and `more`.
 
 `joined` puts the parts together in Python, for `falcolake map` and the tests; `select` does the

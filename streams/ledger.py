@@ -275,7 +275,8 @@ class Ledger:
     # ---- room
 
     def _check_room(self) -> None:
-        lack = self.room.lack(self.staging.path, self._measure(), self.limits.max_bytes)
+        usage = self._measure()
+        lack = self.room.lack(self.staging.path, usage, self._window_bytes(usage))
         if lack is not None:
             self._pause(*lack)
 
@@ -284,6 +285,13 @@ class Ledger:
         self.usage = self.staging.usage()
         self.metrics.usage(self.usage)
         return self.usage
+
+    def _window_bytes(self, usage: Usage) -> int:
+        """The most that a window's records have; not counted while there is room for any."""
+        limit = self.limits.max_bytes
+        if usage.free > 2 * limit:
+            return limit
+        return min(limit, sum(run.bytes for run in self._kept()))
 
     def _pause(self, reason: str, hint: str, *, for_room: bool = True) -> None:
         """Stop reading; if it is `for_room`, what is open is sealed, so that it can be shipped."""
@@ -304,7 +312,7 @@ class Ledger:
             usage = self._measure()
         except FalcolakeError:
             return
-        if not self.room.is_back(usage, self.limits.max_bytes):
+        if not self.room.is_back(usage, self._window_bytes(usage)):
             return
         async with self._lock:
             self.epoch += 1

@@ -6,7 +6,6 @@ bytes of an object depend on its rows alone: where slices begin is a function of
 COPY that was killed leaves a file that is cut off, so whoever calls gives it a temporary name.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -15,21 +14,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.parts import SHARED
+from streams import packed
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-#: Bytes of text that one sort takes. DuckDB gives sorted rows out in partitions of 122,880, each
-#: whole in memory: a window's alerts in one sort would not fit into the limit.
-SLICE_BYTES = 32_000_000
+#: Bytes of text that one slice has, about: it is in memory twice.
+SLICE_BYTES = 16_000_000
 
-#: Bytes of text per row group, which DuckDB holds in memory twice; far under the 256 MB allowed.
-ROW_GROUP_BYTES = 48_000_000
+#: Bytes of text per row group, about, which DuckDB holds in memory several times over.
+ROW_GROUP_BYTES = 24_000_000
 ROW_GROUP_ROWS = 122_880
 
 #: Security Lake asks for data pages of at most 1 MB before compression. In lists DuckDB looks at
 #: the size only every 2,048 rows: with twice this limit a page of observables had 1.1 MB.
 PAGE_BYTES = 500_000
+
+_ORDER = [("time", "ascending"), ("offset", "ascending")]
+_KEYS = ("offset", "time", "size")
 
 
 class Group(NamedTuple):
@@ -48,36 +50,36 @@ class Nesting(Protocol):
     def select(self, rows: str) -> str: ...
 
 
-class Source(NamedTuple):
-    """SQL for the findings of a window and for the texts that they share."""
+class Source(Protocol):
+    """The findings to write, packed as they were staged."""
 
-    findings: str
-    texts: str
+    def __call__(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the batches from number `begin` to before `end`, each time in the same order."""
+        ...
 
 
 def write(
     connect: Callable[[], "DuckDBPyConnection"],
     source: Source,
-    group: Group,
     nesting: Nesting,
     metadata: Mapping[str, str],
     target: Path,
 ) -> None:
-    """Write a group's rows to `target`, by time, then offset."""
+    """Write the rows of `source` to `target`, by time, then offset."""
     footer = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in metadata.items())
-    with connect() as copy, connect() as reading:
-        slices = _Slices(reading, source, group, nesting)
+    rows = _Rows(source)
+    with connect() as copy, connect() as parsing:
         options = (
             "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, "
-            f"ROW_GROUP_SIZE {slices.row_group()}, DATA_PAGE_SIZE_LIMIT {PAGE_BYTES}, "
+            f"ROW_GROUP_SIZE {rows.per_group()}, DATA_PAGE_SIZE_LIMIT {PAGE_BYTES}, "
             f"TIMESTAMP_IS_ADJUSTED_TO_UTC true, KV_METADATA {{{footer}}}"
         )
-        tables = slices.in_order()
-        first = [next(tables)]
-        stream = pa.RecordBatchReader.from_batches(first[0].schema, _batches(first, tables))
+        slices = (_nested(parsing, nesting, each) for each in rows.in_order())
+        first = [next(slices)]
+        stream = pa.RecordBatchReader.from_batches(first[0].schema, _batches(first, slices))
         copy.register("sorted", stream)
-        rows = nesting.select("(SELECT * FROM sorted)")
-        copy.execute(f"COPY ({rows}) TO {literal(str(target))} ({options})")
+        select = nesting.select("(SELECT * FROM sorted)")
+        copy.execute(f"COPY ({select}) TO {literal(str(target))} ({options})")
 
 
 def _batches(first: list[pa.Table], rest: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
@@ -92,78 +94,74 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-class _Slices(NamedTuple):
-    """The rows of a group, read by time and offset, a slice at a time."""
+class _Rows:
+    """The rows of an object, and the slice that each of them belongs to."""
 
-    reading: "DuckDBPyConnection"
-    source: Source
-    group: Group
-    nesting: Nesting
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        batches = [packed.unpack(each, _KEYS) for each in source()]
+        keys = pa.concat_tables([packed.SCHEMA.empty_table().select(_KEYS), *batches])
+        order = pc.sort_indices(keys, _ORDER)
+        sizes = keys["size"].combine_chunks().take(order)
+        ends = pc.cumulative_sum(sizes)
+        self._count, self._bytes = len(ends), ends[-1].as_py() if len(ends) else 0
+        slices = pc.divide(pc.subtract(ends, sizes), SLICE_BYTES)
+        self._slices = pc.unique(slices).to_pylist()
+        #: Of each batch the slices of its rows, and the first and the last of them.
+        self._places: list[pa.Array] = []
+        self._spans: list[tuple[int, int]] = []
+        slices, start = slices.take(pc.sort_indices(order)), 0
+        for batch in batches:
+            places = slices.slice(start, len(batch))
+            span = pc.min_max(places)
+            self._places.append(places)
+            self._spans.append((span["min"].as_py(), span["max"].as_py()))
+            start += len(batch)
 
-    @property
-    def findings(self) -> str:
-        """SQL for the group's findings; its parameters are the group."""
-        return (
-            f"(SELECT * FROM ({self.source.findings}) WHERE region = $region "
-            "AND account_id = $account_id AND event_day = $event_day)"
-        )
-
-    def row_group(self) -> int:
+    def per_group(self) -> int:
         """How many rows a row group has."""
-        measure = f"SELECT count(*), sum(size) FROM {self.findings}"
-        ((rows, size),) = self.reading.execute(measure, self.group._asdict()).fetchall()
-        return max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES * int(rows) // int(size or 1)))
+        return max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES * self._count // max(1, self._bytes)))
 
     def in_order(self) -> Iterator[pa.Table]:
-        """Yield the rows, at least one table of them; without rows an empty one.
+        """Yield the rows slice by slice, at least one table of them; without rows an empty one.
 
         A COPY that reads this stream is one pipeline: of a UNION it would move small rests to the
         end.
         """
-        starts = self.reading.execute(
-            'SELECT min(("time", "offset")) AS start FROM (SELECT "time", "offset", '
-            '(sum(size) OVER (ORDER BY "time", "offset" ROWS UNBOUNDED PRECEDING) - size) '
-            f"// {SLICE_BYTES} AS slice FROM {self.findings}) GROUP BY slice ORDER BY start",
-            self.group._asdict(),
-        ).fetchall()
-        starts = starts or [((0, 0),)]
-        for (start,), (end,) in itertools.pairwise([*starts, (None,)]):
-            rows = self.reading.sql(
-                'SELECT "time", rule, scene, body, raw_data, unmapped '
-                f'FROM {self.findings} {_between(start, end)} ORDER BY "time", "offset"',
-                params=self.group._asdict(),
-            ).to_arrow_table()
-            for part in SHARED:
-                column = rows.column_names.index(part)
-                rows = rows.set_column(column, part, self._shared(part, rows[part]))
-            yield rows
+        for number in self._slices:
+            having = [n for n, (low, high) in enumerate(self._spans) if low <= number <= high]
+            begin, end = having[0], having[-1] + 1
+            parts = [
+                self._part(batch, each, number)
+                for batch, each in enumerate(self._source(begin, end), begin)
+                if batch in having
+            ]
+            rows = pa.concat_tables(parts).unify_dictionaries()
+            yield rows.take(pc.sort_indices(rows, _ORDER))
+        if not self._slices:
+            yield packed.SCHEMA.empty_table()
 
-    def _shared(self, part: str, ids: pa.ChunkedArray) -> pa.ChunkedArray:
-        """The structs of a part, one for each row.
-
-        Not as an Arrow dictionary, of which DuckDB 2.0.1 cannot read one of structs.
-        """
-        distinct = pc.unique(ids)
-        distinct = distinct.take(pc.sort_indices(distinct))
-        return self._parsed(part, distinct).take(pc.index_in(ids, value_set=distinct))
-
-    def _parsed(self, part: str, ids: pa.Array) -> pa.StructArray:
-        """The texts with these ids, which are in order, as structs."""
-        self.reading.register("wanted", pa.table({"id": ids}))
-        found = self.reading.sql(
-            f'SELECT from_json("text", {literal(self.nesting.structures[part])}) AS part '
-            f"FROM ({self.source.texts}) JOIN wanted USING (id) ORDER BY id"
-        ).to_arrow_table()
-        self.reading.unregister("wanted")
-        return found["part"].combine_chunks()
+    def _part(self, batch: int, findings: bytes, number: int) -> pa.Table:
+        """The rows of a batch that are of a slice."""
+        rows = packed.unpack(findings)
+        if self._spans[batch] == (number, number):
+            return rows
+        return rows.filter(pc.equal(self._places[batch], number))
 
 
-def _between(start: tuple[int, int], end: tuple[int, int] | None) -> str:
-    """SQL for the rows from one (time, offset) to before another.
+def _nested(connection: "DuckDBPyConnection", nesting: Nesting, rows: pa.Table) -> pa.Table:
+    """Rows with what findings share as structs, one for each row.
 
-    The first half of each condition repeats what the second says: it lets DuckDB skip row groups.
+    Not as an Arrow dictionary, of which DuckDB 2.0.1 cannot read one of structs.
     """
-    where = f'WHERE "time" >= {start[0]} AND ("time" > {start[0]} OR "offset" >= {start[1]})'
-    if end is not None:
-        where += f' AND "time" <= {end[0]} AND ("time" < {end[0]} OR "offset" < {end[1]})'
-    return where
+    for part in SHARED:
+        column = rows[part].combine_chunks()
+        texts = pa.table({"text": column.dictionary})
+        connection.register("texts", texts)
+        structure = literal(nesting.structures[part])
+        parsed = connection.sql(f'SELECT from_json("text", {structure}) AS part FROM texts')
+        structs = parsed.to_arrow_table()["part"].combine_chunks()
+        connection.unregister("texts")
+        place = rows.column_names.index(part)
+        rows = rows.set_column(place, part, structs.take(column.indices))
+    return rows

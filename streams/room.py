@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from streams.segments import Usage
 
-#: Bytes that a batch of the usual size may take in staging: a fetch of a partition, twice over.
+#: Bytes that a batch of the usual size may take in staging, packed as badly as can be: a fetch of a
+#: partition, twice over.
 BATCH_BYTES = 10_000_000
 
 
@@ -18,7 +19,7 @@ class Room(NamedTuple):
     def lack(self, path: Path, usage: Usage, window_bytes: int) -> tuple[str, str] | None:
         """Say why nothing more may be staged in `path`, and what to try; None if there is room.
 
-        `window_bytes` is the most that the records of a window have.
+        `window_bytes`: the most that the records of a window have.
         """
         if usage.staged >= self.max_bytes:
             return (
@@ -33,7 +34,8 @@ class Room(NamedTuple):
                 ),
                 "make room on the disk",
             )
-        if usage.free < _to_ship(usage, window_bytes):
+        # Without room for an object a full disk stays full. None is larger than its records are.
+        if usage.free < BATCH_BYTES + window_bytes:
             return (
                 f"{path} has {usage.free} bytes free, too few for another batch and then an object",
                 "make room on the disk; reading goes on when the lake has taken some",
@@ -42,13 +44,5 @@ class Room(NamedTuple):
 
     def is_back(self, usage: Usage, window_bytes: int) -> bool:
         """Whether there is room again after a lack: so much that it does not end at once."""
-        free = max(self.min_free_bytes, _to_ship(usage, window_bytes))
+        free = max(self.min_free_bytes, BATCH_BYTES + window_bytes)
         return usage.staged < 0.9 * self.max_bytes and usage.free >= free
-
-
-def _to_ship(usage: Usage, window_bytes: int) -> int:
-    """Bytes that a batch and an object may take: without room for them a full disk stays full.
-
-    Of a window in staging, no object is larger than its records are.
-    """
-    return BATCH_BYTES + min(window_bytes, usage.staged)

@@ -32,12 +32,13 @@ MEMORY = "448MB"
 #: The WAL of a segment whose tables are not committed is smaller than this.
 BEGUN_BYTES = 8192
 
+#: The version of these tables, and of what `packed` puts into them.
+LAYOUT = 2
+
 TABLES = """
-    CREATE TABLE {s}.segment(topic VARCHAR, mapping_version VARCHAR);
-    CREATE TABLE {s}.texts(id BIGINT, "text" VARCHAR);
-    CREATE TABLE {s}.findings("partition" INTEGER, "offset" BIGINT, "time" BIGINT, region VARCHAR,
-        account_id VARCHAR, event_day VARCHAR, rule BIGINT, scene BIGINT, body VARCHAR,
-        raw_data VARCHAR, unmapped VARCHAR, size INTEGER);
+    CREATE TABLE {s}.segment(layout INTEGER, topic VARCHAR, mapping_version VARCHAR);
+    CREATE TABLE {s}.findings("partition" INTEGER, "first" BIGINT, region VARCHAR,
+        account_id VARCHAR, event_day VARCHAR, findings BIGINT, packed BLOB);
     CREATE TABLE {s}.rejects("partition" INTEGER, "offset" BIGINT, "timestamp" BIGINT, "key" BLOB,
         "value" BLOB, reason VARCHAR);
     CREATE TABLE {s}.runs("partition" INTEGER, "first" BIGINT, "end" BIGINT, records BIGINT,
@@ -89,9 +90,7 @@ class Segments:
         self.path = path
         self.numbers: set[int] = set()
         """Those that are attached."""
-        #: The highest id of a text in segments of earlier runs.
-        self.last_text = -1
-        self._identity = (topic, mapping_version)
+        self._identity = (LAYOUT, topic, mapping_version)
         self._last = 0
         self._guard: IO[str] | None = None
         self._db: duckdb.DuckDBPyConnection | None = None
@@ -186,7 +185,7 @@ class Segments:
                 cursor.execute(f"ATTACH {literal(str(self._file(number)))} AS {name}")
                 cursor.execute("BEGIN")
                 cursor.execute(TABLES.format(s=name))
-                cursor.execute(f"INSERT INTO {name}.segment VALUES (?, ?)", list(self._identity))
+                cursor.execute(f"INSERT INTO {name}.segment VALUES (?, ?, ?)", list(self._identity))
                 cursor.execute("COMMIT")
             _sync_directory(self.path)
         except (duckdb.Error, OSError):
@@ -230,12 +229,10 @@ class Segments:
                 self.remove(number)
                 return []
             found = cursor.execute(f"SELECT * FROM {name}.runs").fetchall()
-            (last,) = cursor.execute(f"SELECT coalesce(max(id), -1) FROM {name}.texts").fetchall()
         except (duckdb.Error, OSError) as error:
             self._set_aside(number, error)
             return []
         self.numbers.add(number)
-        self.last_text = max(self.last_text, last[0])
         return [Run(number, *row) for row in found]
 
     def _set_aside(self, number: int, error: Exception) -> None:

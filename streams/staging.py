@@ -1,55 +1,35 @@
 """Staging: findings and rejects not yet in the lake, in the DuckDB files of `segments`.
 
-Each append is one commit of its findings, its rejects and the `runs` row that says which offsets
-they are; after kill -9 it is there whole or not at all. Staging is a cache: what is lost of it is
-read again from Kafka.
+Each append is one commit of its findings (`packed`, a row for each group), its rejects and the
+`runs` row that says which offsets they are; after kill -9 it is there whole or not at all. Staging
+is a cache: what is lost of it is read again from Kafka.
 """
 
 import contextlib
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
-from schemas.parts import SHARED
-from streams import faults
+from streams import faults, packed
 from streams.batch import Rows
 from streams.errors import FalcolakeError
-from streams.parquet import Group, Nesting, Source, write
+from streams.parquet import Group, Nesting, write
 from streams.segments import Segments, Usage, schema, translated
 from streams.windows import Run, Window
 
 #: DuckDB pins 2,048 rows at a time, however long, at commits and in scans: so at most this many
-#: bytes of large records go into one segment.
-LARGE_RECORD = 4_000
-LARGE_BYTES = 16_000_000
+#: bytes of packed findings and of rejects go into one segment, and a batch more.
+SEGMENT_BYTES = 32_000_000
 
 #: Bytes of record values that one portion of rejects has, about.
 PORTION_BYTES = 16_000_000
 
-#: Texts that findings share, as many as are remembered to be in the current segment.
-MOST_TEXTS = 50_000
-
-FINDINGS = pa.schema(
-    [
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("time", pa.int64()),
-        ("region", pa.string()),
-        ("account_id", pa.string()),
-        ("event_day", pa.string()),
-        ("rule", pa.int64()),
-        ("scene", pa.int64()),
-        ("body", pa.string()),
-        ("raw_data", pa.string()),
-        ("unmapped", pa.string()),
-    ]
-)
-TEXTS = pa.schema([("id", pa.int64()), ("text", pa.string())])
 REJECTS = pa.schema(
     [
         ("partition", pa.int32()),
@@ -60,7 +40,6 @@ REJECTS = pa.schema(
         ("reason", pa.string()),
     ]
 )
-SIZE = "strlen(body) + strlen(raw_data) + strlen(unmapped)"
 
 
 class Rejected(NamedTuple):
@@ -83,19 +62,15 @@ class Staging:
         self._dropped: set[int] = set()
         self._exporting: dict[int, int] = {}
         self._current: int | None = None
-        self._large = 0
-        #: The texts in the current segment, and the next one's id: no two segments share one.
-        self._texts: dict[str, int] = {}
-        self._next_text = 0
+        #: Bytes of packed findings and of rejects in the current segment.
+        self._filled = 0
 
     def open(self) -> list[Run]:
         """Open the directory and return the runs that earlier runs of the worker left.
 
         Raises Misconfigured if another worker uses the directory or it cannot be written.
         """
-        runs = self._segments.open()
-        self._next_text = self._segments.last_text + 1
-        return runs
+        return self._segments.open()
 
     def close(self) -> None:
         """Let go of the files and the directory; what is staged stays."""
@@ -113,26 +88,27 @@ class Staging:
     def append(self, rows: Rows) -> Run:
         """Write mapped records as one run, in one commit, to the current segment.
 
-        A segment takes no more after `LARGE_BYTES` of large records, nor after an error, for then
-        it may or may not hold the run.
+        A segment takes no more once it has `SEGMENT_BYTES`, nor after an error, for then it may or
+        may not hold the run.
         Raises Unavailable if there is no room, Misconfigured without the right to write.
         """
+        findings = _packed(rows)
+        size = sum(len(each[-1]) for each in findings)
+        size += sum(len(value or b"") for *_, value, _ in rows.rejects)
         with self._lock:
             try:
                 with translated("stage records", self.path):
-                    if rows.bytes > LARGE_RECORD * rows.records:
-                        self._large += rows.bytes
-                        if self._large > LARGE_BYTES:
-                            self.roll()
-                            self._large = rows.bytes
+                    if self._filled + size > SEGMENT_BYTES:
+                        self.roll()
                     if self._current is None:
                         self._current = self._segments.create()
-                    return self._insert(self._current, rows)
+                    self._filled += size
+                    return self._insert(self._current, rows, findings)
             except FalcolakeError:
                 self.roll()
                 raise
 
-    def _insert(self, number: int, rows: Rows) -> Run:
+    def _insert(self, number: int, rows: Rows, findings: list[tuple[Any, ...]]) -> Run:
         run = Run(
             number,
             rows.partition,
@@ -148,37 +124,22 @@ class Staging:
         name = schema(number)
         with self._segments.cursor() as cursor:  # closed after an error, which rolls back
             cursor.execute("BEGIN")
-            if rows.findings:
-                findings, texts = self._numbered(rows.findings)
-                _insert(cursor, f"{name}.texts", texts)
-                _insert(cursor, f"{name}.findings", findings, ", " + SIZE)
+            for each in findings:
+                cursor.execute(f"INSERT INTO {name}.findings VALUES (?, ?, ?, ?, ?, ?, ?)", each)
             if rows.rejects:
-                _insert(cursor, f"{name}.rejects", _arrow(REJECTS, zip(*rows.rejects, strict=True)))
+                arrays = map(pa.array, zip(*rows.rejects, strict=True), REJECTS.types)
+                cursor.register("batch", pa.table(list(arrays), schema=REJECTS))
+                cursor.execute(f"INSERT INTO {name}.rejects SELECT * FROM batch")
+                cursor.unregister("batch")
             cursor.execute(f"INSERT INTO {name}.runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", run[1:])
             with faults.around("append"):
                 cursor.execute("COMMIT")
         return run
 
-    def _numbered(self, findings: Sequence[tuple[Any, ...]]) -> tuple[pa.Table, pa.Table]:
-        """Findings with ids in place of the texts they share, and the texts that are new."""
-        columns = list(zip(*findings, strict=True))
-        if len(self._texts) > MOST_TEXTS:
-            self._texts.clear()
-        places = [FINDINGS.get_field_index(part) for part in SHARED]
-        new = dict.fromkeys(text for place in places for text in columns[place])
-        ids = itertools.count(self._next_text)
-        added = {text: next(ids) for text in new if text not in self._texts}
-        self._texts |= added
-        self._next_text += len(added)
-        for place in places:
-            columns[place] = tuple(map(self._texts.__getitem__, columns[place]))
-        return _arrow(FINDINGS, columns), _arrow(TEXTS, (added.values(), added.keys()))
-
     def roll(self) -> None:
         """Close the current segment to appends; the next append opens a new one."""
         with self._lock:
-            self._current, self._large = None, 0
-            self._texts.clear()
+            self._current, self._filled = None, 0
 
     # ---- exporting
 
@@ -190,8 +151,8 @@ class Staging:
             found = (
                 self._segments.cursor()
                 .execute(
-                    "SELECT region, account_id, event_day, count(*) FROM "
-                    f"({_select('findings', window)}) GROUP BY ALL ORDER BY ALL"
+                    "SELECT region, account_id, event_day, sum(findings)::BIGINT FROM "
+                    f"({_select('findings', window, 'first')}) GROUP BY ALL ORDER BY ALL"
                 )
                 .fetchall()
             )
@@ -206,12 +167,13 @@ class Staging:
         target: Path,
     ) -> None:
         """Write one object of a window as Parquet to `target`, see `parquet.write`."""
-        source = Source(
-            _select("findings", window),
-            " UNION ALL ".join(f"SELECT * FROM {schema(n)}.texts" for n in _segments(window)),
-        )
-        with self._reading(window), translated("export a window", self.path):
-            write(self._segments.cursor, source, group, nesting, metadata, target)
+        with (
+            self._reading(window),
+            translated("export a window", self.path),
+            self._segments.cursor() as reading,
+        ):
+            source = _Batches(reading, window, group)
+            write(self._segments.cursor, source, nesting, metadata, target)
 
     def rejects(self, window: Window, first: int = 0) -> list[Rejected]:
         """Return the window's rejects from offset `first` on, by offset: a portion of them.
@@ -227,7 +189,7 @@ class Staging:
                 self._segments.cursor()
                 .execute(
                     'SELECT "offset", "timestamp", "key", "value", reason FROM '
-                    f'({_select("rejects", window)}) WHERE "offset" >= {first} '
+                    f'({_select("rejects", window, "offset")}) WHERE "offset" >= {first} '
                     f'ORDER BY "offset" LIMIT {min(most, 10_000)}'
                 )
                 .fetchall()
@@ -278,26 +240,53 @@ class Staging:
         return self._segments.usage()
 
 
-def _arrow(schema: pa.Schema, columns: Iterable[Iterable[Any]]) -> pa.Table:
-    arrays = [pa.array(column, kind) for column, kind in zip(columns, schema.types, strict=True)]
-    return pa.table(arrays, schema=schema)
+def _packed(rows: Rows) -> list[tuple[Any, ...]]:
+    """The rows of `findings` that an append makes, one for each group."""
+    groups: dict[tuple[str, str, str], list[tuple[Any, ...]]] = {}
+    for row in rows.findings:
+        groups.setdefault(row[3:6], []).append(row)
+    return [
+        (rows.partition, rows.first, *group, len(found), packed.pack(found))
+        for group, found in groups.items()
+    ]
 
 
-def _insert(
-    cursor: duckdb.DuckDBPyConnection, table: str, rows: pa.Table, computed: str = ""
-) -> None:
-    cursor.register("batch", rows)
-    cursor.execute(f"INSERT INTO {table} SELECT *{computed} FROM batch")
-    cursor.unregister("batch")
+class _Batches:
+    """The packed findings of a window's group: a `parquet.Source`."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, window: Window, group: Group) -> None:
+        self._cursor = cursor
+        self._rows = (
+            f'"partition" = {window.partition} AND region = ? AND account_id = ? AND event_day = ?'
+        )
+        self._group = group
+        self._places: list[tuple[int, int]] = []
+        """The segment of each batch and the first offset of its run."""
+        for segment, first, end in _ranges(window.runs):
+            found = self._read("first", segment, first, end - 1)
+            self._places += [(segment, first) for (first,) in found]
+
+    def __call__(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+        for segment, places in itertools.groupby(self._places[begin:end], itemgetter(0)):
+            firsts = [first for _, first in places]
+            for (findings,) in self._read("packed", segment, firsts[0], firsts[-1]):
+                yield findings
+
+    def _read(self, column: str, segment: int, low: int, high: int) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(
+            f'SELECT "{column}" FROM {schema(segment)}.findings WHERE {self._rows} '
+            'AND "first" BETWEEN ? AND ? ORDER BY "first"',
+            [*self._group, low, high],
+        ).fetchall()
 
 
-def _select(table: str, window: Window) -> str:
+def _select(table: str, window: Window, place: str) -> str:
     """SQL for a window's rows: of each segment just the offsets whose runs are the window's."""
     parts = []
     for segment, first, end in _ranges(window.runs):
         parts.append(
             f'SELECT * FROM {schema(segment)}.{table} WHERE "partition" = {window.partition} '
-            f'AND "offset" >= {first} AND "offset" < {end}'
+            f'AND "{place}" >= {first} AND "{place}" < {end}'
         )
     return " UNION ALL ".join(parts)
 

@@ -5,7 +5,9 @@ needs root or user namespaces; root without them is a failure, not a reason to l
 Damaged staging files are in test_faults.py.
 """
 
+import json
 import os
+import random
 import subprocess
 from pathlib import Path
 
@@ -20,6 +22,12 @@ slow = pytest.mark.faults
 
 ROOT = os.geteuid() == 0
 MB = 1_000_000
+
+
+def noisy(number: int) -> bytes:
+    """An alert that cannot be packed well: a disk is full of a few thousand."""
+    noise = {"output": random.Random(number).randbytes(300).hex()}
+    return json.dumps(json.loads(alert(number)) | noise).encode()
 
 
 class SmallDisk:
@@ -117,7 +125,7 @@ def test_a_disk_that_staging_fills_itself_is_emptied_into_the_lake(
     wait_until(lambda: worker.readiness().get("ready"), 60)
     usual = memory(worker)
     s3.away()
-    world.publish([alert(n) for n in range(60_000)])
+    world.publish([noisy(n) for n in range(60_000)])
     wait_until(lambda: paused(worker), 60, "paused in /readyz")
     assert_nothing_committed_that_is_not_there(world)
     assert memory(worker) < usual + 400
@@ -134,7 +142,7 @@ def test_the_free_space_that_is_asked_for_is_kept(world: World, s3: S3Proxy) -> 
     worker.start()
     wait_until(lambda: worker.readiness().get("ready"), 60)
     s3.away()
-    world.publish([alert(n) for n in range(60_000)])
+    world.publish([noisy(n) for n in range(60_000)])
     reason = wait_until(lambda: paused(worker), 60, "paused in /readyz")
     assert "STAGING__MIN_FREE_BYTES" in reason
     assert disk.free > keep / 2

@@ -12,7 +12,7 @@ from streams.sections import Lake as LakeSettings
 from streams.segments import Usage
 from streams.transport import Lost
 from streams.windows import METADATA_BYTES, MIXED, Limits, Seal, read_seal
-from tests.streams.falco_records import MAPPING, OTHER_MAPPING, mixed
+from tests.streams.falco_records import MAPPING, OTHER_MAPPING, alert, mixed
 from tests.streams.worker_parts import LIMITS, ROOM, RecordedKafka, Worker, in_loop
 
 #: Nothing here is put: the lake is not there.
@@ -274,7 +274,7 @@ async def test_pauses_that_do_not_last_become_longer_up_to_a_limit(make):
 
 @in_loop
 async def test_full_staging_pauses_seals_what_is_open_and_waits_for_room(make):
-    async with make(room=Room(50_000, 0)) as worker:
+    async with make(room=Room(25_000, 0)) as worker:
         await worker.assign(0, 1)
         await worker.take(1, 0, 2)
         await worker.take(0, 0, 200)
@@ -304,7 +304,7 @@ async def test_a_disk_with_little_room_left_pauses(make):
 @in_loop
 async def test_a_batch_leaves_room_for_the_object_that_will_make_room(make, monkeypatch):
     async with make(room=Room(10**9, 1)) as worker:
-        needed = BATCH_BYTES + 5000
+        needed = BATCH_BYTES + sum(len(alert(number)) for number in range(20))
 
         def disk(free: int) -> None:
             monkeypatch.setattr(worker.staging, "usage", lambda: Usage(staged=5000, free=free))

@@ -17,9 +17,8 @@ PLENTY = 10 * BATCH_BYTES
         (ROOM, Usage(999, 2 * BATCH_BYTES), None),
         (ROOM, Usage(1000, PLENTY), "STAGING__MAX_BYTES is 1000"),
         (ROOM, Usage(0, 2 * BATCH_BYTES - 1), "STAGING__MIN_FREE_BYTES is 20000000"),
-        (Room(1000, 1), Usage(500, BATCH_BYTES + 500), None),
-        (Room(1000, 1), Usage(500, BATCH_BYTES + 499), "too few for another batch"),
-        (Room(1000, 1), Usage(900, BATCH_BYTES + 700), None),
+        (Room(1000, 1), Usage(500, BATCH_BYTES + 700), None),
+        (Room(1000, 1), Usage(500, BATCH_BYTES + 699), "too few for another batch"),
     ],
 )
 def test_room_ends_at_each_of_its_limits(room: Room, usage: Usage, reason: str | None) -> None:
