@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SLICE_BYTES = 16_000_000
 
 #: Bytes of text per row group, about, which DuckDB holds in memory several times over.
-ROW_GROUP_BYTES = 24_000_000
+ROW_GROUP_BYTES = 16_000_000
 ROW_GROUP_ROWS = 122_880
 
 #: Security Lake asks for data pages of at most 1 MB before compression. In lists DuckDB looks at
