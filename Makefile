@@ -86,7 +86,7 @@ mutate-mapping: $(READY)
 	$(BIN)/python -m tests.mutation.mapping_rows
 
 # Figures of this machine, side by side with others, into docs/benchmarks.*: see tests/bench.
-COUNT ?= 50000
+COUNT ?= 100000
 RUNS ?= 3
 LARGEST ?= 1000000
 bench: $(READY)

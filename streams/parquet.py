@@ -131,11 +131,9 @@ class _Rows:
         for number in self._slices:
             having = [n for n, (low, high) in enumerate(self._spans) if low <= number <= high]
             begin, end = having[0], having[-1] + 1
-            parts = [
-                self._part(batch, each, number)
-                for batch, each in enumerate(self._source(begin, end), begin)
-                if batch in having
-            ]
+            batches = enumerate(self._source(begin, end), begin)
+            wanted = set(having)
+            parts = [self._part(n, each, number) for n, each in batches if n in wanted]
             rows = pa.concat_tables(parts).unify_dictionaries()
             yield rows.take(pc.sort_indices(rows, _ORDER))
         if not self._slices:

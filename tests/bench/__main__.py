@@ -18,7 +18,7 @@ from tests.bench.tables import plain
 def options() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
-    parser.add_argument("--count", type=int, default=50_000, help="alerts in a run")
+    parser.add_argument("--count", type=int, default=100_000, help="alerts in a run")
     parser.add_argument("--runs", type=int, default=3, help="runs that a median is of")
     parser.add_argument("--largest", type=int, default=1_000_000, help="the largest backlog")
     parser.add_argument("--into", type=Path, default=ROOT / "docs", help="where the files go")

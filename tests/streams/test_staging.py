@@ -349,6 +349,18 @@ def test_a_segment_of_another_mapping_or_topic_is_dropped(path):
     assert names(path) == ["lock"]
 
 
+def test_a_segment_of_another_layout_is_dropped(path, monkeypatch):
+    """As an upgrade finds it: its records are read again."""
+    with monkeypatch.context() as patch:
+        patch.setattr(segments, "LAYOUT", segments.LAYOUT - 1)
+        with opened(path) as staging:
+            staging.open()
+            staging.append(rows(0, 0, 5))
+    with opened(path) as staging:
+        assert staging.open() == []
+    assert names(path) == ["lock"]
+
+
 def test_a_segment_that_was_only_begun_is_dropped(path):
     path.mkdir()
     with duckdb.connect() as database:
