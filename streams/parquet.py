@@ -7,6 +7,7 @@ COPY that was killed leaves a file that is cut off, so whoever calls gives it a 
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -74,7 +75,7 @@ def write(
             f"ROW_GROUP_SIZE {rows.per_group()}, DATA_PAGE_SIZE_LIMIT {PAGE_BYTES}, "
             f"TIMESTAMP_IS_ADJUSTED_TO_UTC true, KV_METADATA {{{footer}}}"
         )
-        slices = (_nested(parsing, nesting, each) for each in rows.in_order())
+        slices = map(partial(_nested, parsing, nesting), rows.in_order())
         first = [next(slices)]
         stream = pa.RecordBatchReader.from_batches(first[0].schema, _batches(first, slices))
         copy.register("sorted", stream)
@@ -128,16 +129,19 @@ class _Rows:
         A COPY that reads this stream is one pipeline: of a UNION it would move small rests to the
         end.
         """
-        for number in self._slices:
-            having = [n for n, (low, high) in enumerate(self._spans) if low <= number <= high]
-            begin, end = having[0], having[-1] + 1
-            batches = enumerate(self._source(begin, end), begin)
-            wanted = set(having)
-            parts = [self._part(n, each, number) for n, each in batches if n in wanted]
-            rows = pa.concat_tables(parts).unify_dictionaries()
-            yield rows.take(pc.sort_indices(rows, _ORDER))
+        # Neither this nor its callers keep a slice that they have given away in memory.
+        yield from map(self._slice, self._slices)
         if not self._slices:
             yield packed.SCHEMA.empty_table()
+
+    def _slice(self, number: int) -> pa.Table:
+        having = [n for n, (low, high) in enumerate(self._spans) if low <= number <= high]
+        begin, end = having[0], having[-1] + 1
+        batches = enumerate(self._source(begin, end), begin)
+        wanted = set(having)
+        parts = [self._part(n, each, number) for n, each in batches if n in wanted]
+        rows = pa.concat_tables(parts).unify_dictionaries()
+        return rows.take(pc.sort_indices(rows, _ORDER))
 
     def _part(self, batch: int, findings: bytes, number: int) -> pa.Table:
         """The rows of a batch that are of a slice."""
