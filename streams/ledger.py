@@ -21,7 +21,7 @@ from streams.batch import Batch, split, tabulate
 from streams.errors import FalcolakeError, Unavailable
 from streams.metrics import Metrics
 from streams.progress import Bounds, Progress, Tracker
-from streams.room import Room
+from streams.room import BATCH_BYTES, Room
 from streams.segments import Usage
 from streams.staging import Staging
 from streams.transport import Found, Lost
@@ -289,7 +289,7 @@ class Ledger:
     def _window_bytes(self, usage: Usage) -> int:
         """The most that a window's records have; not counted while there is room for any."""
         limit = self.limits.max_bytes
-        if usage.free > 2 * limit:
+        if usage.free >= BATCH_BYTES + limit:
             return limit
         return min(limit, sum(run.bytes for run in self._kept()))
 

@@ -301,9 +301,11 @@ async def test_a_disk_with_little_room_left_pauses(make):
         assert worker.ledger.partitions[0].position == 5
 
 
+@pytest.mark.parametrize("max_bytes", [10**9, 1_000_000])
 @in_loop
-async def test_a_batch_leaves_room_for_the_object_that_will_make_room(make, monkeypatch):
-    async with make(room=Room(10**9, 1)) as worker:
+async def test_a_batch_leaves_room_for_the_object_that_will_make_room(make, monkeypatch, max_bytes):
+    limits = LIMITS._replace(max_bytes=max_bytes)
+    async with make(room=Room(10**9, 1), limits=limits) as worker:
         needed = BATCH_BYTES + sum(len(alert(number)) for number in range(20))
 
         def disk(free: int) -> None:
