@@ -6,7 +6,6 @@ Arrow's stream format is stable, and this knows nothing of where the bytes are k
 """
 
 import functools
-import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -51,7 +50,7 @@ def pack(findings: Sequence[tuple[Any, ...]]) -> bytes:
 
 
 def _dictionary(values: Sequence[str]) -> pa.DictionaryArray:
-    places = dict(zip(dict.fromkeys(values), itertools.count(), strict=False))
+    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
     indices = pa.array(map(places.__getitem__, values), pa.int32())
     return pa.DictionaryArray.from_arrays(indices, pa.array(places, pa.string()))
 

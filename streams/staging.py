@@ -24,7 +24,7 @@ from streams.segments import Segments, Usage, schema, translated
 from streams.windows import Run, Window
 
 #: DuckDB pins 2,048 rows at a time, however long, at commits and in scans: so at most this many
-#: bytes of packed findings and of rejects go into one segment, and a batch more.
+#: bytes of packed findings and of rejects go into one segment, or one batch that has more.
 SEGMENT_BYTES = 32_000_000
 
 #: Bytes of record values that one portion of rejects has, about.
@@ -256,7 +256,7 @@ class _Batches:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, window: Window, group: Group) -> None:
         self._cursor = cursor
-        self._rows = (
+        self._where = (
             f'"partition" = {window.partition} AND region = ? AND account_id = ? AND event_day = ?'
         )
         self._group = group
@@ -274,7 +274,7 @@ class _Batches:
 
     def _read(self, column: str, segment: int, low: int, high: int) -> list[tuple[Any, ...]]:
         return self._cursor.execute(
-            f'SELECT "{column}" FROM {schema(segment)}.findings WHERE {self._rows} '
+            f'SELECT "{column}" FROM {schema(segment)}.findings WHERE {self._where} '
             'AND "first" BETWEEN ? AND ? ORDER BY "first"',
             [*self._group, low, high],
         ).fetchall()
