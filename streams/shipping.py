@@ -42,7 +42,8 @@ PUTS = 4
 SHORTEST_HOLD = 0.5
 LONGEST_HOLD = 60.0
 
-#: Seconds that a worker which stops waits for puts: a lake that does not answer takes minutes.
+#: Seconds that a worker which stops waits for commits, then for puts: a lake that does not answer
+#: takes minutes.
 STOP_PATIENCE = 5.0
 
 
@@ -87,6 +88,7 @@ class Shipper:
         self._busy: set[int] = set()
         self._files = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._commits: set[asyncio.Task[None]] = set()
         self._exports = ThreadPoolExecutor(1, thread_name_prefix="export")
         self._puts = asyncio.Semaphore(PUTS)
         self._putting: set[Future[bool]] = set()
@@ -112,10 +114,17 @@ class Shipper:
             hold.tries, hold.until = 0, 0.0
 
     async def stop(self) -> None:
-        """Abandon what is under way; every step of it may be done again."""
+        """Abandon what is under way, every step of which may be done again; but finish commits.
+
+        Kafka may have taken one already: then its window would be in no log and in no count.
+        """
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._commits:
+            _, late = await asyncio.wait(self._commits, timeout=STOP_PATIENCE)
+            for task in late:
+                task.cancel()
         await asyncio.to_thread(self._exports.shutdown, cancel_futures=True)
         await asyncio.to_thread(wait, list(self._putting), STOP_PATIENCE)
 
@@ -188,6 +197,14 @@ class Shipper:
         while rejects := await self._run(self.ledger.staging.rejects, window, first):
             await self.dead_letters.send(window.partition, rejects)
             first = rejects[-1].offset + 1
+        commit = asyncio.create_task(self._commit(assignment, window, objects, began))
+        self._commits.add(commit)
+        commit.add_done_callback(self._commits.discard)
+        await asyncio.shield(commit)
+
+    async def _commit(
+        self, assignment: int, window: Window, objects: dict[str, int], began: float
+    ) -> None:
         await self.ledger.commit(assignment, window)
         seconds = time.monotonic() - began
         self.metrics.shipped(window, objects, seconds)

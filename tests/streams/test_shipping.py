@@ -1,6 +1,8 @@
 """Shipping: the order of its effects, and what each failure leaves behind."""
 
+import asyncio
 import io
+import logging
 
 import pyarrow.parquet as pq
 import pytest
@@ -454,3 +456,48 @@ async def test_stopping_abandons_what_is_under_way_and_a_new_run_ends_it(make):
         await again.ship()
         assert again.kafka.committed[0] == (20, "")
         assert sum(f.metadata.num_rows for f in stored(again).values()) == 17
+
+
+@in_loop
+async def test_stopping_finishes_a_commit_that_kafka_has_taken(make, monkeypatch, caplog):
+    """Its window is in the log, in the counts and out of staging; the next one is left."""
+    caplog.set_level(logging.INFO, "streams.shipping")
+    taken, answer = asyncio.Event(), asyncio.Event()
+    async with make() as worker:
+        await sealed(worker)
+        await sealed(worker, 20, 30)
+        commit = worker.kafka.commit_offsets
+
+        async def slow(*arguments) -> None:
+            await commit(*arguments)
+            taken.set()
+            await answer.wait()
+
+        monkeypatch.setattr(worker.kafka, "commit_offsets", slow)
+        worker.shipper.start()
+        await taken.wait()
+        stopping = asyncio.create_task(worker.shipper.stop())
+        await asyncio.wait(worker.shipper._tasks)
+        answer.set()
+        await stopping
+        assert worker.metric("shipped_windows_total") == 1
+        assert f"shipped {TOPIC}-0 [0, 20)" in caplog.text
+        assert worker.kafka.committed[0][0] == worker.ledger.waiting()[0].first == 20
+
+
+@in_loop
+async def test_stopping_does_not_wait_for_ever_for_an_answer_to_a_commit(make, monkeypatch):
+    monkeypatch.setattr(shipping, "STOP_PATIENCE", 0.05)
+    taken = asyncio.Event()
+    async with make() as worker:
+        await sealed(worker)
+
+        async def unanswered(*_) -> None:
+            taken.set()
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(worker.kafka, "commit_offsets", unanswered)
+        worker.shipper.start()
+        await taken.wait()
+        await asyncio.wait_for(worker.shipper.stop(), 10)
+        assert worker.metric("shipped_windows_total") == 0
