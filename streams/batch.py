@@ -6,11 +6,16 @@ here survives a crash; nothing here can fail on a record.
 """
 
 import bisect
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from schemas.mapping import Filtered, Mapping, Reject
+
+#: Bytes of record values that are mapped and staged at once, or one record that has more: what is
+#: fetched may be many times larger than it was on its way.
+PIECE_BYTES = 8_000_000
 
 
 class Record(Protocol):
@@ -83,7 +88,7 @@ def tabulate(
 def split(
     batch: Batch, ends: Sequence[int], room: int, max_rows: int
 ) -> Iterator[tuple[int, int, Sequence[Record]]]:
-    """Cut a batch at sealed ends, and where the open window would pass `max_rows` records.
+    """Cut a batch at sealed ends, where the open window would pass `max_rows` records, and by size.
 
     `room` is how many records the open window can still take; none if it already has too many.
     Yields (first, end, records); `ends` may grow meanwhile.
@@ -93,10 +98,19 @@ def split(
         cut = min((end for end in ends if end > first), default=batch.end)
         cut = min(cut, batch.end)
         stop = bisect.bisect_left(records, cut, lo=index, key=lambda record: record.offset)
-        if not ends or first >= ends[-1]:
-            if 0 < room < stop - index:
-                stop = index + room
-                cut = records[stop - 1].offset + 1
-            room = room - (stop - index) or max_rows
-        yield first, cut, records[index:stop]
-        first, index = cut, stop
+        is_open = not ends or first >= ends[-1]
+        most = room if is_open and room > 0 else len(records)
+        piece = records[index : min(stop, index + most)]
+        piece = piece[: _fitting(piece)]
+        if len(piece) < stop - index:
+            cut = piece[-1].offset + 1
+        if is_open:
+            room = room - len(piece) or max_rows
+        yield first, cut, piece
+        first, index = cut, index + len(piece)
+
+
+def _fitting(records: Sequence[Record]) -> int:
+    """How many of the records have `PIECE_BYTES` together; at least one."""
+    sizes = itertools.accumulate(len(record.value or b"") for record in records)
+    return next((max(1, n) for n, size in enumerate(sizes) if size > PIECE_BYTES), len(records))

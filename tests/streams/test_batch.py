@@ -1,8 +1,10 @@
 """Batches: cut where windows end, and counted so that nothing gets lost."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams import batch as module
 from streams.batch import Batch, split, tabulate
 from tests.streams.falco_records import (
     ACCOUNT,
@@ -76,6 +78,36 @@ def test_size_does_not_cut_what_is_sealed_already():
     assert pieces(batch(range(10)), [8], room=3, max_rows=3) == [
         (0, 8, list(range(8))),
         (8, 10, [8, 9]),
+    ]
+
+
+def sized(sizes):
+    made = batch(range(len(sizes)), end=len(sizes) + 3)
+    for record, size in zip(made.records, sizes, strict=True):
+        record.value = b"x" * size if size else None
+    return made
+
+
+@pytest.mark.parametrize("ends", [[], [30]])
+def test_a_piece_has_no_more_bytes_than_it_may_or_one_record(monkeypatch, ends):
+    """In a sealed window as in an open one; what follows the last record is of the last piece."""
+    monkeypatch.setattr(module, "PIECE_BYTES", 10)
+    assert pieces(sized([4, 6, 1, 0, 25, 3, 8]), ends) == [
+        (0, 2, [0, 1]),
+        (2, 4, [2, 3]),
+        (4, 5, [4]),
+        (5, 6, [5]),
+        (6, 10, [6]),
+    ]
+
+
+def test_bytes_and_rows_both_cut(monkeypatch):
+    monkeypatch.setattr(module, "PIECE_BYTES", 10)
+    assert [ids for _, _, ids in pieces(sized([5, 5, 5, 1, 1, 1]), room=1, max_rows=3)] == [
+        [0],
+        [1, 2],
+        [3],
+        [4, 5],
     ]
 
 
