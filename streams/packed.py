@@ -26,7 +26,7 @@ SCHEMA = pa.schema(
 )
 """`size`: bytes of the row's own texts; the rest is of `schemas.mapping.Finding`."""
 
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
 
 def pack(findings: Sequence[tuple[Any, ...]]) -> bytes:
@@ -58,6 +58,6 @@ def _dictionary(values: Sequence[str]) -> pa.DictionaryArray:
 def unpack(packed: bytes, columns: Iterable[str] = SCHEMA.names) -> pa.Table:
     """Unpack these columns of findings; the others are not decompressed."""
     fields = [SCHEMA.get_field_index(name) for name in columns]
-    options = pa.ipc.IpcReadOptions(included_fields=fields)
+    options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
     table: pa.Table = pa.ipc.open_stream(packed, options=options).read_all()
     return table

@@ -1,27 +1,34 @@
 """One object: the staged findings of a window's group, in order, as Parquet.
 
 The rows go through a COPY as a stream of sorted slices, so that memory does not grow with the
-window. What findings share (`schemas.parts`) is parsed once for each slice, and not once a row. The
-bytes of an object depend on its rows alone: where slices begin is a function of the rows too. A
-COPY that was killed leaves a file that is cut off, so whoever calls gives it a temporary name.
+window. What findings share (`schemas.parts`) is parsed once for an object, and a row names it by
+its number. The bytes of an object depend on its rows alone: where slices begin is a function of
+the rows too. A COPY that was killed leaves a file that is cut off, so whoever calls gives it a
+temporary name.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.parts import SHARED
 from streams import packed
+from streams.errors import Unavailable
 
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+#: Memory that a COPY may take; it takes a fifth. Whenever so much was freed, DuckDB hands it all
+#: back to the kernel, which clears each page before DuckDB has it again.
+MEMORY = "1GB"
 
 #: Bytes of text that one slice has, about: it is in memory twice.
-SLICE_BYTES = 16_000_000
+SLICE_BYTES = 8_000_000
+
+#: Bytes of a shared part's texts that an object may have for them to be parsed once, and kept in
+#: memory. Findings that share so little are parsed one by one.
+SHARED_BYTES = 4_000_000
 
 #: Bytes of text per row group, about, which DuckDB holds in memory several times over.
 ROW_GROUP_BYTES = 16_000_000
@@ -59,28 +66,72 @@ class Source(Protocol):
         ...
 
 
-def write(
-    connect: Callable[[], "DuckDBPyConnection"],
-    source: Source,
-    nesting: Nesting,
-    metadata: Mapping[str, str],
-    target: Path,
-) -> None:
-    """Write the rows of `source` to `target`, by time, then offset."""
-    footer = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in metadata.items())
-    rows = _Rows(source)
-    with connect() as copy, connect() as parsing:
+class Writer:
+    """Writes objects, in a DuckDB of its own: what staging holds takes none of its memory."""
+
+    def __init__(self, temporary: Path) -> None:
+        """`temporary`: the directory for what does not fit into memory."""
+        self._temporary = temporary
+        self._db: duckdb.DuckDBPyConnection | None = None
+
+    def open(self) -> None:
+        """Get ready to write."""
+        self._db = duckdb.connect()
+        # The findings are a stream, of which DuckDB does not know that it is the long
+        # side of a join: it must not be gathered in memory.
+        self._db.execute(
+            f"SET threads=1; SET memory_limit='{MEMORY}'; SET preserve_insertion_order=true;"
+            "SET disabled_optimizers='join_order,build_side_probe_side';"
+            "SET enable_progress_bar=false; SET TimeZone='UTC';"
+        )
+        self._db.execute("SET temp_directory=?", [str(self._temporary)])
+
+    def close(self) -> None:
+        """Let go of its memory."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def write(
+        self, source: Source, nesting: Nesting, metadata: Mapping[str, str], target: Path
+    ) -> None:
+        """Write the rows of `source` to `target`, by time, then offset.
+
+        Raises Unavailable unless it is open, or a duckdb.Error.
+        """
+        if self._db is None:
+            raise Unavailable("staging is closed")
+        footer = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in metadata.items())
+        rows = _Rows(source)
         options = (
             "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, "
             f"ROW_GROUP_SIZE {rows.per_group()}, DATA_PAGE_SIZE_LIMIT {PAGE_BYTES}, "
             f"TIMESTAMP_IS_ADJUSTED_TO_UTC true, KV_METADATA {{{footer}}}"
         )
-        slices = map(partial(_nested, parsing, nesting), rows.in_order())
+        slices = rows.in_order()
         first = [next(slices)]
         stream = pa.RecordBatchReader.from_batches(first[0].schema, _batches(first, slices))
-        copy.register("sorted", stream)
-        select = nesting.select("(SELECT * FROM sorted)")
-        copy.execute(f"COPY ({select}) TO {literal(str(target))} ({options})")
+        with self._db.cursor() as copy:
+            copy.register("sorted", stream)
+            for part, texts in rows.texts.items():
+                copy.register(f"{part}_texts", texts)
+            select = nesting.select(_parsed(nesting, rows.texts))
+            copy.execute(f"COPY ({select}) TO {literal(str(target))} ({options})")
+
+
+def _parsed(nesting: Nesting, numbered: Iterable[str]) -> str:
+    """SQL for the rows with their shared parts as structs: from a list, or a text for each row."""
+    tables, parts = ["sorted"], []
+    for part in SHARED:
+        structure = literal(nesting.structures[part])
+        if part in numbered:
+            tables.append(
+                f'(SELECT list(from_json("text", {structure})) AS {part}s FROM {part}_texts)'
+            )
+            parts.append(f"{part}s[{part}] AS {part}")
+        else:
+            parts.append(f"from_json({part}, {structure}) AS {part}")
+    return f"(SELECT * REPLACE ({', '.join(parts)}) FROM {', '.join(tables)})"
 
 
 def _batches(first: list[pa.Table], rest: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
@@ -100,7 +151,15 @@ class _Rows:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        batches = [packed.unpack(each, _KEYS) for each in source()]
+        self._shared = {part: _Texts() for part in SHARED}
+        batches = []
+        for each in source():
+            batch = packed.unpack(each, (*_KEYS, *SHARED))
+            for part, texts in self._shared.items():
+                texts.add(batch[part])
+            batches.append(batch.select(_KEYS))
+        #: The tables of texts of which a row has the number in place of its own.
+        self.texts = {part: found.table() for part, found in self._shared.items() if found.few}
         keys = pa.concat_tables([packed.SCHEMA.empty_table().select(_KEYS), *batches])
         order = pc.sort_indices(keys, _ORDER)
         sizes = keys["size"].combine_chunks().take(order)
@@ -108,15 +167,14 @@ class _Rows:
         self._count, self._bytes = len(ends), ends[-1].as_py() if len(ends) else 0
         slices = pc.divide(pc.subtract(ends, sizes), SLICE_BYTES)
         self._slices = pc.unique(slices).to_pylist()
-        #: Of each batch the slices of its rows, and the first and the last of them.
+        #: Of each batch the slice of each row, and which slices these are.
         self._places: list[pa.Array] = []
-        self._spans: list[tuple[int, int]] = []
+        self._having: list[frozenset[int]] = []
         slices, start = slices.take(pc.sort_indices(order)), 0
         for batch in batches:
             places = slices.slice(start, len(batch))
-            span = pc.min_max(places)
             self._places.append(places)
-            self._spans.append((span["min"].as_py(), span["max"].as_py()))
+            self._having.append(frozenset(pc.unique(places).to_pylist()))
             start += len(batch)
 
     def per_group(self) -> int:
@@ -132,38 +190,70 @@ class _Rows:
         # Neither this nor its callers keep a slice that they have given away in memory.
         yield from map(self._slice, self._slices)
         if not self._slices:
-            yield packed.SCHEMA.empty_table()
+            numbers = [pa.field(part, pa.int32()) for part in SHARED]
+            texts = [field for field in packed.SCHEMA if field.name not in SHARED]
+            yield pa.schema([*numbers, *texts]).empty_table()
 
     def _slice(self, number: int) -> pa.Table:
-        having = [n for n, (low, high) in enumerate(self._spans) if low <= number <= high]
-        begin, end = having[0], having[-1] + 1
+        wanted = [n for n, slices in enumerate(self._having) if number in slices]
+        begin, end = wanted[0], wanted[-1] + 1
         batches = enumerate(self._source(begin, end), begin)
-        wanted = set(having)
-        parts = [self._part(n, each, number) for n, each in batches if n in wanted]
-        rows = pa.concat_tables(parts).unify_dictionaries()
-        return rows.take(pc.sort_indices(rows, _ORDER))
+        parts = [self._part(n, each, number) for n, each in batches if number in self._having[n]]
+        return _ordered(pa.concat_tables(parts))
 
     def _part(self, batch: int, findings: bytes, number: int) -> pa.Table:
         """The rows of a batch that are of a slice."""
         rows = packed.unpack(findings)
-        if self._spans[batch] == (number, number):
+        for part in SHARED:
+            column = self._shared[part].of(batch, rows[part])
+            rows = rows.set_column(rows.column_names.index(part), part, column)
+        if len(self._having[batch]) == 1:
             return rows
         return rows.filter(pc.equal(self._places[batch], number))
 
 
-def _nested(connection: "DuckDBPyConnection", nesting: Nesting, rows: pa.Table) -> pa.Table:
-    """Rows with what findings share as structs, one for each row.
+def _ordered(rows: pa.Table) -> pa.Table:
+    """Rows by time, then offset; their texts stay where they are, and a row has their place."""
+    order = pc.cast(pc.sort_indices(rows, _ORDER), pa.int32())
+    columns = [
+        pa.DictionaryArray.from_arrays(order, column.combine_chunks())
+        if pa.types.is_string(column.type)
+        else column.take(order)
+        for column in rows.columns
+    ]
+    return pa.table(columns, names=rows.column_names)
 
-    Not as an Arrow dictionary, of which DuckDB 2.0.1 cannot read one of structs.
-    """
-    for part in SHARED:
-        column = rows[part].combine_chunks()
-        texts = pa.table({"text": column.dictionary})
-        connection.register("texts", texts)
-        structure = literal(nesting.structures[part])
-        parsed = connection.sql(f'SELECT from_json("text", {structure}) AS part FROM texts')
-        structs = parsed.to_arrow_table()["part"].combine_chunks()
-        connection.unregister("texts")
-        place = rows.column_names.index(part)
-        rows = rows.set_column(place, part, structs.take(column.indices))
-    return rows
+
+class _Texts:
+    """The texts of a shared part, numbered from 1 on as long as they are few."""
+
+    def __init__(self) -> None:
+        self.few = True
+        self._numbers: dict[str, int] = {}
+        self._bytes = 0
+        #: Of each batch the numbers of its texts.
+        self._batches: list[pa.Array] = []
+
+    def table(self) -> pa.Table:
+        """The texts in the order of their numbers."""
+        return pa.table({"text": pa.array(self._numbers, pa.string())})
+
+    def add(self, column: pa.ChunkedArray) -> None:
+        """Number the texts of the next batch."""
+        if not self.few:
+            return
+        texts = column.chunk(0).dictionary.to_pylist()
+        for text in texts:
+            if text not in self._numbers:
+                self._numbers[text] = len(self._numbers) + 1
+                self._bytes += len(text)
+        self._batches.append(pa.array(map(self._numbers.__getitem__, texts), pa.int32()))
+        if self._bytes > SHARED_BYTES:
+            self.few = False
+            self._numbers, self._batches = {}, []
+
+    def of(self, batch: int, column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+        """The column of a batch: numbers, or texts that are not few."""
+        if not self.few:
+            return pc.cast(column, pa.string())
+        return self._batches[batch].take(column.chunk(0).indices)

@@ -27,7 +27,7 @@ from streams.windows import Run
 log = logging.getLogger(__name__)
 
 #: Rows that are in no checkpoint live in DuckDB's memory up to this, then in its temporary files.
-MEMORY = "448MB"
+MEMORY = "96MB"
 
 #: The WAL of a segment whose tables are not committed is smaller than this.
 BEGUN_BYTES = 8192
@@ -128,7 +128,7 @@ class Segments:
             ) from None
 
     def _connect(self) -> None:
-        for leftover in [*self.path.glob("*.parquet"), self.path / "temporary"]:
+        for leftover in [*self.path.glob("*.parquet"), *self.path.glob("temporary*")]:
             if leftover.is_dir():
                 shutil.rmtree(leftover)
             else:
@@ -161,7 +161,7 @@ class Segments:
         """Measure what staging takes and what the disk has left."""
         staged = 0
         with translated("measure staging", self.path):
-            for entry in [*self.path.iterdir(), *(self.path / "temporary").glob("*")]:
+            for entry in [*self.path.iterdir(), *self.path.glob("temporary*/*")]:
                 with contextlib.suppress(FileNotFoundError):  # removed by an export meanwhile
                     if entry.is_file() and entry.suffix != ".damaged":
                         staged += entry.stat().st_size

@@ -19,13 +19,13 @@ import pyarrow as pa
 from streams import faults, packed
 from streams.batch import Rows
 from streams.errors import FalcolakeError
-from streams.parquet import Group, Nesting, write
+from streams.parquet import Group, Nesting, Writer
 from streams.segments import Segments, Usage, schema, translated
 from streams.windows import Run, Window
 
 #: DuckDB pins 2,048 rows at a time, however long, at commits and in scans: so at most this many
 #: bytes of packed findings and of rejects go into one segment, or one batch that has more.
-SEGMENT_BYTES = 32_000_000
+SEGMENT_BYTES = 16_000_000
 
 #: Bytes of record values that one portion of rejects has, about.
 PORTION_BYTES = 16_000_000
@@ -58,6 +58,7 @@ class Staging:
     def __init__(self, path: Path, topic: str, mapping_version: str) -> None:
         self.path = path
         self._segments = Segments(path, topic, mapping_version)
+        self._writer = Writer(path / "temporary-copy")
         self._lock = threading.RLock()
         self._dropped: set[int] = set()
         self._exporting: dict[int, int] = {}
@@ -70,12 +71,15 @@ class Staging:
 
         Raises Misconfigured if another worker uses the directory or it cannot be written.
         """
-        return self._segments.open()
+        runs = self._segments.open()
+        self._writer.open()
+        return runs
 
     def close(self) -> None:
         """Let go of the files and the directory; what is staged stays."""
         with self._lock:
             self._segments.close()
+            self._writer.close()
 
     def __enter__(self) -> "Staging":
         return self
@@ -166,14 +170,14 @@ class Staging:
         metadata: Mapping[str, str],
         target: Path,
     ) -> None:
-        """Write one object of a window as Parquet to `target`, see `parquet.write`."""
+        """Write one object of a window as Parquet to `target`, see `parquet.Writer`."""
         with (
             self._reading(window),
             translated("export a window", self.path),
             self._segments.cursor() as reading,
         ):
             source = _Batches(reading, window, group)
-            write(self._segments.cursor, source, nesting, metadata, target)
+            self._writer.write(source, nesting, metadata, target)
 
     def rejects(self, window: Window, first: int = 0) -> list[Rejected]:
         """Return the window's rejects from offset `first` on, by offset: a portion of them.

@@ -82,6 +82,7 @@ def test_there_is_no_circle() -> None:
         (
             "duckdb",
             {
+                "streams.parquet",
                 "streams.segments",
                 "streams.staging",
                 "streams.embedded.demo",

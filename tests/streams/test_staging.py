@@ -541,6 +541,18 @@ def test_an_object_has_the_same_bytes_however_its_rows_were_staged(
     check()
 
 
+@pytest.mark.parametrize("shared_bytes", [0, 20_000])
+def test_an_object_has_the_same_bytes_whether_it_shares_few_texts_or_many(
+    staging, monkeypatch, shared_bytes
+):
+    """Of the rules 2 KB, of the scenes 1 MB: no part, or the rules alone, are parsed once."""
+    runs = appended(staging, [0, 2500, 5000], value=shuffled)
+    expected = exported(staging, window(runs)).read_bytes()
+    monkeypatch.setattr(parquet, "SHARED_BYTES", shared_bytes)
+    monkeypatch.setattr(parquet, "SLICE_BYTES", 500_000)
+    assert exported(staging, window(runs)).read_bytes() == expected
+
+
 @pytest.mark.parametrize("slice_bytes", [parquet.SLICE_BYTES, 50_000, 1])
 def test_rows_are_in_the_order_of_time_then_offset(staging, monkeypatch, slice_bytes):
     """However many sorts it takes: the last case makes one slice of every row."""
@@ -704,7 +716,7 @@ def test_whatever_an_alert_says_its_window_can_be_staged_and_exported(path):
 @pytest.mark.faults
 def test_a_window_much_larger_than_memory_is_exported(path, monkeypatch):
     """Of alerts in any order: to sort such rows at once would need all of them in memory."""
-    monkeypatch.setattr(segments, "MEMORY", "96MB")
+    monkeypatch.setattr(parquet, "MEMORY", "160MB")
     for limit in ("SLICE_BYTES", "ROW_GROUP_BYTES"):
         monkeypatch.setattr(parquet, limit, 4_000_000)
     monkeypatch.setattr(staging_module, "SEGMENT_BYTES", 4_000_000)
