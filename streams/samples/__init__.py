@@ -61,12 +61,26 @@ def wide_syscall_alerts(
     seed: int, count: int | None, start_ns: int, interval_ns: int = SECOND // 10
 ) -> Iterator[bytes]:
     """Alerts of one shape for benchmarks: syscall, native form, 35 output fields, 1.4 KB."""
-    scenes = {"syscall": [scene for scene in _scenes("syscall", seed) if _is_wide(scene)]}
-    return _stream(scenes, seed, count, start_ns, "native", interval_ns, 0.0)
+    return _syscall_alerts("rich", 35, seed, count, start_ns, interval_ns)
 
 
-def _is_wide(scene: Scene) -> bool:
-    return scene.release == "rich" and len(forms.fields(scene)) == 35
+def stock_syscall_alerts(
+    seed: int, count: int | None, start_ns: int, interval_ns: int = SECOND // 10
+) -> Iterator[bytes]:
+    """As Falco's own rules print most alerts: syscall, native form, 17 output fields, 1.2 KB."""
+    return _syscall_alerts("stock", 17, seed, count, start_ns, interval_ns)
+
+
+def _syscall_alerts(
+    release: str, fields: int, seed: int, count: int | None, start_ns: int, interval_ns: int
+) -> Iterator[bytes]:
+    """Alerts of the scenes that have so many fields."""
+    scenes = [
+        scene
+        for scene in _scenes("syscall", seed)
+        if scene.release == release and len(forms.fields(scene)) == fields
+    ]
+    return _stream({"syscall": scenes}, seed, count, start_ns, "native", interval_ns, 0.0)
 
 
 def _scenes(source: str, seed: int) -> list[Scene]:

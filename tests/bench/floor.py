@@ -28,7 +28,7 @@ from schemas.mapping import Mapping, Options
 from streams.app import FETCH_BYTES, FETCH_RECORDS
 from streams.parquet import PAGE_BYTES
 from tests.bench.cost import Meter
-from tests.bench.ground import SYSCALL
+from tests.bench.ground import MIX
 
 
 async def fetch(meter: Meter) -> dict[int, list[Any]]:
@@ -95,7 +95,7 @@ def main(ours: str) -> None:
     bucket, run = os.environ["BENCH_BUCKET"], os.environ["BENCH_RUN"]
     client = boto3.client("s3", endpoint_url=os.environ["BENCH_ENDPOINT"])
     # Of the mix some alerts are wrapped: those have no type.
-    kind = Alert if os.environ["BENCH_KIND"] == SYSCALL else Any
+    kind = Any if os.environ["BENCH_KIND"] == MIX else Alert
     decode, meter = msgspec.json.Decoder(kind).decode, Meter()
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{ours}/")
     with tempfile.TemporaryDirectory() as name, Ready() as ready:

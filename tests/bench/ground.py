@@ -33,9 +33,11 @@ START_NS = 1_795_392_000_000_000_000
 INTERVAL_NS = 50_000_000
 
 SYSCALL = "syscall"
+STOCK = "stock"
 MIX = "mix"
 KINDS = {
     SYSCALL: "syscall alerts of 35 fields, Falco's native JSON",
+    STOCK: "syscall alerts of 17 fields, as Falco's own rules print most of them",
     MIX: "alerts of all sources, in the forms of Falco, falcosidekick and Fluent Bit",
 }
 
@@ -54,6 +56,8 @@ def alerts(kind: str) -> Iterator[bytes]:
     """Alerts of a kind, without end, the same every time."""
     if kind == SYSCALL:
         return samples.wide_syscall_alerts(1, None, START_NS, INTERVAL_NS)
+    if kind == STOCK:
+        return samples.stock_syscall_alerts(1, None, START_NS, INTERVAL_NS)
     return samples.alerts(1, None, START_NS, interval_ns=INTERVAL_NS)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.bench import contest, latency, machine, mapping, profile, worker
 from tests.bench.cost import Cost
-from tests.bench.ground import KINDS, MIX, SYSCALL, Ground, Topic
+from tests.bench.ground import KINDS, MIX, STOCK, SYSCALL, Ground, Topic
 from tests.bench.steps import STEPS
 
 GROWTH = (10_000, 100_000, 1_000_000, 3_000_000)
@@ -23,6 +23,7 @@ PARTITIONS = 4
 TIMES = 4
 FALCOLAKE = "falcolake"
 FLOOR = "the floor"
+SMALLER = "alerts of 1.2 KB, 17 fields"
 ALL_SOURCES = "all sources"
 TAKE = "Faust agent, take(), reads only"
 
@@ -160,7 +161,8 @@ class Program:
 
     def _contest(self) -> None:
         """Everything that reads the same topics: ours, the floor of each, the others."""
-        syscall, mix, lakes = self._topic(), self._topic(MIX), dict[str, str]()
+        topics = {kind: self._topic(kind) for kind in KINDS}
+        syscall, lakes = topics[SYSCALL], dict[str, str]()
 
         def ours(topic: Topic) -> Callable[[], Cost]:
             def run() -> Cost:
@@ -182,11 +184,16 @@ class Program:
 
         mine = {
             FALCOLAKE: ours(syscall),
-            ALL_SOURCES: ours(mix),
+            SMALLER: ours(topics[STOCK]),
+            ALL_SOURCES: ours(topics[MIX]),
             "1 partition": ours(self._topic(SYSCALL, 1)),
             "12 partitions": ours(self._topic(SYSCALL, 12)),
         }
-        floors = {FLOOR: floor(syscall), f"{FLOOR}, {ALL_SOURCES}": floor(mix)}
+        floors = {
+            FLOOR: floor(syscall),
+            f"{FLOOR}, {SMALLER}": floor(topics[STOCK]),
+            f"{FLOOR}, {ALL_SOURCES}": floor(topics[MIX]),
+        }
         others: dict[str, Callable[[], Cost]] = {TAKE: partial(self._take, syscall)}
         notes = {TAKE: "`stream.take()`, and nothing done with it"}
         for peer in contest.PEERS:
@@ -196,7 +203,7 @@ class Program:
         found = self._in_turns(mine | floors | others, notes, report.count)
         report.ours = [found[name] for name in mine if name in found]
         report.others = [found[name] for name in others if name in found]
-        for kind, name in zip((SYSCALL, MIX), floors, strict=True):
+        for kind, name in zip(KINDS, floors, strict=True):
             if name in found:
                 report.floors[kind] = found[name]
 
