@@ -36,7 +36,7 @@ ROUNDS = 7
 FETCH = 2_500
 
 #: The ratio that is too much: twice what it is. Lower it when the worker becomes faster.
-LIMIT = 7.0
+LIMIT = 6.0
 
 
 class Verdict(NamedTuple):

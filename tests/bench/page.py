@@ -16,8 +16,8 @@ No step is a hot spot any more; what a worker does beyond the floor is spread:
   peers do not: what they hold in memory is lost or read again.
 - **COPY** parses each finding's own part and makes over 200 Parquet columns of it, most of them
   null in any one alert: DuckDB gives each of them room in every row of a row group, and copies the
-  row group once. More than half of it is DuckDB's Parquet writer alone: a table that is nested
-  already takes some 14 of the 24 µs. Next would be fewer columns, but OCSF's are fixed.
+  row group once. Half of it is DuckDB's Parquet writer alone: a COPY of a table that is nested
+  already takes some 14 µs. Next would be fewer columns, but OCSF's are fixed.
 - **Each object** costs some 45 ms whatever is in it: planning a query of over 200 columns and
   opening as many column writers. Small windows of many partitions pay it often. The first object of
   a worker costs 0.1 s more: memory that it touches for the first time.
