@@ -13,6 +13,7 @@ def test_the_metrics_are_kafka_s_and_the_lake_s_own_figures(world: World) -> Non
     ends, bodies = world.ends(), world.bodies()
     wait_until(lambda: worker.scrape()["committed_offset", "0"] == ends[0], 30)
     wait_until(lambda: sum(worker.scrape()["lag_records", str(n)] for n in ends) == 0, 30)
+    wait_until(lambda: worker.scrape()["shipped_records_total", "finding"] == 900, 30)
     found = worker.scrape()
     for number, end in ends.items():
         for name in ("committed_offset", "staged_offset", "end_offset"):

@@ -116,9 +116,10 @@ def assert_figures_are_true(world: World, worker: Worker, page: Page) -> None:
     ends, bodies, objects = world.ends(), world.bodies(), world.objects()
     wait_until(lambda: page.offsets() == {n: (end, end, end, 0) for n, end in ends.items()}, 30)
     assert {n: offset for n, (offset, _) in world.committed().items()} == ends
-    figures, scraped = page.figures(), worker.scrape()
     records = sum(int(one["records"]) for one in {s.window: s.footer for s in objects}.values())
-    assert number(figures["Into the lake, last hour"]) == records == sum(ends.values())
+    assert records == sum(ends.values())
+    wait_until(lambda: number(page.figures()["Into the lake, last hour"]) == records, 30)
+    scraped = worker.scrape()
     assert scraped["shipped_records_total", "finding"] == sum(len(s.numbers) for s in objects)
     assert scraped["put_bytes_total", ""] == sum(map(len, bodies.values()))
     shown = {(int(r[1]), number(r[2]), number(r[3])) for r in page.rows("windows")}
