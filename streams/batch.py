@@ -99,8 +99,9 @@ def split(
         cut = min(cut, batch.end)
         stop = bisect.bisect_left(records, cut, lo=index, key=lambda record: record.offset)
         is_open = not ends or first >= ends[-1]
-        most = room if is_open and room > 0 else len(records)
-        piece = records[index : min(stop, index + most)]
+        piece = records[index:stop]
+        if is_open and room > 0:
+            piece = piece[:room]
         piece = piece[: _fitting(piece)]
         if len(piece) < stop - index:
             cut = piece[-1].offset + 1
