@@ -66,6 +66,17 @@ class Source(Protocol):
         ...
 
 
+def connect(memory: str, temporary: Path) -> duckdb.DuckDBPyConnection:
+    """Make a DuckDB that takes at most so much memory; the rest goes to a directory."""
+    made = duckdb.connect()
+    made.execute(
+        f"SET threads=1; SET memory_limit='{memory}'; SET preserve_insertion_order=true;"
+        "SET enable_progress_bar=false; SET TimeZone='UTC';"
+    )
+    made.execute("SET temp_directory=?", [str(temporary)])
+    return made
+
+
 class Writer:
     """Writes objects, in a DuckDB of its own: what staging holds takes none of its memory."""
 
@@ -76,15 +87,10 @@ class Writer:
 
     def open(self) -> None:
         """Get ready to write."""
-        self._db = duckdb.connect()
-        # The findings are a stream, of which DuckDB does not know that it is the long
-        # side of a join: it must not be gathered in memory.
-        self._db.execute(
-            f"SET threads=1; SET memory_limit='{MEMORY}'; SET preserve_insertion_order=true;"
-            "SET disabled_optimizers='join_order,build_side_probe_side';"
-            "SET enable_progress_bar=false; SET TimeZone='UTC';"
-        )
-        self._db.execute("SET temp_directory=?", [str(self._temporary)])
+        self._db = connect(MEMORY, self._temporary)
+        # The findings are a stream, of which DuckDB does not know that it is the long side of a
+        # join: it must not be gathered in memory.
+        self._db.execute("SET disabled_optimizers='join_order,build_side_probe_side'")
 
     def close(self) -> None:
         """Let go of its memory."""

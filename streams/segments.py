@@ -21,7 +21,7 @@ import duckdb
 
 from streams import faults
 from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
-from streams.parquet import literal
+from streams.parquet import connect, literal
 from streams.windows import Run
 
 log = logging.getLogger(__name__)
@@ -133,14 +133,11 @@ class Segments:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink(missing_ok=True)
-        self._db = duckdb.connect()
+        self._db = connect(MEMORY, self.path / "temporary")
         self._db.execute(
-            f"SET threads=1; SET memory_limit='{MEMORY}'; SET preserve_insertion_order=true;"
             "SET checkpoint_threshold='1TB'; SET checkpoint_on_detach='DISABLED';"
             "PRAGMA disable_checkpoint_on_shutdown;"
-            "SET enable_progress_bar=false; SET TimeZone='UTC';"
         )
-        self._db.execute("SET temp_directory=?", [str(self.path / "temporary")])
 
     def close(self) -> None:
         """Let go of the files and the directory; what is staged stays."""

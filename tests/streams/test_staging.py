@@ -734,7 +734,7 @@ def test_a_window_much_larger_than_memory_is_exported(path, monkeypatch):
 
 @pytest.mark.faults
 def test_alerts_of_a_megabyte_are_staged_and_exported(path, monkeypatch):
-    monkeypatch.setattr(segments, "MEMORY", "256MB")
+    monkeypatch.setattr(parquet, "MEMORY", "256MB")
     monkeypatch.setattr(parquet, "SLICE_BYTES", 8_000_000)
     with opened(path) as staging:
         staging.open()
