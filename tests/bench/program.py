@@ -25,6 +25,8 @@ FALCOLAKE = "falcolake"
 FLOOR = "the floor"
 SMALLER = "alerts of 1.2 KB, 17 fields"
 ALL_SOURCES = "all sources"
+#: The rows that have alerts of their own, by kind.
+ROWS = {SYSCALL: FALCOLAKE, STOCK: SMALLER, MIX: ALL_SOURCES}
 TAKE = "Faust agent, take(), reads only"
 
 
@@ -183,17 +185,12 @@ class Program:
             return run
 
         mine = {
-            FALCOLAKE: ours(syscall),
-            SMALLER: ours(topics[STOCK]),
-            ALL_SOURCES: ours(topics[MIX]),
+            **{name: ours(topics[kind]) for kind, name in ROWS.items()},
             "1 partition": ours(self._topic(SYSCALL, 1)),
             "12 partitions": ours(self._topic(SYSCALL, 12)),
         }
-        floors = {
-            FLOOR: floor(syscall),
-            f"{FLOOR}, {SMALLER}": floor(topics[STOCK]),
-            f"{FLOOR}, {ALL_SOURCES}": floor(topics[MIX]),
-        }
+        names = {kind: f"{FLOOR}, {name}" for kind, name in ROWS.items()} | {SYSCALL: FLOOR}
+        floors = {name: floor(topics[kind]) for kind, name in names.items()}
         others: dict[str, Callable[[], Cost]] = {TAKE: partial(self._take, syscall)}
         notes = {TAKE: "`stream.take()`, and nothing done with it"}
         for peer in contest.PEERS:
@@ -203,9 +200,7 @@ class Program:
         found = self._in_turns(mine | floors | others, notes, report.count)
         report.ours = [found[name] for name in mine if name in found]
         report.others = [found[name] for name in others if name in found]
-        for kind, name in zip(KINDS, floors, strict=True):
-            if name in found:
-                report.floors[kind] = found[name]
+        report.floors = {kind: found[name] for kind, name in names.items() if name in found}
 
     def _two_workers(self) -> None:
         """Two workers, on more alerts: their speed by the clock shows only in a longer run."""

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from tests.bench.ground import KINDS, MIX, STOCK, SYSCALL
-from tests.bench.program import ALL_SOURCES, FALCOLAKE, SMALLER, Figure, Report
+from tests.bench.ground import KINDS, SYSCALL
+from tests.bench.program import FALCOLAKE, ROWS, Figure, Report
 
 
 class Table(NamedTuple):
@@ -87,7 +87,7 @@ def _side_by_side(report: Report) -> Table:
 
 def _end_to_end(report: Report) -> Table:
     names = {FALCOLAKE: "syscall alerts of 1.5 KB, 35 fields, 4 partitions, 1 worker"}
-    kinds = {SMALLER: STOCK, ALL_SOURCES: MIX}
+    kinds = {name: kind for kind, name in ROWS.items()}
     rows = [
         _cost(
             each,
