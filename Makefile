@@ -40,7 +40,7 @@ kafka: $(READY)
 test-kafka: kafka
 	$(BIN)/python -m pytest --broker apache -m "not chromium" -n 2 \
 		--ignore tests/flow/test_hostile_s3.py --ignore tests/flow/test_hostile_disk.py \
-		tests/embedded/test_apache.py tests/embedded/broker/test_conformance_*.py tests/flow
+		tests/streams/embedded/test_apache.py tests/streams/embedded/broker/test_conformance_*.py tests/flow
 
 # helm, promtool, Compose and Kubernetes' schemas, fetched once into .cache (needs Go and Debian).
 tools: $(READY)

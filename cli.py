@@ -12,18 +12,28 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streams import (
-    admin_commands,
-    group_commands,
-    lake_commands,
-    letter_commands,
-    map_command,
-    replay_command,
+from streams.commands import (
+    audit as lake_commands,
+)
+from streams.commands import (
+    dead_letter as letter_commands,
+)
+from streams.commands import (
+    map as map_command,
+)
+from streams.commands import (
+    register as admin_commands,
+)
+from streams.commands import (
+    replay as replay_command,
+)
+from streams.commands import (
+    status as group_commands,
 )
 from streams.terminal import Commands, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
-    from streams.settings import Settings
+    from streams.settings.settings import Settings
 
 
 app = typer.Typer(
@@ -67,7 +77,7 @@ def falcolake(
 
 
 def _settings(context: typer.Context) -> "Settings":
-    from streams.settings import load
+    from streams.settings.settings import load
 
     return load(context.obj)
 
@@ -209,7 +219,7 @@ def produce(
       falcolake produce --file alerts.jsonl
     """
     from streams.clock import now_ns
-    from streams.produce import run
+    from streams.kafka.produce import run
 
     report = run(
         _settings(context),
@@ -257,7 +267,7 @@ def settings(
     Example:
       falcolake settings --example > falcolake.toml
     """
-    from streams import settings_text
+    from streams.settings import text as settings_text
 
     if example:
         print_text(settings_text.toml())

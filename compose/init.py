@@ -8,9 +8,10 @@ import sys
 
 from kafka.errors import for_code
 
-from streams import kafka, lake
 from streams.errors import FalcolakeError, Misconfigured
-from streams.settings import Settings, load
+from streams.kafka import client as kafka
+from streams.lake import store as lake
+from streams.settings.settings import Settings, load
 
 DAY_MS = 86_400_000
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from schemas.columns import paths
-from schemas.draft import Row
-from schemas.envelope import KEY_ROWS
-from schemas.falco import EMPTY, Alert, decode, text
+from schemas.classes.envelope import KEY_ROWS
+from schemas.classes.security_finding import places_of
+from schemas.falco.alert import EMPTY, Alert, decode, text
 from schemas.mapping import Filtered, Mapping, Reject
-from schemas.security_finding import places_of
-from schemas.sources import rows_of
+from schemas.ocsf.columns import paths
+from schemas.sources.draft import Row
+from schemas.sources.scene import rows_of
 
 _NO_VALUE = "The field has no value."
 _NO_PLACE = "OCSF has no place for it."

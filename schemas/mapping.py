@@ -18,16 +18,16 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas import columns as tables
-from schemas import detection_finding, security_finding
-from schemas.draft import Draft
-from schemas.envelope import Product, Received, RuleKey, hostname_of, quote
-from schemas.falco import Alert, NotAnAlertError, decode, shorten, spare_key
-from schemas.identity import uuid5_of
-from schemas.moment import Moment, of_milliseconds, of_nanoseconds, parse
-from schemas.ocsf import INT64, PRIORITIES, RELEASES, forget
-from schemas.parts import joined, select, structures
-from schemas.sources import TIMES, Scene, Shape, present, shape_of
+from schemas.classes import detection_finding, security_finding
+from schemas.classes.envelope import Product, Received, RuleKey, hostname_of, quote
+from schemas.falco.alert import Alert, NotAnAlertError, decode, shorten, spare_key
+from schemas.falco.identity import uuid5_of
+from schemas.falco.moment import Moment, of_milliseconds, of_nanoseconds, parse
+from schemas.ocsf import columns as tables
+from schemas.ocsf.parts import joined, select, structures
+from schemas.ocsf.releases import INT64, PRIORITIES, RELEASES, forget
+from schemas.sources.draft import Draft
+from schemas.sources.scene import TIMES, Scene, Shape, present, shape_of
 
 MAPPING_VERSION: Final = "2"
 """Raise it with every change of what a value maps to; it is part of `Mapping.version`."""
@@ -72,7 +72,7 @@ class Finding(NamedTuple):
     event_day: str
     """The alert's own UTC day: yyyymmdd."""
     rule: str
-    """JSON that the findings of a rule share; this and the next two: see `schemas.parts`."""
+    """JSON that the findings of a rule share; this and the next two: see `schemas.ocsf.parts`."""
     scene: str
     """JSON that the findings about one host, container, user and program share."""
     body: str

@@ -22,26 +22,29 @@ import faust
 from aiokafka.errors import KafkaError
 from prometheus_client import disable_created_metrics
 
-from streams import faults, kafka, lake, logs
-from streams.batch import Batch
-from streams.dead_letters import DeadLetterTopic
-from streams.drain import drain, say_what_is_left
+from streams import faults
 from streams.errors import Unavailable
-from streams.health import Health
-from streams.journal import Journal
-from streams.ledger import Ledger
-from streams.listener import Listener
-from streams.metrics import Metrics
-from streams.options import build_mapping
-from streams.parquet import Group
-from streams.report import Reporter
-from streams.room import Room
-from streams.settings import Settings, wanted_fault
-from streams.shipping import Shipper
-from streams.staging import Staging
-from streams.transport import BatchTransport
-from streams.web import Web
-from streams.windows import Limits
+from streams.kafka import client as kafka
+from streams.kafka.dead_letters import DeadLetterTopic
+from streams.lake import store as lake
+from streams.page.health import Health
+from streams.page.report import Reporter
+from streams.page.server import Web
+from streams.settings.mapping import build_mapping
+from streams.settings.settings import Settings, wanted_fault
+from streams.staging.parquet import Group
+from streams.staging.staging import Staging
+from streams.windows.batch import Batch
+from streams.windows.room import Room
+from streams.windows.window import Limits
+from streams.worker import logs
+from streams.worker.drain import drain, say_what_is_left
+from streams.worker.journal import Journal
+from streams.worker.ledger import Ledger
+from streams.worker.listener import Listener
+from streams.worker.metrics import Metrics
+from streams.worker.shipping import Shipper
+from streams.worker.transport import BatchTransport
 
 log = logging.getLogger(__name__)
 

@@ -82,15 +82,15 @@ def test_there_is_no_circle() -> None:
         (
             "duckdb",
             {
-                "streams.parquet",
-                "streams.segments",
-                "streams.staging",
+                "streams.staging.parquet",
+                "streams.staging.segments",
+                "streams.staging.staging",
                 "streams.embedded.demo",
                 "streams.embedded.proof",
             },
         ),
-        ("boto3", {"streams.lake", "streams.custom_source", "streams.embedded.s3"}),
-        ("faust", {"streams.app", "streams.transport", "streams.kafka"}),
+        ("boto3", {"streams.lake.store", "streams.lake.custom_source", "streams.embedded.s3"}),
+        ("faust", {"streams.app", "streams.worker.transport", "streams.kafka.client"}),
     ],
 )
 def test_a_library_has_one_room(library: str, owners: set[str]) -> None:
@@ -122,14 +122,14 @@ def calls(name: str) -> set[str]:
     ("call", "owners"),
     [
         # The group's offsets: the ledger alone moves them, through the transport.
-        ("commit_offsets", {"streams.ledger"}),
-        ("_do_commit_offsets", {"streams.transport"}),
+        ("commit_offsets", {"streams.worker.ledger"}),
+        ("_do_commit_offsets", {"streams.worker.transport"}),
         ("commit_async", set()),
-        ("alter_group_offsets", {"streams.group_checks"}),  # of a group of its own
+        ("alter_group_offsets", {"streams.doctor.group"}),  # of a group of its own
         ("alter_consumer_group_offsets", set()),
         # The lake: workers put single objects; only `replay --prune` deletes.
-        ("put_object", {"streams.lake", "streams.lake_checks"}),
-        ("delete_object", {"streams.lake"}),
+        ("put_object", {"streams.lake.store", "streams.doctor.lake"}),
+        ("delete_object", {"streams.lake.store"}),
         ("upload_file", set()),
         ("upload_fileobj", set()),
         ("create_multipart_upload", set()),

@@ -22,14 +22,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from streams import audit, produce, status
+from streams.audit import audit
 from streams.clock import now_ns
 from streams.embedded.ports import free_ports
 from streams.embedded.process import ServerProcess
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Corrupt, Unavailable
-from streams.lake_reader import LakeReader
-from streams.settings import Settings, load
+from streams.kafka import produce, status
+from streams.lake.reader import LakeReader
+from streams.settings.settings import Settings, load
 from streams.terminal import say
 
 GARBAGE = 0.005

@@ -23,10 +23,10 @@ import pyarrow.parquet as pq
 from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import TopicPartition
 
-from schemas.falco import Alert
+from schemas.falco.alert import Alert
 from schemas.mapping import Mapping, Options
 from streams.app import FETCH_BYTES, FETCH_RECORDS
-from streams.parquet import PAGE_BYTES
+from streams.staging.parquet import PAGE_BYTES
 from tests.bench.cost import Meter
 from tests.bench.ground import MIX
 

@@ -21,9 +21,10 @@ from pyarrow.fs import S3FileSystem
 
 from schemas.mapping import Mapping as Mapper
 from schemas.mapping import Options
-from streams import produce, samples
+from streams import samples
 from streams.embedded.stack import EmbeddedStack
-from streams.settings import load
+from streams.kafka import produce
+from streams.settings.settings import load
 from tests.bench.cost import Cost, read_cost
 
 ROOT = Path(__file__).parents[2]

@@ -19,13 +19,13 @@ from typing import NamedTuple, Self
 
 import msgspec
 
-from schemas.falco import Alert
+from schemas.falco.alert import Alert
 from schemas.mapping import Mapping, Options
-from streams import batch
-from streams.objects import Objects
-from streams.parquet import Group
-from streams.staging import Staging
-from streams.windows import Window
+from streams.staging.objects import Objects
+from streams.staging.parquet import Group
+from streams.staging.staging import Staging
+from streams.windows import batch
+from streams.windows.window import Window
 from tests.bench.floor import Ready
 from tests.bench.ground import SYSCALL, alerts
 

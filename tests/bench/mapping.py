@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from statistics import median
 from typing import Any
 
-from schemas.falco import decode
+from schemas.falco.alert import decode
 from schemas.mapping import Finding, Mapping, Options
 from tests.schemas.golden import KINDS
 

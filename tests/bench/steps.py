@@ -17,15 +17,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from schemas.falco import decode
-from streams import batch, lake
+from schemas.falco.alert import decode
 from streams.app import FETCH_RECORDS
-from streams.objects import Objects
-from streams.options import build_mapping
-from streams.parquet import Group
-from streams.settings import Settings, load
-from streams.staging import Staging
-from streams.windows import Run, Window
+from streams.lake import store as lake
+from streams.settings.mapping import build_mapping
+from streams.settings.settings import Settings, load
+from streams.staging.objects import Objects
+from streams.staging.parquet import Group
+from streams.staging.staging import Staging
+from streams.windows import batch
+from streams.windows.window import Run, Window
 from tests.bench.cost import Meter
 from tests.bench.floor import fetch
 

@@ -13,12 +13,12 @@ import pytest
 from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from streams import falcosidekick
 from streams.embedded import apache_jars
 from streams.embedded.s3 import S3Server
 from streams.embedded.stack import EmbeddedStack
-from streams.sections import Web
-from streams.settings import load
+from streams.settings import falcosidekick
+from streams.settings.sections import Web
+from streams.settings.settings import load
 from tests.compose.files import COMPOSE, COMPOSE_FILE, DOCKERFILE, ROOT, images, read, services
 from tests.conftest import LakeEnvironment
 

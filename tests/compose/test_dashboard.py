@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from streams.metrics import Metrics
+from streams.worker.metrics import Metrics
 from tests.compose.files import ALERTS, COMPOSE, DASHBOARD, read
 
 DASHBOARD_JSON = json.loads(DASHBOARD.read_text())

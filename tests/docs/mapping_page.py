@@ -10,26 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from schemas import (
-    attack_enterprise,
-    aws_cloudtrail,
-    gcp_auditlog,
-    github,
-    k8s_audit,
-    okta,
-    sources,
-    syscall_container,
-    syscall_event,
-    syscall_file,
-    syscall_network,
-    syscall_process,
-    syscall_user,
-)
-from schemas.columns import paths
-from schemas.draft import Row
-from schemas.envelope import KEY_ROWS
+from schemas.classes.envelope import KEY_ROWS
+from schemas.classes.security_finding import places_of
 from schemas.mapping import MAPPING_VERSION
-from schemas.ocsf import (
+from schemas.ocsf import attack_enterprise
+from schemas.ocsf.columns import paths
+from schemas.ocsf.releases import (
     CONFIDENCES,
     MATURITY_CONFIDENCE_IDS,
     OBSERVABLE_TYPES,
@@ -37,7 +23,23 @@ from schemas.ocsf import (
     SEVERITIES,
     SEVERITY_IDS,
 )
-from schemas.security_finding import places_of
+from schemas.sources import (
+    aws_cloudtrail,
+    gcp_auditlog,
+    github,
+    k8s_audit,
+    okta,
+    syscall_container,
+    syscall_event,
+    syscall_file,
+    syscall_network,
+    syscall_process,
+    syscall_user,
+)
+from schemas.sources import (
+    scene as sources,
+)
+from schemas.sources.draft import Row
 from tests.schemas.test_rows import OBSERVABLES
 
 PATH = Path(__file__).parents[2] / "docs" / "mapping.md"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from prometheus_client.metrics import MetricWrapperBase
 
-from streams.metrics import PREFIX, Metrics
+from streams.worker.metrics import PREFIX, Metrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 HEAD = """# Metrics

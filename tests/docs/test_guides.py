@@ -12,8 +12,8 @@ import typer.main
 import yaml
 
 import cli
-from streams.metrics import Metrics
-from streams.settings import fields, variable
+from streams.settings.settings import fields, variable
+from streams.worker.metrics import Metrics
 from tests.compose.files import ALERTS, read
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -1,7 +1,7 @@
 """`docs/mapping.md` is what the mapping makes it, and has all of it."""
 
-from schemas.envelope import KEY_ROWS
-from schemas.sources import ROWS
+from schemas.classes.envelope import KEY_ROWS
+from schemas.sources.scene import ROWS
 from tests.docs import mapping_page
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import typer.main
 
 import cli
-from streams.settings import fields, variable
-from streams.web import PAGE
+from streams.page.server import PAGE
+from streams.settings.settings import fields, variable
 from tests.docs import pictures
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -9,9 +9,9 @@ import pytest
 
 from schemas.mapping import Mapping, Options
 from streams import samples
-from streams.lake import ObjectKey
-from streams.staging import Staging
-from streams.windows import Window
+from streams.lake.store import ObjectKey
+from streams.staging.staging import Staging
+from streams.windows.window import Window
 from tests.streams.falco_records import ACCOUNT, REGION, rows
 
 PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text()

@@ -6,8 +6,8 @@ from pathlib import Path
 import typer.main
 
 import cli
-from streams import falcosidekick
-from streams.settings import fields, variable
+from streams.settings import falcosidekick
+from streams.settings.settings import fields, variable
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

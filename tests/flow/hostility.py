@@ -2,7 +2,7 @@
 
 import urllib.request
 
-from streams.lake import parse_key
+from streams.lake.store import parse_key
 from tests.flow.worlds import Worker, World
 
 

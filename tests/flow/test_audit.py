@@ -2,8 +2,8 @@
 
 import pytest
 
-from streams import audit
-from streams.settings import load
+from streams.audit import audit
+from streams.settings.settings import load
 from tests.flow.worlds import GARBAGE, World, alert
 from tests.waiting import wait_until
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
-from streams import control, flush
+from streams.control import flush
+from streams.control import messages as control
+from streams.control.flush import Flushed
 from streams.embedded.stack import EmbeddedStack
-from streams.flush import Flushed
-from streams.settings import Settings, load
+from streams.settings.settings import Settings, load
 from tests.flow.worlds import World, alert, assert_exactly_once
 from tests.waiting import wait_until
 

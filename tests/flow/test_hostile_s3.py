@@ -11,7 +11,7 @@ import boto3
 import pytest
 
 from streams.embedded.stack import EmbeddedStack
-from streams.lake import ALREADY_EXISTS, HINTS, WAITING
+from streams.lake.store import ALREADY_EXISTS, HINTS, WAITING
 from tests.flow import proxies
 from tests.flow.hostility import (
     assert_nothing_committed_that_is_not_there,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from streams import overview
 from streams.clock import now_ms
+from streams.control import overview
 from streams.embedded.stack import EmbeddedStack
-from streams.settings import load
+from streams.settings.settings import load
 from tests.flow.worlds import World, alert
 from tests.waiting import wait_until
 

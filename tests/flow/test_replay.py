@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
-from streams import audit, letters, replay
+from streams.audit import audit
 from streams.clock import now_ms
-from streams.replay import LAST, Options, Replay, Selection
-from streams.settings import Settings, load
+from streams.kafka import letters
+from streams.replay import replay
+from streams.replay.replay import LAST, Options, Replay, Selection
+from streams.settings.settings import Settings, load
 from tests.flow.worlds import GARBAGE, World, alert, assert_exactly_once
 
 #: 2026-11-23T00:00:00Z, when the alerts were raised; their records are of today.

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from kafka.admin import ACLOperation, ResourceType
 
-from streams import kafka, status
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import FalcolakeError
-from streams.settings import load
+from streams.kafka import client as kafka
+from streams.kafka import status
+from streams.settings.settings import load
 from tests.certificates import Authority
 from tests.conftest import LakeEnvironment
 from tests.flow.conftest import FAST

@@ -50,7 +50,11 @@ class Mutation(NamedTuple):
     edits: Sequence[Edit]
 
 
-LEDGER, SHIPPING, LAKE = "streams/ledger.py", "streams/shipping.py", "streams/lake.py"
+LEDGER, SHIPPING, LAKE = (
+    "streams/worker/ledger.py",
+    "streams/worker/shipping.py",
+    "streams/lake/store.py",
+)
 SEAL = "                await self.kafka.commit_offsets(self.assignment, seals)\n"
 CLAIM = "                    await self.kafka.commit_offsets(assignment, claimed)\n"
 HONOUR = "        seal = read_seal(found.metadata, committed)\n"
@@ -139,7 +143,11 @@ def run(mutation: Mutation) -> Seen:
         tree = Path(scratch) / "tree"
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info"))
         mutate(mutation, tree)
-        where = [sys.executable, "-c", "import streams.ledger; print(streams.ledger.__file__)"]
+        where = [
+            sys.executable,
+            "-c",
+            "import streams.worker.ledger; print(streams.worker.ledger.__file__)",
+        ]
         found = subprocess.run(where, cwd=tree, capture_output=True, text=True, check=True).stdout
         if not Path(found.strip()).is_relative_to(tree):
             sys.exit(f"the copy would test {found.strip()}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import duckdb
 
 from schemas.mapping import Finding, Mapping
-from schemas.parts import SHARED
+from schemas.ocsf.parts import SHARED
 
 
 def stage(mapping: Mapping, found: Iterable[Finding]) -> tuple[duckdb.DuckDBPyConnection, str]:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from schemas.attack import tactics
 from schemas.mapping import Finding, Mapping, Options
-from schemas.ocsf import MATURITY_CONFIDENCE_IDS, PRIORITIES
+from schemas.ocsf.attack import tactics
+from schemas.ocsf.releases import MATURITY_CONFIDENCE_IDS, PRIORITIES
 from streams import samples
 from tests.schemas.fields import encode, field_types
 from tests.schemas.ocsf_schema import errors

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from schemas.columns import paths
+from schemas.classes.security_finding import places_of
 from schemas.explain import Explanation, explain
 from schemas.mapping import FILTERED, Mapping, Options, Reject
-from schemas.security_finding import places_of
+from schemas.ocsf.columns import paths
 from tests.schemas.fields import alerts, encode
 from tests.schemas.samples import SAMPLES, SHELL, native
 

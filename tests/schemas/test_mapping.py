@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.mapping import Finding, Mapping, Options, Reject
-from schemas.ocsf import observable
+from schemas.ocsf.releases import observable
 from tests.schemas.fields import TRICKY, alerts, encode, field_types
 from tests.schemas.ocsf_schema import errors
 from tests.schemas.staged import stage

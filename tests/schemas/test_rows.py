@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from schemas.columns import paths
 from schemas.explain import explain
 from schemas.mapping import Mapping, Options
-from schemas.sources import ROWS, rows_of
+from schemas.ocsf.columns import paths
+from schemas.sources.scene import ROWS, rows_of
 from tests.schemas.fields import encode
 
 NOW = 1_783_198_004_180

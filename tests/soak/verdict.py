@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from kafka import KafkaConsumer, TopicPartition
 
-from streams import audit
-from streams.settings import Settings
+from streams.audit import audit
+from streams.settings.settings import Settings
 from tests.flow.worlds import World
 
 

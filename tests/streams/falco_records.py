@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from schemas.mapping import Mapping, Options
-from streams.batch import Rows, tabulate
+from streams.windows.batch import Rows, tabulate
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 #: 2026-01-02T03:04:05Z, in milliseconds.

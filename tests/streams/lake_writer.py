@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
 from schemas.mapping import Mapping
-from streams import kafka
-from streams.lake import Lake, ObjectKey, connect
-from streams.parquet import Group
-from streams.settings import Settings
-from streams.staging import Staging
-from streams.windows import MIXED, Seal, Window
+from streams.kafka import client as kafka
+from streams.lake.store import Lake, ObjectKey, connect
+from streams.settings.settings import Settings
+from streams.staging.parquet import Group
+from streams.staging.staging import Staging
+from streams.windows.window import MIXED, Seal, Window
 from tests.streams.falco_records import ACCOUNT, DAY, MAPPING, REGION, alert, mixed, rows
 
 

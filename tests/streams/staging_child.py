@@ -9,8 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from streams.staging import Staging
-from streams.windows import resume
+from streams.staging.staging import Staging
+from streams.windows.window import resume
 from tests.streams.falco_records import MAPPING, mixed, rows
 
 SIZES = (1, 40, 3, 200, 7)

@@ -15,7 +15,7 @@ import pytest
 import streams
 from streams import faults
 from streams.errors import Misconfigured
-from streams.settings import load, wanted_fault
+from streams.settings.settings import load, wanted_fault
 
 LOOPBACK = "http://127.0.0.1:8333"
 PASSES = """
@@ -127,7 +127,7 @@ def test_the_variable_is_read_by_the_settings_and_is_no_setting(monkeypatch):
 def test_every_effect_has_its_one_place_in_the_code():
     marked = Counter(
         node.args[0].value
-        for path in Path(streams.__file__).parent.glob("*.py")
+        for path in Path(streams.__file__).parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "faults.around"
         if isinstance(node.args[0], ast.Constant)

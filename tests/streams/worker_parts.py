@@ -12,19 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from schemas.mapping import Mapping as FalcoMapping
-from streams import sections
-from streams.batch import Batch
 from streams.embedded.stack import EmbeddedStack
-from streams.lake import Lake, connect, parse_key
-from streams.ledger import Ledger
-from streams.metrics import Metrics
-from streams.parquet import Group
-from streams.progress import Bounds
-from streams.room import Room
-from streams.shipping import Shipper
-from streams.staging import Rejected, Staging
-from streams.transport import Found
-from streams.windows import Limits, read_seal
+from streams.lake.store import Lake, connect, parse_key
+from streams.settings import sections
+from streams.staging.parquet import Group
+from streams.staging.staging import Rejected, Staging
+from streams.windows.batch import Batch
+from streams.windows.progress import Bounds
+from streams.windows.room import Room
+from streams.windows.window import Limits, read_seal
+from streams.worker.ledger import Ledger
+from streams.worker.metrics import Metrics
+from streams.worker.shipping import Shipper
+from streams.worker.transport import Found
 from tests.streams.falco_records import ACCOUNT, MAPPING, REGION, alert, messages
 
 TOPIC = "falco-events"

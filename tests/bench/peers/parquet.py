@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.mapping import Finding, Mapping, Options
-from schemas.parts import SHARED
+from schemas.ocsf.parts import SHARED
 
 MAPPING = Mapping(Options())
 NONE = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in MAPPING.columns.items())

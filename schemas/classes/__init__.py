@@ -1,0 +1,1 @@
+"""The OCSF classes that a finding may have, and the envelope that they share."""

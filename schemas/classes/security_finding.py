@@ -1,0 +1,161 @@
+"""Class 2001, Security Finding, at OCSF 1.1.0: for lakes that registered that class.
+
+OCSF deprecated it in 1.1.0 in favour of 2004. It has one process and one `evidence`, JSON of any
+shape; no device and no actor, so the host's name goes to `metadata.loggers`.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import Any
+
+from schemas.classes.envelope import (
+    Product,
+    Received,
+    RuleKey,
+    analytic_of,
+    attacks_of,
+    loggers_of,
+    message_of,
+    metadata_of,
+    rule_metadata_of,
+    severity_of,
+    types_of,
+)
+from schemas.falco.alert import Alert
+from schemas.ocsf.releases import OTHER_FILE, Release
+from schemas.sources.draft import Draft
+from schemas.sources.scene import Scene
+
+# Attributes of profiles that this class does not have; `evidence` keeps them.
+_NOT_HERE = frozenset({"container", "namespace_pid", "auid", "group"})
+
+NAMES = MappingProxyType(
+    {
+        "actor.user.name": "process.user.name",
+        "device.hostname": "metadata.loggers[].device.hostname",
+        "evidences[].process.name": "process.name",
+        "evidences[].process.container.uid": "evidence.process.container.uid",
+        "evidences[].process.container.hash.value": "evidence.process.container.hash.value",
+        "evidences[].file.name": "evidence.file.name",
+        OTHER_FILE: "evidence.others[].file.name",
+        "evidences[].src_endpoint.ip": "evidence.src_endpoint.ip",
+        "evidences[].src_endpoint.domain": "evidence.src_endpoint.domain",
+        "evidences[].dst_endpoint.ip": "evidence.dst_endpoint.ip",
+        "evidences[].dst_endpoint.hostname": "evidence.dst_endpoint.hostname",
+        "evidences[].actor.user.name": "evidence.actor.user.name",
+    }
+)
+"""Where this class has what an observable of a Detection Finding points at."""
+
+
+# The same for all attributes: the beginnings of their paths there and here.
+_PLACES = (
+    ("evidences[].process.", ("process.", "evidence.process.")),
+    ("evidences[].", ("evidence.", "evidence.others[].")),
+    ("finding_info.analytic.", ("analytic.",)),
+    ("finding_info.attacks[]", ("attacks[]",)),
+    ("finding_info.data_sources[]", ("data_sources[]",)),
+    ("finding_info.", ("finding.",)),
+    ("device.", ("metadata.loggers[].device.",)),
+    ("actor.", ()),
+    ("", ("",)),
+)
+
+
+def places_of(attribute: str) -> tuple[str, ...]:
+    """Where this class has an attribute of a Detection Finding: several, or no place at all."""
+    begins, places = next(row for row in _PLACES if attribute.startswith(row[0]))
+    return tuple(place + attribute[len(begins) :] for place in places)
+
+
+def rule_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
+    """The part that the findings of a rule share."""
+    rule: dict[str, Any] = {
+        "activity_id": 1,
+        "activity_name": "Create",
+        "category_uid": 2,
+        "category_name": "Findings",
+        "class_uid": 2001,
+        "class_name": "Security Finding",
+        "type_uid": 200101,
+        "type_name": "Security Finding: Create",
+        "timezone_offset": 0,
+        **severity_of(key),
+        "state_id": 1,
+        "state": "New",
+        "metadata": rule_metadata_of(key, release, product),
+        "analytic": analytic_of(key),
+        "data_sources": [key.source],
+        "finding": {"title": key.name, "types": types_of(key)},
+    }
+    if found := attacks_of(key):
+        rule["attacks"] = found
+    return rule
+
+
+def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
+    """The part that the findings about a host, a container, a user and a program share.
+
+    Its process and evidence are in the body: this class has its evidence as JSON, in one piece.
+    """
+    part: dict[str, Any] = {}
+    if scene.hostname is not None:
+        part["metadata"] = {"loggers": loggers_of(scene.hostname, release)}
+    if scene.resources:
+        part["resources"] = scene.resources
+    if scene.observables:
+        part["observables"] = scene.observables
+    return part
+
+
+def body_of(
+    alert: Alert, draft: Draft, scene: Scene, received: Received, release: Release
+) -> dict[str, Any]:
+    """The finding's own part."""
+    body: dict[str, Any] = {"metadata": metadata_of(alert, received, draft.uid, release)}
+    if message := message_of(alert):
+        body["message"] = message
+    if draft.related:
+        body["finding"] = {"related_events": draft.related}
+    if "process" in draft.evidence:
+        draft.evidence["process"] = _whole(draft.evidence["process"], scene.process)
+        body["process"] = _process(draft.evidence["process"])
+    draft.evidence |= scene.evidence
+    if draft.evidence or draft.more_evidences:
+        body["evidence"] = _evidence(draft)
+    if draft.cloud:
+        body["cloud"] = draft.cloud
+    if draft.resources:
+        body["resources"] = draft.resources
+    if draft.observables:
+        body["observables"] = draft.observables
+    return body
+
+
+def profiles_of(draft: Draft, _scene: Scene, _release: Release) -> tuple[str, ...]:
+    """Exactly the profiles whose attributes the finding has."""
+    return ("datetime", "cloud") if draft.cloud else ("datetime",)
+
+
+def _whole(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """The process of its two parts; both may know of the parent and of the session."""
+    both = own.keys() & shared.keys()
+    return own | shared | {name: shared[name] | own[name] for name in both}
+
+
+def _process(process: dict[str, Any]) -> dict[str, Any]:
+    """The process without the attributes that this class has no profile for."""
+    made = {name: value for name, value in process.items() if name not in _NOT_HERE}
+    if "parent_process" in made:
+        parent = made["parent_process"]
+        made["parent_process"] = {
+            name: value for name, value in parent.items() if name not in _NOT_HERE
+        }
+    return made
+
+
+def _evidence(draft: Draft) -> dict[str, Any]:
+    """The first evidence; more than one stand in it under `others`."""
+    first, *others = (draft.evidence, *draft.more_evidences)
+    return {**first, "others": others} if others else first

@@ -1,0 +1,1 @@
+"""OCSF itself: releases, columns, the parts of a staged finding, ATT&CK."""

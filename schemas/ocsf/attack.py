@@ -1,0 +1,109 @@
+"""Falco's rule tags → ATT&CK tactics and techniques by id and name.
+
+Owns how a tag is read. Refuses to guess: a technique without a tagged tactic gets none, and an id
+that ATT&CK 18.1 does not know is kept without a name. 18.1 is pinned because Falco's rules tag
+`mitre_defense_evasion`, which later versions of ATT&CK split in two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, NamedTuple
+
+from schemas.ocsf.attack_enterprise import TACTICS, TECHNIQUES, VERSION
+
+# "T1059", "T1059.004", "T1562-impair-defenses"; "TA0011", "TA0005-defense-evasion".
+_TECHNIQUE = re.compile(r"(T\d{4})(?:\.(\d{3}))?(?:-.*)?", re.ASCII | re.DOTALL)
+_TACTIC = re.compile(r"(TA\d{4})(?:-.*)?", re.ASCII | re.DOTALL)
+
+
+class Technique(NamedTuple):
+    """A technique or sub-technique: its name and the ids of the tactics it belongs to."""
+
+    name: str
+    tactics: tuple[str, ...]
+
+
+@cache
+def tactics() -> dict[str, str]:
+    """Tactic ids → names."""
+    return dict(TACTICS)
+
+
+@cache
+def techniques() -> dict[str, Technique]:
+    """Technique and sub-technique ids → name and tactics."""
+    table = {}
+    for line in TECHNIQUES.splitlines():
+        uid, places, name = line.split("|", 2)
+        table[uid] = Technique(name, tuple(TACTICS[int(place, 16)][0] for place in places))
+    return table
+
+
+@cache
+def _tactic_tags() -> dict[str, str]:
+    """`mitre_…` tags → tactic ids."""
+    return {"mitre_" + name.lower().replace(" ", "_"): uid for uid, name in TACTICS}
+
+
+def is_attack(tag: str) -> bool:
+    """Whether a tag names a tactic or a technique."""
+    return (
+        tag in _tactic_tags()
+        or _TECHNIQUE.fullmatch(tag) is not None
+        or _TACTIC.fullmatch(tag) is not None
+    )
+
+
+def attacks(tags: Iterable[str]) -> list[dict[str, Any]]:
+    """The OCSF `attack` objects of a rule's tags.
+
+    One for each technique and tagged tactic that it belongs to, then one for each tactic left.
+    """
+    tagged: dict[str, None] = {}
+    found: dict[tuple[str, str], None] = {}
+    for tag in tags:
+        if uid := _tactic_tags().get(tag):
+            tagged[uid] = None
+        elif match := _TACTIC.fullmatch(tag):
+            tagged[match[1]] = None
+        elif match := _TECHNIQUE.fullmatch(tag):
+            found[match[1], match[2] or ""] = None
+    # A sub-technique implies its parent: the parent's own tag then says nothing new.
+    parents = {parent for parent, sub in found if sub}
+    result: list[dict[str, Any]] = []
+    left = dict(tagged)
+    for parent, sub in found:
+        if not sub and parent in parents:
+            continue
+        uid = f"{parent}.{sub}" if sub else parent
+        known = techniques().get(uid) or techniques().get(parent)
+        its = [tactic for tactic in tagged if known and tactic in known.tactics]
+        for tactic in its:
+            left.pop(tactic, None)
+        result.extend(_attack(parent, sub, tactic) for tactic in its or [""])
+    result.extend(_attack("", "", tactic) for tactic in left)
+    return result
+
+
+def _attack(parent: str, sub: str, tactic: str) -> dict[str, Any]:
+    attack: dict[str, Any] = {"version": VERSION}
+    if tactic:
+        url = f"https://attack.mitre.org/tactics/{tactic}/"
+        attack["tactic"] = _named(tactic, tactics().get(tactic), url)
+    if parent:
+        known = techniques().get(parent)
+        url = f"https://attack.mitre.org/techniques/{parent}/"
+        attack["technique"] = _named(parent, known and known.name, url)
+    if sub:
+        uid = f"{parent}.{sub}"
+        known = techniques().get(uid)
+        url = f"https://attack.mitre.org/techniques/{parent}/{sub}/"
+        attack["sub_technique"] = _named(uid, known and known.name, url)
+    return attack
+
+
+def _named(uid: str, name: str | None, url: str) -> dict[str, str]:
+    return {"uid": uid, "name": name, "src_url": url} if name else {"uid": uid}

@@ -1,0 +1,254 @@
+"""The parts that a finding is staged in, and how they become the finding again.
+
+Most of a finding is what other findings say too: its rule, and its *scene*, the host, container,
+workload and user it is about and the program that ran. So a finding is three JSON objects. `rule`
+and `scene` are shared, staged once for all findings of a batch that have them; `body` is the
+finding's own. Each attribute has one part that may hold it (`_OWNERS`; the rest is the body's),
+only `resources` and `observables` stand in two. Some are not staged at all, for they repeat another
+(`_REPEATED`).
+In the parts the list `evidences` is split into `evidence`, its first, and `more`.
+
+`joined` puts the parts together in Python, for `falcolake map` and the tests; `select` does the
+same in SQL, for the objects.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Final
+
+from schemas.ocsf import columns as tables
+
+SHARED: Final = ("rule", "scene")
+"""The parts that findings share."""
+
+_HEAD: Final = """
+    activity_id activity_name category_uid category_name class_uid class_name type_uid type_name
+    timezone_offset severity_id severity confidence_id confidence status_id status state_id state
+    is_alert action_id action disposition_id disposition
+    metadata.version metadata.product metadata.log_name metadata.log_provider metadata.log_level
+    metadata.event_code metadata.labels metadata.profiles metadata.tenant_uid metadata.source
+    metadata.log_format
+"""
+_OWNERS: Final = MappingProxyType(
+    {
+        "detection_finding": {
+            "rule": f"""{_HEAD} finding_info.title finding_info.data_sources finding_info.types
+                finding_info.analytic finding_info.attacks""",
+            "scene": """device metadata.loggers actor.user evidence.container
+                evidence.process.container evidence.process.user evidence.process.group
+                evidence.process.auid evidence.process.name evidence.process.file
+                evidence.process.path evidence.process.working_directory
+                evidence.process.session.terminal evidence.process.lineage
+                evidence.process.parent_process.name evidence.process.parent_process.file
+                actor.process.name""",
+        },
+        # Its evidence is JSON text, so nothing of it can stand in another part.
+        "security_finding": {
+            "rule": f"{_HEAD} analytic attacks data_sources finding.title finding.types",
+            "scene": "metadata.loggers",
+        },
+    }
+)
+
+# A user and a syscall are of the scene, a cloud's actor and call are the body's: never both in one
+# evidence.
+_EITHER: Final = frozenset({"evidence.actor", "evidence.api"})
+_CONCATENATED: Final = frozenset({"resources", "observables"})
+_REPEATED: Final = MappingProxyType(
+    {
+        "metadata.processed_time": "metadata.logged_time",
+        **{
+            f"{info}.{name}": of
+            for info in ("finding_info", "finding")
+            for name, of in (
+                ("uid", "metadata.uid"),
+                ("desc", "message"),
+                ("created_time", "time"),
+                ("created_time_dt", "time_dt"),
+                ("first_seen_time", "time"),
+                ("last_seen_time", "time"),
+            )
+        },
+    }
+)
+_TIME: Final = MappingProxyType(
+    {"time": '"time"', "time_dt": 'make_timestamp_ms("time")::TIMESTAMP_MS'}
+)
+
+# Staged in columns of their own.
+_BESIDE: Final = ("raw_data", "unmapped")
+
+
+def joined(event_class: str, rule: Any, scene: Any, body: Any) -> dict[str, Any]:
+    """The finding that parts make; the body with its `time` and `time_dt`."""
+    finding: dict[str, Any] = _merged(_merged(rule, scene), body)
+    if event_class == "detection_finding":
+        first = [finding.pop("evidence")] if "evidence" in finding else []
+        if evidences := first + finding.pop("more", []):
+            finding["evidences"] = evidences
+    for path, of in _REPEATED.items():
+        parent, _, name = path.partition(".")
+        value: Any = finding
+        for step in of.split("."):
+            value = value.get(step) if value else None
+        if value is not None and parent in finding:
+            finding[parent][name] = value
+    return finding
+
+
+def _merged(one: Any, other: Any) -> Any:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one | {
+            key: _merged(one[key], value) if key in one else value for key, value in other.items()
+        }
+    if isinstance(one, list) and isinstance(other, list):
+        return one + other
+    return other
+
+
+@cache
+def structures(event_class: str, version: str) -> MappingProxyType[str, str]:
+    """The structure of each part as DuckDB's `from_json` wants it."""
+    tree = _tree(event_class, version)
+    return MappingProxyType(
+        {part: json.dumps(dict(_members(event_class, tree, part))) for part in (*SHARED, "body")}
+    )
+
+
+def select(event_class: str, version: str, text_limit: int | None, rows: str) -> str:
+    """SQL that turns `rows` into the columns of `columns.columns`.
+
+    `rows` has the columns time, rule and scene (structs, see `structures`), body, raw_data and
+    unmapped. `from_json` turns what does not fit its type into NULL without a word, and a malformed
+    row fails the whole query: the mapping sees to it that neither happens. A JSON attribute becomes
+    text because its column is. A value too long for the release stands in `unmapped`.
+    """
+    types = tables.columns(event_class, version)
+    raw_data = "raw_data"
+    if text_limit is not None:
+        # strlen counts bytes and is cheap; length counts characters.
+        fits = f"strlen(raw_data) <= {text_limit} OR length(raw_data) <= {text_limit}"
+        raw_data = f"CASE WHEN {fits} THEN raw_data END"
+    special = {
+        "raw_data": raw_data,
+        "unmapped": "CASE WHEN unmapped <> '{}' THEN "
+        f"from_json(unmapped, '{json.dumps(types['unmapped'])}') END",
+        "evidences": _EVIDENCES,
+    }
+    tree = _tree(event_class, version)
+    evidence = ""
+    if "evidences" in types:
+        evidence = f", {_expression(event_class, tree, 'evidence')} AS evidence"
+    wanted = ", ".join(
+        f'{special.get(name) or _expression(event_class, tree, name)} AS "{name}"' for name in types
+    )
+    structure = structures(event_class, version)["body"]
+    body = f"from_json(body, '{structure}')"
+    read = f"SELECT * REPLACE ({body} AS body) FROM {rows}"  # noqa: S608 - nothing here is input
+    return f"SELECT {wanted} FROM (SELECT *{evidence} FROM ({read}))"  # noqa: S608 - the same
+
+
+_EVIDENCES: Final = (
+    "CASE WHEN body.more IS NULL THEN CASE WHEN evidence IS NOT NULL THEN [evidence] END "
+    "WHEN evidence IS NULL THEN body.more ELSE list_concat([evidence], body.more) END"
+)
+
+_Tree = dict[str, str]
+
+
+@cache
+def _tree(event_class: str, version: str) -> MappingProxyType[str, str]:
+    """The type of every path in the parts, inner ones of structs included, as the class has it."""
+    found: _Tree = {}
+
+    def walk(attributes: list[tuple[str, str]], prefix: str) -> None:
+        for name, type_ in attributes:
+            found[prefix + name] = type_
+            walk(tables.members(type_, version), f"{prefix}{name}.")
+
+    attributes = tables.attributes(event_class, version)
+    for name, type_ in attributes:
+        if name == "evidences":
+            walk([("evidence", type_.removesuffix("[]")), ("more", type_)], "")
+        elif name not in _BESIDE:
+            walk([(name, type_)], "")
+    return MappingProxyType(
+        {path: tables.duckdb_type(type_, version) for path, type_ in found.items()}
+    )
+
+
+@cache
+def _owners(event_class: str) -> MappingProxyType[str, str]:
+    spec = _OWNERS[event_class]
+    return MappingProxyType({path: part for part in spec for path in spec[part].split()})
+
+
+def _owner(event_class: str, path: str) -> str | None:
+    """The part that holds all of `path`; None if its attributes are of several."""
+    owners = _owners(event_class)
+    steps = path.split(".")
+    for end in range(len(steps), 0, -1):
+        if owner := owners.get(".".join(steps[:end])):
+            return owner
+    inside = path + "."
+    split = any(other.startswith(inside) for other in (*owners, *_REPEATED))
+    return None if split else "body"
+
+
+def _inner(tree: Mapping[str, str], path: str) -> list[str]:
+    depth = path.count(".") + 1
+    inside = path + "."
+    return [other for other in tree if other.startswith(inside) and other.count(".") == depth]
+
+
+def _members(
+    event_class: str, tree: Mapping[str, str], part: str, path: str = ""
+) -> Iterator[tuple[str, Any]]:
+    """The attributes of a part below `path`, each with its `from_json` structure."""
+    for inner in _inner(tree, path) if path else [name for name in tree if "." not in name]:
+        name = inner.rpartition(".")[2]
+        if inner in _REPEATED or inner in _TIME:
+            continue
+        owner = _owner(event_class, inner)
+        if (
+            owner == part
+            or (inner in _CONCATENATED and part != "rule")
+            or (inner in _EITHER and part != "rule")
+        ):
+            yield name, tree[inner]
+        elif owner is None and (members := dict(_members(event_class, tree, part, inner))):
+            yield name, members
+
+
+def _expression(event_class: str, tree: Mapping[str, str], path: str) -> str:
+    """SQL for an attribute, from the parts that have it."""
+    if path in _REPEATED:
+        return _expression(event_class, tree, _REPEATED[path])
+    if path in _TIME:
+        return _TIME[path]
+    if path in _CONCATENATED:
+        one, other = f"scene.{path}", f"body.{path}"
+        return (
+            f"CASE WHEN {one} IS NULL THEN {other} WHEN {other} IS NULL THEN {one} "
+            f"ELSE list_concat({one}, {other}) END"
+        )
+    if path in _EITHER:
+        return f"coalesce(scene.{path}, body.{path})"
+    owner = _owner(event_class, path)
+    if owner is not None:
+        return f"{owner}.{path}"
+    parts = [
+        part
+        for part in (*SHARED, "body")
+        if any(True for _ in _members(event_class, tree, part, path))
+    ]
+    there = " AND ".join(f"{part}.{path} IS NULL" for part in parts)
+    inner = ", ".join(
+        f"'{name.rpartition('.')[2]}': {_expression(event_class, tree, name)}"
+        for name in _inner(tree, path)
+    )
+    return f"CASE WHEN {there} THEN NULL ELSE {{{inner}}} END"

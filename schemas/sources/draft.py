@@ -1,0 +1,169 @@
+"""A finding in the making: the fields of one alert, and the objects built from them so far.
+
+Owns the rule that loses nothing: a builder *takes* the fields it maps out of `fields`; what is
+still there at the end goes to `unmapped`. So a field is mapped or unmapped, never neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from schemas.falco.alert import text
+from schemas.ocsf.releases import INT32, INT64, OTHER_FILE, Release, observable
+
+if TYPE_CHECKING:
+    from schemas.sources.scene import Shape
+    from schemas.sources.syscall_process import Program
+
+TEXT = "text"
+ANY = "any"
+
+
+class Row(NamedTuple):
+    """Where one Falco field goes: a row of the mapping's documentation, and its trigger.
+
+    A field that ends in `*` stands for every field that begins so. A builder runs only for alerts
+    that hold a field of one of its rows; a TEXT field reaches it as a string whatever Falco sent.
+    Without an attribute, the field goes to `unmapped` on purpose.
+    """
+
+    field: str
+    attributes: tuple[str, ...]
+    why: str = ""
+    kind: str = TEXT
+
+
+class Draft:
+    """What the builders of one alert read from and add to."""
+
+    cloud: dict[str, Any] | None = None
+    related: tuple[dict[str, Any], ...] = ()
+    """Events that the alert came from."""
+    more_evidences: tuple[dict[str, Any], ...] = ()
+    """Evidences after the first."""
+    profiles: tuple[str, ...] = ()
+    """The OCSF profiles whose attributes a builder used."""
+    program: Program | None = None
+    """The program that ran, where the scene has one."""
+    operation: str | None = None
+    """The syscall, where the scene has it."""
+    in_scene = False
+    """Whether the scene has evidence, so that a first one is there whatever the builders add."""
+
+    def __init__(
+        self,
+        fields: dict[str, Any],
+        shape: Shape,
+        source: str,
+        uid: str,
+        ns: int,
+        names: Mapping[str, str],
+    ) -> None:
+        """`fields`: those that have a value; `ns`: the alert's time; `names`: see `Release`."""
+        self.fields = fields
+        self.shape = shape
+        self.source = source
+        self.uid = uid
+        self.ns = ns
+        self.names = names
+        self.evidence: dict[str, Any] = {}
+        self.actor: dict[str, Any] = {}
+        self.resources: list[Any] = []
+        self.observables: list[msgspec.Raw] = []
+
+    def integer(self, field: str, least: int = -INT32, end: int = INT32) -> int | None:
+        """Take `field` if it is an integer in [least, end); else leave it where it is."""
+        value: Any = self.fields.get(field)
+        if value.__class__ is not int:
+            value = _parse(value)
+        if value is None or not least <= value < end:
+            return None
+        del self.fields[field]
+        number: int = value
+        return number
+
+    def milliseconds(self, field: str) -> int | None:
+        """Take `field` if it is a number of nanoseconds since the epoch; gives milliseconds."""
+        value = self.integer(field, 0, INT64)
+        return None if value is None else value // 1_000_000
+
+    def take(self, target: dict[str, Any], pairs: tuple[tuple[str, str], ...]) -> None:
+        """Take each (field, attribute) that the alert has into `target`."""
+        pop = self.fields.pop
+        for field, attribute in pairs:
+            if (value := pop(field, None)) is not None:
+                target[attribute] = value
+
+    def first(self, *names: str) -> str | None:
+        """Take the first of `names` that the alert has, and every other that repeats it."""
+        fields = self.fields
+        found: str | None = None
+        for name in names:
+            if name in fields and (found is None or fields[name] == found):
+                found = fields.pop(name)
+        return found
+
+    def process(self) -> dict[str, Any]:
+        """The acting process; OCSF wants a pid or a uid, and stock rules print no pid."""
+        made: dict[str, Any] = self.evidence.setdefault("process", {"uid": "falco:" + self.uid})
+        return made
+
+    def observe(self, name: str, type_id: int, value: str) -> None:
+        """Add an observable."""
+        self.observables.append(observable(self.names.get(name, name), type_id, value))
+
+    def other_file(self, file: dict[str, Any], release: Release) -> None:
+        """Add a file that is an evidence of its own, beside the first."""
+        self.more_evidences += ({"file": file},)
+        self.observe(OTHER_FILE, 7, file["name"])
+        if release.modern:
+            self.observe("evidences[].file.path", 45, file["path"])
+
+    def profile(self, name: str) -> None:
+        """Note that an attribute of this profile is used."""
+        if name not in self.profiles:
+            self.profiles += (name,)
+
+    def resource(self, release: Release, role_id: int, **attributes: Any) -> None:
+        """Add a resource, without the attributes that are None; role 1 is Target, 3 Affected."""
+        resource = {name: value for name, value in attributes.items() if value is not None}
+        if release.modern:
+            resource["role_id"] = role_id
+            resource["role"] = "Target" if role_id == 1 else "Affected"
+        self.resources.append(resource)
+
+    def unmapped(self) -> dict[str, str]:
+        """What no builder took, as text."""
+        return {
+            field: value if value.__class__ is str else text(value)
+            for field, value in self.fields.items()
+        }
+
+
+Builder = Callable[[Draft, Release], None]
+
+
+def plain(value: Any) -> Any:
+    """A field's value as JSON that every reader takes: large integers and objects as text."""
+    kind = value.__class__
+    if kind is str:
+        return value
+    if kind is list:
+        return [plain(item) for item in value]
+    if kind is dict or (kind is int and not -INT64 <= value < INT64):
+        return text(value)
+    return value
+
+
+def _parse(value: Any) -> int | None:
+    """The integer whose own text is `value`, and only that."""
+    if value.__class__ is not str or len(value) > 20:
+        return None
+    try:
+        number = int(value)
+    except ValueError:
+        return None
+    return number if str(number) == value else None

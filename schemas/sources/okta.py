@@ -1,0 +1,214 @@
+"""Okta's system log: `okta.*`."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from schemas.ocsf.releases import Release, is_email, is_ip
+from schemas.sources.draft import ANY, Draft, Row
+
+_API = "evidences[].api"
+_USER = "evidences[].actor.user"
+_SRC = "evidences[].src_endpoint"
+_TARGET = "evidences[].user"
+
+_PLACES = (
+    ("okta.client.geo.city", "city"),
+    ("okta.client.geo.state", "region"),
+    ("okta.client.geo.country", "country"),
+    ("okta.client.geo.postalcode", "postal_code"),
+)
+_TARGETS = (
+    ("okta.target.group.name", "okta.target.group.id", "Group"),
+    ("okta.target.group.alternateid", None, "Group"),
+    ("okta.target.app.alternateid", None, "App"),
+    ("okta.app", None, "App"),
+    ("okta.targets.displayName", None, None),
+)
+
+_CLIENT = "With the client's address."
+_EMAIL = "email_addr: if it is one."
+
+ROWS = (
+    Row("okta.evt.type", (f"{_API}.operation",), 'Service "okta".'),
+    Row("okta.transaction.id", (f"{_API}.request.uid",), "Else the finding's uid."),
+    Row("okta.result", (f"{_API}.response.message",), "With an event type."),
+    Row("okta.reason", (f"{_API}.response.error",), "With an event type."),
+    Row("okta.actor.id", (f"{_USER}.uid",)),
+    Row("okta.actor.alternateid", (f"{_USER}.name", f"{_USER}.email_addr"), _EMAIL),
+    Row("okta.actor.name", (f"{_USER}.full_name",), "Also the name, if there is no other."),
+    Row("okta.actor.Type", (f"{_USER}.type",), "With an actor; type_id is Other."),
+    Row("okta.org", (f"{_USER}.org.name",), "With an actor."),
+    Row("okta.authentication.sessionid", ("evidences[].actor.session.uid",)),
+    Row("okta.client.ip", (f"{_SRC}.ip",)),
+    *(Row(field, (f"{_SRC}.location.{attribute}",), _CLIENT) for field, attribute in _PLACES),
+    *(
+        Row(
+            f"okta.client.geo.{short}",
+            (f"{_SRC}.location.{name}", f"{_SRC}.location.coordinates[]"),
+            "With the other one, and from 1.2 with a place's name.",
+            ANY,
+        )
+        for short, name in (("lat", "lat"), ("lon", "long"))
+    ),
+    Row("okta.security.asnumber", (f"{_SRC}.autonomous_system.number",), "From 1.2.", ANY),
+    Row("okta.security.asorg", (f"{_SRC}.autonomous_system.name",), "From 1.2."),
+    Row("okta.security.isp", (f"{_SRC}.isp",), "From 1.5."),
+    Row("okta.security.domain", (f"{_SRC}.domain",), _CLIENT),
+    Row("okta.useragent.raw", ("evidences[].http_request.user_agent",), "From 1.4."),
+    Row("okta.requesturi", ("evidences[].http_request.url.path",), "From 1.4."),
+    Row("okta.target.user.id", (f"{_TARGET}.uid", "resources[].uid"), "A resource before 1.3."),
+    Row("okta.target.user.name", (f"{_TARGET}.full_name", "resources[].name"), "The same."),
+    Row("okta.target.user.alternateid", (f"{_TARGET}.name", "resources[].name"), "The same."),
+    Row("okta.target.group.id", ("resources[].uid",)),
+    *(Row(field, ("resources[].name",)) for field, _, _ in _TARGETS),
+)
+
+
+def build(draft: Draft, release: Release) -> None:
+    """Add the event, who caused it and from where, and whom it was about."""
+    _api(draft)
+    _actor(draft)
+    _endpoint(draft, release)
+    _target_user(draft, release)
+    if release.modern and draft.evidence:
+        request: dict[str, Any] = {}
+        if (uri := draft.fields.pop("okta.requesturi", None)) is not None:
+            request["url"] = {"path": uri}
+        if (agent := draft.fields.pop("okta.useragent.raw", None)) is not None:
+            request["user_agent"] = agent
+            draft.observe("evidences[].http_request.user_agent", 16, agent)
+        if request:
+            draft.evidence["http_request"] = request
+    for field, uid_field, kind in _TARGETS:
+        name = draft.fields.pop(field, None)
+        uid = draft.fields.pop(uid_field, None) if uid_field else None
+        if name is not None or uid is not None:
+            draft.resource(release, 1, type=kind, name=name, uid=uid)
+            if uid is not None:
+                draft.observe("resources[].uid", 10, uid)
+
+
+def _api(draft: Draft) -> None:
+    fields = draft.fields
+    operation = fields.pop("okta.evt.type", None)
+    if operation is None:
+        return
+    api: dict[str, Any] = {
+        "operation": operation,
+        "service": {"name": "okta"},
+        "request": {"uid": fields.pop("okta.transaction.id", None) or draft.uid},
+    }
+    response: dict[str, Any] = {}
+    draft.take(response, (("okta.result", "message"), ("okta.reason", "error")))
+    if response:
+        api["response"] = response
+    draft.evidence["api"] = api
+
+
+def _actor(draft: Draft) -> None:
+    fields = draft.fields
+    user: dict[str, Any] = {}
+    draft.take(user, (("okta.actor.id", "uid"), ("okta.actor.alternateid", "name")))
+    if "name" in user and is_email(user["name"]):
+        user["email_addr"] = user["name"]
+    if (full_name := fields.pop("okta.actor.name", None)) is not None:
+        user["full_name"] = full_name
+        user.setdefault("name", full_name)
+    actor: dict[str, Any] = {}
+    if user:
+        if "name" in user:
+            draft.observe("evidences[].actor.user.name", 4, user["name"])
+        if (kind := fields.pop("okta.actor.Type", None)) is not None:
+            user["type_id"], user["type"] = 99, kind
+        if (org := fields.pop("okta.org", None)) is not None:
+            user["org"] = {"name": org}
+        actor["user"] = user
+    if (session := fields.pop("okta.authentication.sessionid", None)) is not None:
+        actor["session"] = {"uid": session}
+    if actor:
+        draft.evidence["actor"] = actor
+
+
+def _endpoint(draft: Draft, release: Release) -> None:
+    """The client; an endpoint needs an address, so without one its parts stay unmapped."""
+    fields = draft.fields
+    address = fields.get("okta.client.ip")
+    if address is None or not is_ip(address):
+        return
+    del fields["okta.client.ip"]
+    endpoint: dict[str, Any] = {"ip": address}
+    draft.observe("evidences[].src_endpoint.ip", 2, address)
+    draft.take(endpoint, (("okta.security.domain", "domain"),))
+    location: dict[str, Any] = {}
+    draft.take(location, _PLACES)
+    _coordinates(draft, release, location)
+    if location:
+        endpoint["location"] = location
+    if "domain" in endpoint:
+        draft.observe("evidences[].src_endpoint.domain", 1, endpoint["domain"])
+    if release.modern:
+        draft.take(endpoint, (("okta.security.isp", "isp"),))
+        system: dict[str, Any] = {}
+        if "okta.security.asnumber" in fields:
+            number = draft.integer("okta.security.asnumber", 0)
+            if number is not None:
+                system["number"] = number
+        draft.take(system, (("okta.security.asorg", "name"),))
+        if system:
+            endpoint["autonomous_system"] = system
+    draft.evidence["src_endpoint"] = endpoint
+
+
+def _coordinates(draft: Draft, release: Release, location: dict[str, Any]) -> None:
+    fields = draft.fields
+    lat = _degrees(fields.get("okta.client.geo.lat"))
+    long = _degrees(fields.get("okta.client.geo.lon"))
+    if lat is None or long is None:
+        return
+    if release.modern:
+        # A location needs a place's name; the two numbers alone are not enough for OCSF.
+        if not location:
+            return
+        location["lat"], location["long"] = lat, long
+    else:
+        location["coordinates"] = [long, lat]
+    del fields["okta.client.geo.lat"], fields["okta.client.geo.lon"]
+
+
+def _degrees(value: Any) -> float | None:
+    if value.__class__ not in (str, int, float):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) and abs(number) <= 360 else None
+
+
+def _target_user(draft: Draft, release: Release) -> None:
+    user: dict[str, Any] = {}
+    draft.take(
+        user,
+        (
+            ("okta.target.user.id", "uid"),
+            ("okta.target.user.alternateid", "name"),
+            ("okta.target.user.name", "full_name"),
+        ),
+    )
+    if not user:
+        return
+    if not release.modern:
+        name, uid, full_name = user.get("name"), user.get("uid"), user.get("full_name")
+        if name is not None and full_name is not None:
+            draft.fields["okta.target.user.name"] = full_name
+        draft.resource(release, 1, type="User", name=name or full_name, uid=uid)
+        if uid is not None:
+            draft.observe("resources[].uid", 10, uid)
+        return
+    if "name" in user and is_email(user["name"]):
+        user["email_addr"] = user["name"]
+    if "uid" not in user:
+        user.setdefault("name", user.get("full_name"))
+    draft.evidence["user"] = user

@@ -1,0 +1,206 @@
+"""Containers and Kubernetes workloads of the syscall source → `container` and `resources`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.ocsf.releases import Release, fingerprint, is_uuid
+from schemas.sources.draft import ANY, Draft, Row
+
+_CONTAINER = "evidences[].container"
+_ONE_LABEL = ("container.label.", "container.label[")
+_POD_UID = "pod_uuid: if it is a UUID; those of static pods are none."
+_WORKLOADS = (
+    ("deployment", "Deployment"),
+    ("rs", "ReplicaSet"),
+    ("rc", "ReplicationController"),
+    ("svc", "Service"),
+)
+
+ROWS = (
+    Row("container.id", (f"{_CONTAINER}.uid",), "If there is no full id; host: no container."),
+    Row("container.full_id", (f"{_CONTAINER}.uid",)),
+    Row("container.name", (f"{_CONTAINER}.name",)),
+    Row("container.type", (f"{_CONTAINER}.runtime",)),
+    Row("container.image", (f"{_CONTAINER}.image.name",), "If there is no repository."),
+    Row("container.image.repository", (f"{_CONTAINER}.image.name",)),
+    Row("container.image.id", (f"{_CONTAINER}.image.uid",), "Else digest, else repository:tag."),
+    Row("container.image.tag", (f"{_CONTAINER}.image.labels[]", f"{_CONTAINER}.image.tag")),
+    Row(
+        "container.image.digest",
+        (f"{_CONTAINER}.hash.value", f"{_CONTAINER}.image.uid"),
+        "hash: without sha256: before it; uid: of an image without an id.",
+    ),
+    Row("container.labels", (f"{_CONTAINER}.labels[]",), "From 1.4."),
+    *(
+        Row(field, (f"{_CONTAINER}.labels[]",), "From 1.4; key:value, as in container.labels.")
+        for field in ("container.label.*", "container.label[*")
+    ),
+    Row("k8s.pod.name", ("resources[].name",), "Type Pod."),
+    Row("k8smeta.pod.name", ("resources[].name",), "Type Pod."),
+    Row("k8s.pod.uid", ("resources[].uid", f"{_CONTAINER}.pod_uuid"), _POD_UID),
+    Row("k8s.pod.id", ("resources[].uid",)),
+    Row("k8smeta.pod.uid", ("resources[].uid", f"{_CONTAINER}.pod_uuid"), _POD_UID),
+    Row("k8s.pod.labels", ("resources[].labels[]",)),
+    Row("k8smeta.pod.labels", ("resources[].labels[]",)),
+    Row("k8s.ns.name", ("resources[].namespace",)),
+    Row("k8smeta.ns.name", ("resources[].namespace",)),
+    *(
+        Row(f"{meta}.{short}.{attribute}", (f"resources[].{to}",), f"Type {kind}.")
+        for short, kind in _WORKLOADS
+        for meta, attribute, to in (
+            ("k8s", "name", "name"),
+            ("k8smeta", "name", "name"),
+            ("k8s", "id", "uid"),
+            ("k8smeta", "uid", "uid"),
+        )
+    ),
+    Row("container.privileged", (), "", ANY),
+    Row("container.mounts", ()),
+    Row("container.ip", ()),
+    Row("container.host_pid", (), "", ANY),
+    Row("container.host_network", (), "", ANY),
+    Row("container.host_ipc", (), "", ANY),
+    Row("k8s.pod.ip", ()),
+    Row("k8smeta.pod.ip", ()),
+    Row("k8s.pod.sandbox_id", ()),
+    Row("k8s.pod.full_sandbox_id", ()),
+    Row("k8s.ns.labels", ()),
+    Row("k8smeta.ns.labels", ()),
+    Row("k8smeta.ns.uid", ()),
+)
+
+
+def build(draft: Draft, release: Release) -> None:
+    """Add the container, its image, and the pod and workloads it belongs to."""
+    fields = draft.fields
+    pod_uid = fields.get("k8s.pod.uid") or fields.get("k8smeta.pod.uid")
+    in_pod = "k8s.pod.name" in fields or "k8smeta.pod.name" in fields
+    container: dict[str, Any] = {}
+    if fields.get("container.id") != "host":
+        container = _container(draft, release)
+    if container:
+        if in_pod:
+            container["orchestrator"] = "Kubernetes"
+        if pod_uid and is_uuid(pod_uid):
+            container["pod_uuid"] = pod_uid
+        _place(draft, release, container)
+    _workloads(draft, release, container)
+
+
+def _place(draft: Draft, release: Release, container: dict[str, Any]) -> None:
+    if release.modern:
+        path = "evidences[].container"
+        draft.evidence["container"] = container
+    else:
+        path = "evidences[].process.container"
+        draft.evidence["process"] = {"container": container}
+        draft.profile("container")
+    if "uid" in container:
+        draft.observe(path + ".uid", 99, container["uid"])
+    if "hash" in container:
+        draft.observe(path + ".hash.value", 8, container["hash"]["value"])
+
+
+def _container(draft: Draft, release: Release) -> dict[str, Any]:
+    fields = draft.fields
+    pop = fields.pop
+    container: dict[str, Any] = {}
+    if (full := pop("container.full_id", None)) is not None:
+        container["uid"] = full
+        if full.startswith(fields.get("container.id", "\0")):
+            del fields["container.id"]
+    elif (uid := pop("container.id", None)) is not None:
+        container["uid"] = uid
+    if (name := pop("container.name", None)) is not None:
+        container["name"] = name
+    if not container:
+        return container
+    if (runtime := pop("container.type", None)) is not None:
+        container["runtime"] = runtime
+    digest = fields.get("container.image.digest")
+    if digest is not None and (hash_ := fingerprint(digest)):
+        container["hash"] = hash_
+        del fields["container.image.digest"]
+    if image := _image(draft, release, digest):
+        container["image"] = image
+    if release.modern and (labels := _labels(fields)):
+        container["labels"] = labels
+    return container
+
+
+def _labels(fields: dict[str, Any]) -> list[str]:
+    """All labels, then those printed one by one that are not among them."""
+    labels: list[str] = fields.pop("container.labels", "").split(",")
+    for field in [name for name in fields if name.startswith(_ONE_LABEL)]:
+        label = f"{field[len(_ONE_LABEL[0]) :].removesuffix(']')}:{fields.pop(field)}"
+        if label not in labels:
+            labels.append(label)
+    return [label for label in labels if label]
+
+
+def _image(draft: Draft, release: Release, digest: str | None) -> dict[str, Any] | None:
+    pop = draft.fields.pop
+    fields = draft.fields
+    repository = pop("container.image.repository", None)
+    tag = fields.get("container.image.tag")
+    joined = f"{repository}:{tag}" if repository and tag else None
+    name = repository
+    if name is None or fields.get("container.image") in (name, joined):
+        whole = pop("container.image", None)
+        name = name or whole
+    uid = pop("container.image.id", None)
+    if uid is None and digest is not None:
+        uid = digest
+        pop("container.image.digest", None)
+    uid = uid or joined or name
+    if uid is None:
+        return None
+    image: dict[str, Any] = {"uid": uid}
+    if name is not None:
+        image["name"] = name
+    if tag is not None:
+        del fields["container.image.tag"]
+        if release.modern:
+            image["labels"] = [tag]
+        else:
+            image["tag"] = tag
+    return image
+
+
+def _workloads(draft: Draft, release: Release, container: dict[str, Any]) -> None:
+    fields = draft.fields
+    namespace = fields.get("k8s.ns.name") or fields.get("k8smeta.ns.name")
+    uid = draft.first("k8s.pod.uid", "k8smeta.pod.uid", "k8s.pod.id")
+    name = draft.first("k8s.pod.name", "k8smeta.pod.name")
+    if name is not None or uid is not None:
+        labels = draft.first("k8s.pod.labels", "k8smeta.pod.labels")
+        draft.resource(
+            release,
+            3,
+            type="Pod",
+            name=name,
+            namespace=namespace,
+            uid=uid,
+            labels=labels.split(",") if labels else None,
+        )
+        if uid is not None:
+            draft.observe("resources[].uid", 10, uid)
+    elif container:
+        draft.resource(
+            release,
+            3,
+            type="Container",
+            name=container.get("name"),
+            namespace=namespace,
+            uid=container.get("uid"),
+        )
+    for short, kind in _WORKLOADS:
+        name = draft.first(f"k8s.{short}.name", f"k8smeta.{short}.name")
+        uid = draft.first(f"k8s.{short}.id", f"k8smeta.{short}.uid")
+        if name is not None or uid is not None:
+            draft.resource(release, 3, type=kind, name=name, namespace=namespace, uid=uid)
+            if uid is not None:
+                draft.observe("resources[].uid", 10, uid)
+    if namespace is not None and draft.resources:
+        draft.first("k8s.ns.name", "k8smeta.ns.name")

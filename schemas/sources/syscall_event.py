@@ -1,0 +1,61 @@
+"""The event itself: the syscall, its result and its arguments → `api` and `data`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from schemas.ocsf.releases import Release, json_of, remembered
+from schemas.sources.draft import ANY, Draft, Row, plain
+
+_API = "evidences[].api"
+
+CALL_ROWS = (
+    Row("evt.type", (f"{_API}.operation",), "Syscall source only."),
+    Row("syscall.type", (f"{_API}.operation",), "If there is no evt.type."),
+    Row("evt.res", (f"{_API}.response.error", f"{_API}.response.message"), "SUCCESS: message."),
+)
+"""The call, which is of the scene where its result is a word."""
+
+ROWS = (
+    Row("evt.rawres", (f"{_API}.response.code",), "If it is an int32.", ANY),
+    Row("evt.arg*", ("evidences[].data",), "One JSON object keyed by the Falco name.", ANY),
+)
+
+
+def build_call(draft: Draft, _release: Release) -> None:
+    """Add the syscall with its result."""
+    fields = draft.fields
+    draft.operation = fields.get("evt.type")
+    if draft.source != "syscall" or "api" in draft.evidence:
+        return
+    operation = draft.first("evt.type", "syscall.type")
+    if operation is not None:
+        result = fields.pop("evt.res", None)
+        code = draft.integer("evt.rawres") if "evt.rawres" in fields else None
+        draft.evidence["api"] = _api_of(operation, result, code)
+
+
+def build(draft: Draft, release: Release) -> None:
+    """Add the call, where it is not of the scene, and its arguments."""
+    fields = draft.fields
+    evidence = draft.evidence
+    if "evt.type" in fields or "syscall.type" in fields:
+        build_call(draft, release)
+    data = {field: plain(fields.pop(field)) for field in draft.shape.arguments if field in fields}
+    if data:
+        evidence["data"] = {**evidence["data"], **data} if "data" in evidence else data
+
+
+@remembered
+def _api_of(operation: str, result: str | None, code: int | None) -> msgspec.Raw:
+    api: dict[str, Any] = {"operation": operation, "service": {"name": "syscall"}}
+    response: dict[str, Any] = {}
+    if result is not None:
+        response["message" if result == "SUCCESS" else "error"] = result
+    if code is not None:
+        response["code"] = code
+    if response:
+        api["response"] = response
+    return json_of(api)

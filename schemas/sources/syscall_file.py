@@ -1,0 +1,105 @@
+"""Files that a syscall touched: `fd.*`, `fs.path.*`, arguments → `evidences[].file`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.ocsf.releases import Release, file_of, fingerprint
+from schemas.sources.draft import ANY, Draft, Row
+
+_FILE = "evidences[].file"
+_ARGUMENTS = (
+    "evt.arg.path",
+    "evt.arg.pathname",
+    "evt.arg.filename",
+    "evt.arg.newpath",
+    "evt.arg.linkpath",
+    "evt.arg.name",
+)
+
+ROWS = (
+    Row("fd.name", (f"{_FILE}.path",), "If it is a path; connections: see the network."),
+    Row("fd.directory", (f"{_FILE}.parent_folder",), "With a path or name."),
+    Row("fd.filename", (f"{_FILE}.name",)),
+    Row("fd.type", (f"{_FILE}.type_id", f"{_FILE}.type"), "Of no socket; with a path or name."),
+    Row("fd.ino", (f"{_FILE}.uid",), "With a path or name."),
+    *(
+        Row(f"fd.hash.{name}", (f"{_FILE}.hashes[].value",), "With a path or name.")
+        for name in ("sha256", "sha1", "md5")
+    ),
+    Row("fs.path.name", (f"{_FILE}.path",), "If there is no fd.name."),
+    Row("fs.path.target", (f"{_FILE}.path",), "If there is no fd.name and no fs.path.name."),
+    Row("fs.path.source", (f"{_FILE}.path",), "A second element of evidences."),
+    *(
+        Row(field, (f"{_FILE}.path", "evidences[].data"), "If no other path.", ANY)
+        for field in _ARGUMENTS
+    ),
+)
+
+_HASHES = ("fd.hash.sha256", "fd.hash.sha1", "fd.hash.md5")
+_TYPES = {
+    "file": (1, "Regular File"),
+    "directory": (2, "Folder"),
+    "unix": (5, "Local Socket"),
+    "pipe": (6, "Named Pipe"),
+}
+_UNKNOWN = (0, "Unknown")
+_SOCKETS = frozenset({"ipv4", "ipv6"})
+
+
+def build(draft: Draft, release: Release) -> None:
+    """Add the file, and the source of a rename or link as a second evidence."""
+    fields = draft.fields
+    source = fields.pop("fs.path.source", None)
+    if source is not None:
+        draft.other_file(file_of(source, *_UNKNOWN), release)
+    kind = fields.get("fd.type")
+    if kind in _SOCKETS:
+        return
+    path = _path(draft)
+    name = fields.get("fd.filename")
+    if path is None and name is None:
+        return
+    type_id, type_ = _UNKNOWN if kind is None else _TYPES.get(kind) or (99, kind)
+    fields.pop("fd.type", None)
+    if path is None:
+        file: dict[str, Any] = {"name": name, "type_id": type_id, "type": type_}
+    else:
+        file = file_of(path, type_id, type_)
+    if name is not None:
+        file["name"] = fields.pop("fd.filename")
+    draft.take(file, (("fd.directory", "parent_folder"), ("fd.ino", "uid")))
+    hashes = []
+    for field in _HASHES:
+        if field in fields and (found := fingerprint(fields[field])):
+            hashes.append(found)
+            del fields[field]
+    if hashes:
+        file["hashes"] = hashes
+    draft.evidence["file"] = file
+    draft.observe("evidences[].file.name", 7, file["name"])
+    if release.modern and path is not None:
+        draft.observe("evidences[].file.path", 45, path)
+
+
+def _path(draft: Draft) -> str | None:
+    """The path of the file, taken from the first field that has one."""
+    fields = draft.fields
+    name: str | None = fields.get("fd.name")
+    if name is not None:
+        if name.startswith("/"):
+            return draft.first("fd.name", "fs.path.name", "fs.path.target")
+        if fields.get("fd.type") == "unix" and " /" in name:
+            # "ffff9d->ffff9e /run/containerd.sock": the addresses stay in unmapped.
+            return name[name.index(" /") + 1 :]
+        if "fd.type" in fields and "->" not in name:
+            return draft.first("fd.name")
+        return None
+    path = draft.first("fs.path.name", "fs.path.target")
+    if path is not None:
+        return path
+    for argument in _ARGUMENTS:
+        value = fields.get(argument)
+        if value.__class__ is str:
+            return str(value)
+    return None

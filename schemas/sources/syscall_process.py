@@ -1,0 +1,323 @@
+"""The acting process of the syscall source, its parent and its ancestors.
+
+The whole goes to `evidences[].process`; a short copy to `actor`, so that Athena finds it without
+UNNEST. Stock rules print no pid, and a process needs a pid or a uid: the finding's own uid serves.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from schemas.ocsf.releases import INT64, Release, executable, file_of, fingerprint
+from schemas.sources.draft import ANY, Draft, Row
+
+_PROCESS = "evidences[].process"
+_PARENT = f"{_PROCESS}.parent_process"
+
+_NO_PID = "Without it OCSF wants a uid: one made of the finding's."
+_LINEAGE = "From 1.4 the parent first; before, path or name, the oldest first."
+
+PROGRAM_ROWS = (
+    Row("proc.name", (f"{_PROCESS}.name", "actor.process.name")),
+    Row("proc.exepath", (f"{_PROCESS}.file.path", f"{_PROCESS}.path")),
+    Row("proc.exe", (f"{_PROCESS}.file.path",), "If absolute, and there is no proc.exepath."),
+    Row("proc.cwd", (f"{_PROCESS}.working_directory",), "From 1.4."),
+    Row("proc.tty", (f"{_PROCESS}.session.terminal",), "0 is no terminal."),
+    Row("proc.exe_ino", (f"{_PROCESS}.file.uid",), "With a path."),
+    Row(
+        "proc.exe_ino.mtime",
+        (f"{_PROCESS}.file.modified_time",),
+        "With a path; in milliseconds.",
+        ANY,
+    ),
+    *(
+        Row(f"proc.hash.{name}", (f"{_PROCESS}.file.hashes[].value",), "With a path.")
+        for name in ("sha256", "sha1", "md5")
+    ),
+    Row("proc.pname", (f"{_PARENT}.name",)),
+    Row("proc.pexepath", (f"{_PARENT}.file.path",)),
+    *(
+        Row(field, (f"{_PROCESS}.ancestry[]", f"{_PROCESS}.lineage[]"), _LINEAGE, ANY)
+        for field in ("proc.aname*", "proc.aexepath*")
+    ),
+    Row(
+        "proc.aexe*",
+        (f"{_PROCESS}.ancestry[]", f"{_PROCESS}.lineage[]"),
+        "If absolute, and there is no proc.aexepath of this ancestor.",
+        ANY,
+    ),
+)
+"""What one run of a program has in common with the next."""
+
+ROWS = (
+    Row("proc.pid", (f"{_PROCESS}.pid", "actor.process.pid"), _NO_PID, ANY),
+    Row("proc.cmdline", (f"{_PROCESS}.cmd_line", "actor.process.cmd_line")),
+    Row("proc.exeline", (f"{_PROCESS}.cmd_line",), "If there is no proc.cmdline."),
+    Row("proc.vpid", (f"{_PROCESS}.namespace_pid",), "", ANY),
+    Row("proc.sid", (f"{_PROCESS}.session.uid",)),
+    Row("thread.tid", (f"{_PROCESS}.ptid", f"{_PROCESS}.tid"), "ptid from 1.6.", ANY),
+    Row("proc.pid.ts", (f"{_PROCESS}.created_time",), "Nanoseconds to milliseconds.", ANY),
+    Row(
+        "proc.duration",
+        (f"{_PROCESS}.created_time",),
+        "The alert's time less it; if there is no proc.pid.ts.",
+        ANY,
+    ),
+    Row("proc.ppid", (f"{_PARENT}.pid",), _NO_PID, ANY),
+    Row("proc.pcmdline", (f"{_PARENT}.cmd_line",)),
+    Row("proc.pvpid", (f"{_PARENT}.namespace_pid",), "", ANY),
+    Row("proc.ppid.ts", (f"{_PARENT}.created_time",), "Nanoseconds to milliseconds.", ANY),
+    Row("proc.ppid.duration", (f"{_PARENT}.created_time",), "The alert's time less it.", ANY),
+    Row("proc.acmdline*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
+    Row("proc.apid*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
+    Row("proc.env", (), "May hold secrets in the clear."),
+)
+
+_HASHES = ("proc.hash.sha256", "proc.hash.sha1", "proc.hash.md5")
+# proc.aname[2], and what falcosidekick's bracket replacer makes of it: proc.aname_2.
+_ANCESTOR = re.compile(
+    r"proc\.a(name|exepath|exe|cmdline|pid)(?:\[(\d{1,3})\]|[_.:-](\d{1,3})[_.:-]?)", re.ASCII
+)
+_ANCESTOR_ATTRIBUTES = {
+    "name": "name",
+    "exepath": "path",
+    "exe": "exe",
+    "cmdline": "cmd_line",
+    "pid": "pid",
+}
+
+
+class Program(NamedTuple):
+    """What the process's scene knows of it, as far as the finding's own part needs that."""
+
+    parent: dict[str, Any]
+    """The parent as an ancestor."""
+    ancestors: tuple[dict[str, Any], ...]
+    """Those of the shape's generations; from 1.4."""
+
+
+def build_program(draft: Draft, release: Release) -> None:
+    """Add the program that ran, and the programs that ran it: to the scene."""
+    fields = draft.fields
+    process: dict[str, Any] = {}
+    if (name := fields.pop("proc.name", None)) is not None:
+        process["name"] = name
+        draft.actor["process"] = {"name": name}
+        draft.observe("evidences[].process.name", 9, name)
+    _file(draft, release, process)
+    if release.modern and (folder := fields.pop("proc.cwd", None)) is not None:
+        process["working_directory"] = folder
+    if fields.get("proc.tty", "0") != "0":
+        process["session"] = {"terminal": fields.pop("proc.tty")}
+    parent, nearest = _parent_program(draft, process)
+    ancestors: tuple[dict[str, Any], ...] = ()
+    if release.modern:
+        ancestors = tuple(_ancestor(draft, each) for each in draft.shape.generations)
+    elif lineage := _lineage(draft, nearest):
+        process["lineage"] = lineage
+    if process or any(ancestors):
+        draft.process().update(process)
+        draft.program = Program(parent, ancestors)
+
+
+def _parent_program(draft: Draft, process: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Add the parent's program; gives the parent as an ancestor, and in one word."""
+    pop = draft.fields.pop
+    parent: dict[str, Any] = {}
+    ancestor: dict[str, Any] = {}
+    name, path = pop("proc.pname", None), pop("proc.pexepath", None)
+    if name is not None:
+        parent["name"] = ancestor["name"] = name
+    if path is not None:
+        parent["file"] = executable(path)
+        ancestor["path"] = path
+    if parent:
+        process["parent_process"] = parent
+    return ancestor, path or name
+
+
+def begin(draft: Draft, process: dict[str, Any], program: Program) -> None:
+    """Add to the finding's own part what a program in its scene asks for."""
+    draft.program = program
+    draft.actor["process"] = {"uid": process["uid"]}
+    if program.parent and "proc.ppid" not in draft.fields:
+        process["parent_process"] = {"uid": f"falco:{draft.uid}:parent"}
+    if any(program.ancestors):
+        process["ancestry"] = [each for each in (program.parent, *program.ancestors) if each]
+
+
+def build(draft: Draft, release: Release) -> None:
+    """Add what this one run of the program has of its own, and a short copy to the actor."""
+    fields = draft.fields
+    pop = fields.pop
+    had_process = "process" in draft.evidence
+    process = draft.process()
+    short: dict[str, Any] = draft.actor.setdefault("process", {"uid": process["uid"]})
+    pid = draft.integer("proc.pid") if "proc.pid" in fields else None
+    if pid is not None:
+        process["pid"] = short["pid"] = pid
+        del process["uid"], short["uid"]
+    cmd_line = pop("proc.cmdline", None)
+    if cmd_line is None:
+        cmd_line = pop("proc.exeline", None)
+    if cmd_line is not None:
+        process["cmd_line"] = short["cmd_line"] = cmd_line
+    _details(draft, release, process)
+    _parent(draft, process)
+    if release.modern and draft.shape.generations:
+        _ancestry(draft, process)
+    if process.keys() == {"uid"} and draft.program is None:
+        # There were only fields that say nothing of a process.
+        del draft.actor["process"]
+        if not had_process:
+            del draft.evidence["process"]
+        return
+    if release.modern:
+        if cmd_line is not None:
+            draft.observe("evidences[].process.cmd_line", 13, cmd_line)
+        if pid is not None:
+            draft.observe("evidences[].process.pid", 15, str(pid))
+
+
+def _file(draft: Draft, release: Release, process: dict[str, Any]) -> None:
+    fields = draft.fields
+    path = fields.pop("proc.exepath", None)
+    if path is None:
+        path = fields.get("proc.exe")
+        if path is None or not path.startswith("/"):
+            return
+        del fields["proc.exe"]
+    if release.modern:
+        process["path"] = path
+        draft.observe("evidences[].process.file.path", 45, path)
+    more: dict[str, Any] = {}
+    if (inode := fields.pop("proc.exe_ino", None)) is not None:
+        more["uid"] = inode
+    if "proc.exe_ino.mtime" in fields:
+        modified = draft.milliseconds("proc.exe_ino.mtime")
+        if modified is not None:
+            more["modified_time"] = modified
+    hashes = []
+    for field in _HASHES:
+        if field in fields and (found := fingerprint(fields[field])):
+            hashes.append(found)
+            del fields[field]
+    if hashes:
+        more["hashes"] = hashes
+    process["file"] = {**file_of(path), **more} if more else executable(path)
+
+
+def _details(draft: Draft, release: Release, process: dict[str, Any]) -> None:
+    fields = draft.fields
+    if "proc.pid.ts" in fields or "proc.duration" in fields:
+        _created(draft, process, "proc.pid.ts", "proc.duration")
+    if "thread.tid" in fields:
+        if release.modern:
+            tid = draft.integer("thread.tid", -INT64, INT64)
+        else:
+            tid = draft.integer("thread.tid")
+        if tid is not None:
+            process["ptid" if release.modern else "tid"] = tid
+    if "proc.vpid" in fields and (vpid := draft.integer("proc.vpid")) is not None:
+        process["namespace_pid"] = vpid
+        draft.profile("container")
+    if (sid := fields.pop("proc.sid", None)) is not None:
+        process["session"] = {"uid": sid}
+
+
+def _created(draft: Draft, process: dict[str, Any], since: str, lasting: str) -> None:
+    created = draft.milliseconds(since) if since in draft.fields else None
+    if created is None and (lasted := draft.integer(lasting, 0, INT64)) is not None:
+        created = (draft.ns - lasted) // 1_000_000
+    if created is not None:
+        process["created_time"] = created
+
+
+def _parent(draft: Draft, process: dict[str, Any]) -> None:
+    fields = draft.fields
+    parent: dict[str, Any] = process.get("parent_process", {})
+    if "proc.ppid" in fields and (pid := draft.integer("proc.ppid")) is not None:
+        parent["pid"] = pid
+    if (cmd_line := fields.pop("proc.pcmdline", None)) is not None:
+        parent["cmd_line"] = cmd_line
+    if "proc.pvpid" in fields and (vpid := draft.integer("proc.pvpid")) is not None:
+        parent["namespace_pid"] = vpid
+        draft.profile("container")
+    if "proc.ppid.ts" in fields or "proc.ppid.duration" in fields:
+        _created(draft, parent, "proc.ppid.ts", "proc.ppid.duration")
+    if parent or (draft.program and draft.program.parent):
+        if "pid" not in parent:
+            parent["uid"] = f"falco:{draft.uid}:parent"
+        process["parent_process"] = parent
+
+
+def generations_of(fields: tuple[str, ...]) -> tuple[dict[str, str], ...]:
+    """The fields like `proc.aname[2]`: attribute → field for each generation, the nearest first.
+
+    The first generation is the parent, which has fields of its own.
+    """
+    generations: dict[int, dict[str, str]] = {}
+    for field in fields:
+        match = _ANCESTOR.fullmatch(field)
+        if match and (number := int(match[2] or match[3])) > 1:
+            attribute = _ANCESTOR_ATTRIBUTES[match[1]]
+            generations.setdefault(number, {}).setdefault(attribute, field)
+    return tuple(generations[number] for number in sorted(generations))
+
+
+def _lineage(draft: Draft, nearest: str | None) -> list[str]:
+    """Before 1.4 an ancestor is its path or its name, the oldest first; the rest is unmapped."""
+    lineage = []
+    for generation in reversed(draft.shape.generations):
+        value = _path(draft, generation) or _take(draft, generation, "name")
+        if value is not None:
+            lineage.append(value)
+    return [*lineage, nearest] if lineage and nearest else lineage
+
+
+def _ancestor(draft: Draft, generation: dict[str, str]) -> dict[str, Any]:
+    """What an ancestor's program is called."""
+    ancestor: dict[str, Any] = {}
+    if (name := _take(draft, generation, "name")) is not None:
+        ancestor["name"] = name
+    if (path := _path(draft, generation)) is not None:
+        ancestor["path"] = path
+    return ancestor
+
+
+def _ancestry(draft: Draft, process: dict[str, Any]) -> None:
+    """Add the ancestors from 1.4 on, the parent first: the scene's, each with what is its own."""
+    generations = draft.shape.generations
+    known, named = draft.program or Program({}, ({},) * len(generations))
+    parent = process.get("parent_process", {})
+    first = known | {key: parent[key] for key in ("cmd_line", "pid") if key in parent}
+    others = []
+    for generation, ancestor in zip(generations, named, strict=True):
+        own = dict(ancestor)
+        if (cmd_line := _take(draft, generation, "cmd_line")) is not None:
+            own["cmd_line"] = cmd_line
+        if "pid" in generation and (pid := draft.integer(generation["pid"])) is not None:
+            own["pid"] = pid
+        others.append(own)
+    if any(others):
+        process["ancestry"] = [ancestor for ancestor in (first, *others) if ancestor]
+
+
+def _path(draft: Draft, generation: dict[str, str]) -> str | None:
+    """The path of an ancestor's program: `exe` is its argv[0], which may be one."""
+    path = _take(draft, generation, "path")
+    if path is None and "exe" in generation:
+        given = draft.fields.get(generation["exe"])
+        if given.__class__ is str and given.startswith("/"):
+            return _take(draft, generation, "exe")
+    return path
+
+
+def _take(draft: Draft, generation: dict[str, str], attribute: str) -> str | None:
+    field = generation.get(attribute, "")
+    value = draft.fields.get(field)
+    if value.__class__ is not str:
+        return None
+    del draft.fields[field]
+    return str(value)

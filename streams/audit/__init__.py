@@ -1,0 +1,1 @@
+"""What the lake proves: coverage, counts, the rules for objects."""

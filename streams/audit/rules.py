@@ -1,0 +1,262 @@
+"""The rules: what Amazon Security Lake and falcolake ask of one object, but for its rows' content.
+
+Each rule is a function that yields what breaks it. Nothing that is wrong with a file raises: what
+cannot be read is a fault too. Source: "Collecting data from custom sources" in the Security Lake
+user guide.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+from pyarrow import compute, parquet
+
+from schemas.ocsf.columns import columns
+from streams.audit import proof
+from streams.audit.coverage import Stored
+from streams.audit.page_sizes import pages
+from streams.audit.rows import CLASSES
+from streams.errors import Corrupt
+from streams.lake.footers import Unread, interpret
+from streams.lake.store import parse_key
+
+PAGE_BYTES = 1 << 20
+ROW_GROUP_BYTES = 256 << 20
+SOURCE_LENGTH = 20
+RELEASES = {("detection_finding", "1.1.0"), ("detection_finding", "1.8.0")} | {
+    ("security_finding", "1.1.0")
+}
+
+Rule = Literal[
+    "parquet",  # it can be read
+    "path",  # its place: source, region, account, event day, window
+    "footer",  # its own account of the window: there, coherent, of this key
+    "day",  # rows of the event day of its path only
+    "order",  # rows ordered by time
+    "class",  # one event class and version
+    "columns",  # the column types that the class and version always have
+    "page",  # data pages of at most 1 MiB before compression
+    "row group",  # row groups of at most 256 MiB after compression
+    "codec",  # zstd
+    "schema",  # rows that OCSF allows
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A rule that an object breaks; a warning where the rule is only a recommendation."""
+
+    rule: Rule
+    message: str
+    warning: bool = False
+
+
+@dataclass(slots=True)
+class Candidate:
+    """An object to check: its file, its key, and what is known of it as soon as it is open."""
+
+    file: Path
+    #: The whole key, or the path of a local file; only `region=` and what follows is a place.
+    key: str
+    #: Whether the key must be a place in a lake; a local copy of an object may lie anywhere.
+    placed: bool
+    metadata: "parquet.FileMetaData"
+
+
+def check(file: Path, key: str, *, placed: bool) -> tuple[int, list[Fault]]:
+    """Check one object; return its number of rows and what is wrong with it."""
+    try:
+        candidate = Candidate(file, key, placed, parquet.read_metadata(file))
+    except (pa.ArrowException, OSError) as error:
+        return 0, [Fault("parquet", f"it cannot be read: {error}".splitlines()[0])]
+    faults: list[Fault] = []
+    for rule in _RULES:
+        try:
+            faults += rule(candidate)
+        except (pa.ArrowException, OSError, Corrupt) as error:
+            faults.append(Fault("parquet", f"it cannot be read: {error}".splitlines()[0]))
+    return candidate.metadata.num_rows, list(dict.fromkeys(faults))
+
+
+# ---- place and footer
+
+
+def _place(candidate: Candidate) -> Iterator[Fault]:
+    """Check the path's form, and what the footer and the rows say against it."""
+    at = candidate.key.find("region=")
+    if at < 0 and not candidate.placed:
+        return
+    prefix, rest = candidate.key[: max(at, 0)].removesuffix("/"), candidate.key[max(at, 0) :]
+    if candidate.placed:
+        yield from _prefix(prefix)
+    place = parse_key(f"{prefix}/{rest}", prefix)
+    if place is None or not place.under(prefix).endswith(rest):
+        yield Fault("path", "not region=…/accountId=…/eventDay=…/topic-partition-first-end.parquet")
+        return
+    if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", place.region):
+        yield Fault("path", f"{place.region!r} is no region")
+    if not re.fullmatch(r"\d{12}", place.account_id):
+        yield Fault("path", f"{place.account_id!r} is no account id of 12 digits")
+    yield from _day(candidate, place.event_day)
+    footer = interpret(candidate.metadata)
+    if isinstance(footer, Unread):
+        return
+    stored = Stored(candidate.key, place, candidate.file.stat().st_size, footer)
+    for kind, message in proof.compare(stored, footer):
+        if kind != "misplaced":  # the rows themselves are asked for that
+            yield Fault("footer", message)
+
+
+def _prefix(prefix: str) -> Iterator[Fault]:
+    if prefix.startswith("/"):
+        yield Fault("path", "the key begins with a slash, so it is under no source's prefix")
+    elif not re.fullmatch(rf"ext/[^/]{{1,{SOURCE_LENGTH}}}", prefix):
+        text = f"a source of Security Lake is ext/ and a name of at most {SOURCE_LENGTH} characters"
+        yield Fault("path", f"{text}, not {prefix!r}", warning=True)
+
+
+def _day(candidate: Candidate, event_day: str) -> Iterator[Fault]:
+    bounds = compute.min_max(_column(candidate, "time")).as_py()
+    days = sorted({proof.day(time) for time in bounds.values() if isinstance(time, int)})
+    if days and days != [event_day]:
+        yield Fault("day", f"rows of {' to '.join(days)} under eventDay={event_day}")
+
+
+def _footer(candidate: Candidate) -> Iterator[Fault]:
+    footer = interpret(candidate.metadata)
+    if isinstance(footer, Unread):
+        yield Fault("footer", footer.reason)
+    elif footer.rows > footer.counts.findings:
+        text = f"{footer.rows} rows, but the window has {footer.counts.findings} findings"
+        yield Fault("footer", text)
+
+
+# ---- rows
+
+
+def _column(candidate: Candidate, name: str) -> pa.ChunkedArray:
+    """Read one column, of a struct too. Raises Corrupt if there is none of that name."""
+    outer, *inner = name.split(".")
+    with parquet.ParquetFile(candidate.file) as source:
+        table = source.read(columns=[name])
+    try:
+        return compute.struct_field(table[outer], inner) if inner else table[outer]
+    except KeyError:
+        raise Corrupt(f"there is no column {name}") from None
+
+
+def _order(candidate: Candidate) -> Iterator[Fault]:
+    times = _column(candidate, "time").combine_chunks()
+    earlier = compute.less(times[1:], times[:-1])
+    row = compute.index(earlier, value=True).as_py()
+    if row >= 0:
+        yield Fault("order", f"row {row + 1} is earlier than the row before it")
+
+
+def _class(candidate: Candidate) -> Iterator[Fault]:
+    kinds = _kinds(candidate)
+    named = [f"class {uid} of version {version}" for uid, version in kinds]
+    if len(kinds) > 1:
+        yield Fault("class", f"rows of more than one event class: {', '.join(named)}")
+    for kind, name in zip(kinds, named, strict=True):
+        if (CLASSES.get(kind[0]), kind[1]) not in RELEASES:
+            yield Fault("class", f"{name} is none of falcolake's")
+
+
+def _kinds(candidate: Candidate) -> list[tuple[int, str]]:
+    """Give each (class_uid, version) that rows have."""
+    columns = [_column(candidate, name) for name in ("class_uid", "metadata.version")]
+    pairs = pa.table(columns, ["uid", "version"]).group_by(["uid", "version"]).aggregate([])
+    return sorted(((row["uid"], row["version"]) for row in pairs.to_pylist()), key=str)
+
+
+def _columns(candidate: Candidate) -> Iterator[Fault]:
+    """Compare the columns with those that every object of this class and version has."""
+    schema = parquet.read_schema(candidate.file, memory_map=False)
+    found = {field.name: _duckdb(field.type) for field in schema}
+    kinds = [(CLASSES.get(uid, ""), version) for uid, version in _kinds(candidate)]
+    # An object without rows may be of any.
+    wanted = [columns(*kind) for kind in sorted(RELEASES) if not kinds or kind in kinds]
+    if not wanted or any(list(found.items()) == list(each.items()) for each in wanted):
+        return
+    for name in {**wanted[0], **found}:
+        if name not in found:
+            yield Fault("columns", f"{name} is missing")
+        elif name not in wanted[0]:
+            yield Fault("columns", f"{name} is not one of them")
+        elif found[name] != wanted[0][name]:
+            here, right = _where_they_part(found[name], wanted[0][name])
+            yield Fault("columns", f"{name} is {here}, not {right}")
+    if found == dict(wanted[0]):
+        yield Fault("columns", f"their order is another: {', '.join(found)}"[:200])
+
+
+def _duckdb(kind: pa.DataType) -> str:
+    """Name a type as `schemas.ocsf.columns` does."""
+    if pa.types.is_struct(kind):
+        return "STRUCT(" + ", ".join(f'"{each.name}" {_duckdb(each.type)}' for each in kind) + ")"
+    if pa.types.is_map(kind):
+        return f"MAP({_duckdb(kind.key_type)}, {_duckdb(kind.item_type)})"
+    if pa.types.is_list(kind):
+        return f"{_duckdb(kind.value_type)}[]"
+    return _TYPES.get(kind, str(kind))
+
+
+def _where_they_part(found: str, wanted: str) -> tuple[str, str]:
+    """Cut two long types to the attribute where they begin to differ."""
+    pairs = enumerate(zip(found, wanted, strict=False))
+    at = next((place for place, (one, other) in pairs if one != other), len(found))
+    start = max(found.rfind(', "', 0, at) + 2, found.rfind('("', 0, at) + 1) if '"' in found else 0
+    return found[start : start + 80], wanted[start : start + 80]
+
+
+# ---- Parquet
+
+
+def _page(candidate: Candidate) -> Iterator[Fault]:
+    """Tell the largest data page of each column that has one too large."""
+    largest: dict[str, int] = {}
+    for page in pages(candidate.file, candidate.metadata):
+        if page.kind == "data" and page.size > max(PAGE_BYTES, largest.get(page.column, 0)):
+            largest[page.column] = page.size
+    for column, size in largest.items():
+        yield Fault("page", f"{column} has a data page of {size:,} bytes before compression")
+
+
+def _row_group(candidate: Candidate) -> Iterator[Fault]:
+    for number in range(candidate.metadata.num_row_groups):
+        group = candidate.metadata.row_group(number)
+        chunks = map(group.column, range(group.num_columns))
+        size = sum(chunk.total_compressed_size for chunk in chunks)
+        if size > ROW_GROUP_BYTES:
+            yield Fault("row group", f"row group {number} has {size:,} bytes after compression")
+
+
+def _codec(candidate: Candidate) -> Iterator[Fault]:
+    groups = map(candidate.metadata.row_group, range(candidate.metadata.num_row_groups))
+    used = {group.column(n).compression for group in groups for n in range(group.num_columns)}
+    for codec in sorted(used - {"ZSTD"}):
+        yield Fault("codec", f"compressed with {codec.lower()}; zstd is preferred", warning=True)
+
+
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.int32(): "INTEGER",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.timestamp("ms", "UTC"): "TIMESTAMP_MS",
+}
+_RULES: tuple[Callable[[Candidate], Iterator[Fault]], ...] = (
+    _place,
+    _footer,
+    _class,
+    _columns,
+    _order,
+    _page,
+    _row_group,
+    _codec,
+)

@@ -1,0 +1,200 @@
+"""`falcolake verify`: objects, local or in S3, against every rule that is there for them.
+
+Each object is read whole, one by one; nothing is changed. What it checks is in `rules` (Security
+Lake's form, falcolake's own promises) and `ocsf_rows` (the rows against the OCSF schema).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from streams.audit import rows as ocsf_rows
+from streams.audit import rules
+from streams.audit.rules import Fault
+from streams.errors import Misconfigured
+from streams.lake.reader import LakeReader
+from streams.lake.store import StoredObject, connect, is_probe
+from streams.settings.settings import Settings
+
+SCHEME = "s3://"
+#: Told how many objects are checked, of how many.
+Progress = Callable[[int, int], None]
+
+
+class Checked(NamedTuple):
+    """One object: its rows, how many of them the OCSF schema was asked about, its faults."""
+
+    name: str
+    rows: int
+    validated: int
+    faults: tuple[Fault, ...]
+
+    def plain(self) -> dict[str, Any]:
+        """Give it as JSON types."""
+        return {
+            "object": self.name,
+            "rows": self.rows,
+            "rows_validated": self.validated,
+            "faults": [
+                {"rule": fault.rule, "message": fault.message, "warning": fault.warning}
+                for fault in self.faults
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """All objects that were checked. `schema` is false without the packages for it."""
+
+    place: str
+    objects: tuple[Checked, ...]
+    schema: bool
+
+    @property
+    def faults(self) -> int:
+        """How many rules are broken, warnings aside."""
+        return sum(not fault.warning for each in self.objects for fault in each.faults)
+
+    @property
+    def warnings(self) -> int:
+        """How many recommendations are not followed."""
+        return sum(fault.warning for each in self.objects for fault in each.faults)
+
+    def notes(self) -> list[str]:
+        """Say what was not checked."""
+        if self.schema:
+            return []
+        return [f"the rows were not checked against the OCSF schema: {ocsf_rows.EXTRA}"]
+
+    def plain(self) -> dict[str, Any]:
+        """Give the verification as JSON types."""
+        by_rule = Counter(fault.rule for each in self.objects for fault in each.faults)
+        return {
+            "place": self.place,
+            "objects": [each.plain() for each in self.objects],
+            "rows": sum(each.rows for each in self.objects),
+            "rows_validated": sum(each.validated for each in self.objects),
+            "faults": self.faults,
+            "warnings": self.warnings,
+            "by_rule": dict(by_rule),
+            "notes": self.notes(),
+        }
+
+    def __str__(self) -> str:
+        rows = sum(each.rows for each in self.objects)
+        validated = sum(each.validated for each in self.objects)
+        against = f"{validated:,} of them against the OCSF schema"
+        return (
+            f"{self.place}: {len(self.objects):,} objects with {rows:,} rows, {against}; "
+            f"faults: {self.faults or 'none'}, warnings: {self.warnings or 'none'}"
+        )
+
+
+def run(
+    settings: Settings,
+    place: str,
+    *,
+    sample: int | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Verification:
+    """Check an object or all objects under a directory or prefix.
+
+    Args:
+        settings: how to reach S3; the bucket and prefix are the place's own.
+        place: a path, or s3://bucket/key.
+        sample: validate so many rows of each object; by default all.
+        progress: told after each object.
+
+    Raises:
+        Misconfigured: there is nothing at the place, or a right is missing.
+        Unavailable: S3 does not answer.
+    """
+    source = _Lake(settings, place) if place.startswith(SCHEME) else _Directory(place)
+    names = source.names()
+    schema = ocsf_rows.available()
+    checked = []
+    progress(0, len(names))
+    for number, name in enumerate(names, 1):
+        with source.opened(name) as file:
+            rows, faults = rules.check(file, source.key(name), placed=source.placed)
+            validated = 0
+            if schema and not any(fault.rule == "parquet" for fault in faults):
+                validated, wrong = ocsf_rows.check(file, sample)
+                faults += [Fault("schema", f"{each}") for each in wrong]
+        checked.append(Checked(name, rows, validated, tuple(faults)))
+        progress(number, len(names))
+    return Verification(place, tuple(checked), schema)
+
+
+class _Directory:
+    """Local files."""
+
+    placed = False
+
+    def __init__(self, place: str) -> None:
+        self._path = Path(place)
+
+    def names(self) -> list[str]:
+        if self._path.is_dir():
+            found = sorted(str(file) for file in self._path.rglob("*.parquet") if file.is_file())
+        else:
+            found = [str(self._path)] if self._path.is_file() else []
+        if not found:
+            raise Misconfigured(
+                f"there is no Parquet file at {self._path}",
+                "name a file, a directory that holds some, or s3://bucket/prefix",
+            )
+        return found
+
+    def key(self, name: str) -> str:
+        """What may say where in a lake the file belongs."""
+        return str(Path(name).absolute())
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Path]:
+        yield Path(name)
+
+
+class _Lake:
+    """Objects of a bucket, each fetched while it is checked."""
+
+    placed = True
+
+    def __init__(self, settings: Settings, place: str) -> None:
+        bucket, _, self._key = place.removeprefix(SCHEME).partition("/")
+        if not bucket:
+            raise Misconfigured(f"{place} names no bucket", "for example s3://my-lake/ext/falco")
+        lake = settings.lake.model_copy(update={"bucket": bucket})
+        self._place = place
+        self._reader = LakeReader(lake, connect(lake))
+
+    def names(self) -> list[str]:
+        """List the object of this key, and those under it."""
+        below = f"{self._key.rstrip('/')}/".lstrip("/")
+
+        def wanted(found: StoredObject) -> bool:
+            folder = found.key.endswith("/") and not found.size
+            if folder or is_probe(found.key):
+                return False
+            return found.key == self._key or found.key.startswith(below)
+
+        names = [found.key for found in self._reader.beginning_with(self._key) if wanted(found)]
+        if not names:
+            raise Misconfigured(
+                f"there is no object at {self._place}", "correct it, or see 'falcolake audit'"
+            )
+        return names
+
+    def key(self, name: str) -> str:
+        return name
+
+    @contextmanager
+    def opened(self, name: str) -> Iterator[Path]:
+        with TemporaryDirectory(prefix="falcolake-") as directory:
+            file = Path(directory) / "object.parquet"
+            self._reader.fetch(name, file)
+            yield file

@@ -1,0 +1,237 @@
+"""The commands `dead-letter list`, `show` and `retry`. `cli` adds them to its app."""
+
+import base64
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streams.commands.replay_text import print_replay
+from streams.terminal import print_json, print_table, print_text, printable, progress_bar, say
+
+if TYPE_CHECKING:
+    from streams.kafka.letters import Letter
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="""Look at the records that are no alerts, and retry those that are by now.
+
+    \b
+    Example:
+      falcolake dead-letter list
+    """,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Reason = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Only those whose reason has this text in it.")
+]
+Partitions = Annotated[
+    list[int] | None, typer.Option(min=0, metavar="N", help="Only of this one; may be repeated.")
+]
+
+
+@app.command("list")
+def list_letters(
+    context: typer.Context,
+    reason: Reason = None,
+    partition: Partitions = None,
+    each: Annotated[bool, typer.Option("--each", help="List every letter, oldest first.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the reasons, with how many letters each has, and one of them to `show`.
+
+    \b
+    Examples:
+      falcolake dead-letter list
+      falcolake dead-letter list --each --reason JSON
+    """
+    from streams.kafka.letters import standing
+    from streams.settings.settings import load
+
+    asked = _wanted(reason, partition)
+    found = standing(
+        load(context.obj),
+        lambda letter: letter._replace(key=None, value=None) if asked(letter) else None,
+    )
+    letters = [letter for letter in found.values() if letter is not None]
+    if each:
+        _print_each(letters, as_json=as_json)
+        return
+    counts = Counter(letter.reason for letter in letters)
+    newest = {letter.reason: letter for letter in sorted(letters, key=lambda one: one.timestamp)}
+    if as_json:
+        print_json(
+            [
+                {"reason": why, "letters": count, "newest": _place(newest[why])}
+                for why, count in counts.most_common()
+            ]
+        )
+        return
+    print_table(
+        ["letters", "newest", "partition", "offset", "reason"],
+        [
+            [f"{count}", *_columns(newest[why]), printable(why)]
+            for why, count in counts.most_common()
+        ],
+        right="letters partition offset",
+    )
+    print_text(f"{len(letters):,} dead letters")
+
+
+def _print_each(letters: "list[Letter]", *, as_json: bool) -> None:
+    if as_json:
+        print_json([_place(letter) | {"reason": letter.reason} for letter in letters])
+        return
+    print_table(
+        ["time", "partition", "offset", "reason"],
+        [[*_columns(letter), printable(letter.reason)] for letter in letters],
+        right="partition offset",
+    )
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    partition: Annotated[
+        int, typer.Argument(min=0, metavar="PARTITION", help="Where the record stood.")
+    ],
+    offset: Annotated[int, typer.Argument(min=0, metavar="OFFSET", help="Its offset there.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Print its value alone, as it is.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one record whole, by the partition and the offset it had in the topic.
+
+    \b
+    Examples:
+      falcolake dead-letter show 3 41207
+      falcolake dead-letter show 3 41207 --raw | falcolake map -
+    """
+    from streams.errors import FalcolakeError
+    from streams.kafka.letters import standing
+    from streams.settings.settings import load
+
+    found = standing(
+        load(context.obj),
+        lambda letter: letter if letter[:2] == (partition, offset) else None,
+    )
+    letter = found.get((partition, offset))
+    if letter is None:
+        raise FalcolakeError(
+            f"there is no dead letter of partition {partition}, offset {offset}",
+            "falcolake dead-letter list --each shows those that are there",
+        )
+    if raw:
+        sys.stdout.buffer.write(letter.value or b"")
+        return
+    whole = {**_place(letter), "reason": letter.reason}
+    whole |= {"key": _text(letter.key), "value": _text(letter.value)}
+    whole["truncated_from"] = letter.truncated_from
+    if as_json:
+        print_json(whole)
+    else:
+        for name, item in whole.items():
+            if item is not None or name == "value":
+                print_text(f"{name + ':':<16}{_shown(item)}")
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    reason: Reason = None,
+    partition: Partitions = None,
+    offset: Annotated[
+        list[int] | None,
+        typer.Option(min=0, metavar="N", help="Only this one, of --partition; may be repeated."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Map the letters again; replay the windows of those that are accepted now.
+
+    After an upgrade or a change of settings a record that was refused may be a finding. It is
+    written where it belongs: its window is rebuilt whole, with the same bounds and keys, and its
+    letter marked as resolved. So it is in the lake once, however often this is run. It is not put
+    on the topic again: that would be a second record, twice if a retry is cut off, while the window
+    of the first counts a reject for ever. Kafka must still have the window's records; if it has
+    not, the record can only be published as a new one: `show --raw | produce --file -`. Exit code
+    1: a window could not be rebuilt. Letters that are refused as before are no error.
+
+    \b
+    Examples:
+      falcolake dead-letter retry --dry-run
+      falcolake dead-letter retry --partition 3 --offset 41207
+    """
+    from streams.replay.retry import run
+    from streams.settings.settings import load
+
+    if offset and len(partition or ()) != 1:
+        raise typer.BadParameter("--offset needs --partition, one of them")
+    asked, offsets = _wanted(reason, partition), frozenset(offset or ())
+    with progress_bar("replaying offsets") as progress:
+        found = run(
+            load(context.obj),
+            lambda letter: asked(letter) and (not offsets or letter.offset in offsets),
+            dry_run=dry_run,
+            progress=progress,
+        )
+    if as_json:
+        print_json(found.plain())
+    else:
+        if found.replay is not None:
+            print_replay(found.replay)
+        for why, count in found.refused.items():
+            print_text(f"{count:,} refused as before: {printable(why)}")
+        print_text(f"{found}")
+    bad = found.replay is not None and (found.replay.problems or found.replay.left)
+    if found.replay is not None:
+        for note in found.replay.notes:
+            say(f"Note: {note}")
+    raise typer.Exit(1 if bad else 0)
+
+
+def _wanted(reason: str | None, partitions: list[int] | None) -> "Any":
+    """Make the test whether a letter is asked for."""
+    return lambda letter: (
+        (not reason or reason.lower() in letter.reason.lower())
+        and (not partitions or letter.partition in partitions)
+    )
+
+
+def _time(letter: "Letter") -> str:
+    try:
+        return datetime.fromtimestamp(letter.timestamp / 1000, UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):
+        return f"{letter.timestamp}"
+
+
+def _columns(letter: "Letter") -> list[str]:
+    return [_time(letter), f"{letter.partition}", f"{letter.offset}"]
+
+
+def _place(letter: "Letter") -> dict[str, Any]:
+    return {"partition": letter.partition, "offset": letter.offset, "time": _time(letter)}
+
+
+def _text(value: bytes | None) -> str | dict[str, str] | None:
+    """Give bytes as text; what is no UTF-8 as {"base64": …}."""
+    if value is None:
+        return None
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(value).decode()}
+
+
+def _shown(item: Any) -> str:
+    """Write an item for a person: without what a terminal would obey."""
+    if item is None:
+        return "null: a tombstone"
+    if isinstance(item, dict):
+        return f"base64 {item['base64']}"
+    return "\n".join(printable(line) for line in f"{item}".split("\n"))

@@ -1,0 +1,192 @@
+"""The command `replay`. `cli` adds it to its app."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streams.commands.replay_text import print_replay
+from streams.terminal import print_json, progress_bar, say
+
+if TYPE_CHECKING:
+    from streams.replay.replay import Selection
+
+COPY = "s3://"
+
+
+def replay(
+    context: typer.Context,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Records from then on; without a zone in UTC."),
+    ] = None,
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--to",
+            metavar="TIME|s3://BUCKET/PREFIX",
+            help="Records before then. And, or: write a copy there, not into the lake.",
+        ),
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Instead of --from: as 6h, 90m, 2d.")
+    ] = None,
+    partition: Annotated[
+        list[int] | None, typer.Option(min=0, metavar="N", help="Only this one; may be repeated.")
+    ] = None,
+    from_offset: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Records from it on.")
+    ] = None,
+    to_offset: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Records before it.")
+    ] = None,
+    audit: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="What `audit --json` found there; - for a pipe."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would differ; change nothing.")
+    ] = False,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="Delete keys that a window no longer makes (s3:DeleteObject)."
+        ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Skip windows that are whole, by their footers, as mapped now."
+        ),
+    ] = False,
+    parallel: Annotated[
+        int,
+        typer.Option(
+            min=1, max=32, metavar="N", help="Windows at once; each may take 0.5 GB of memory."
+        ),
+    ] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Rebuild windows of the lake from Kafka's records: same bounds, same keys, overwritten.
+
+    Every window with a record in the range is rebuilt whole. Below the committed offset, windows
+    that are missing are made; from it on nothing is touched, and the offset never moves, so workers
+    may go on. What differs in no byte is not written again. A window whose records Kafka no longer
+    has, or not all of them, stays as it is. Dead letters that are missing are sent, those that are
+    there are not sent again, those of records that are accepted now are marked as resolved. Exit
+    code 1: a window could not be rebuilt, or has a key left that it no longer makes.
+
+    \b
+    Examples:
+      falcolake replay --last 6h --dry-run
+      falcolake replay --last 6h --to s3://other/copy
+      falcolake replay --partition 3 --from-offset 41200 --to-offset 59877
+      falcolake audit --json > found.json || falcolake replay --audit found.json
+    """
+    from streams.replay.replay import Options, Selection, run
+    from streams.settings.settings import load
+
+    settings = load(context.obj)
+    copies = [each for each in to or [] if each.startswith(COPY)]
+    times = [each for each in to or [] if not each.startswith(COPY)]
+    if len(copies) > 1 or len(times) > 1:
+        raise typer.BadParameter("--to: one time and one s3:// at most")
+    copy = _copy(copies[0], settings.lake.bucket, settings.lake.prefix) if copies else None
+    selection = _selection(
+        since, times[0] if times else None, last, partition, from_offset, to_offset
+    )
+    if audit is None and selection == Selection():
+        raise typer.BadParameter(
+            "say what to replay: --last, --from, --to, --partition, --from-offset or --audit"
+        )
+    if audit is not None:
+        selection = _with_audit(selection, audit, settings.kafka.topic)
+    options = Options(copy, dry_run, prune, resume, parallel)
+    with progress_bar("replaying offsets") as progress:
+        found = run(settings, selection, options, progress=progress)
+    if as_json:
+        print_json(found.plain())
+    else:
+        print_replay(found)
+    for note in found.notes:
+        say(f"Note: {note}")
+    if any(each.stale for each in found.windows):
+        say("Try: --prune deletes the keys that are stale")
+    if found.left or any(each.outcome == "failed" for each in found.windows):
+        say("Try: run it again; with --resume it goes on where it stopped")
+    raise typer.Exit(1 if found.problems or found.left else 0)
+
+
+def _copy(place: str, bucket: str, prefix: str) -> tuple[str, str]:
+    """Read `s3://bucket/prefix`, which must not be the lake or a part of it."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from streams.settings.fields import Bucket, Prefix
+
+    given, _, below = place.removeprefix(COPY).partition("/")
+    below = below.rstrip("/")
+    try:
+        TypeAdapter(tuple[Bucket, Prefix]).validate_python((given, below))
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(f"--to {place}: {reason}") from None
+    if given == bucket and f"{below}/".startswith(f"{prefix}/"):
+        raise typer.BadParameter(f"--to {place}: that is the lake; choose a prefix beside it")
+    return given, below
+
+
+def _selection(
+    since: str | None,
+    until: str | None,
+    last: str | None,
+    partitions: list[int] | None,
+    from_offset: int | None,
+    to_offset: int | None,
+) -> "Selection":
+    from streams.clock import now_ms
+    from streams.commands.times import duration, moment
+    from streams.replay.replay import LAST, Selection
+
+    if since and last:
+        raise typer.BadParameter("--from and --last both say where to begin")
+    first = moment(since, "--from") if since else None
+    if last:
+        first = now_ms() - round(duration(last, "--last") * 1000)
+    end = moment(until, "--to") if until else None
+    if first is not None and end is not None and first >= end:
+        raise typer.BadParameter("--to is not after --from: no time is in between")
+    offsets = from_offset is not None or to_offset is not None
+    if offsets and (first is not None or end is not None):
+        raise typer.BadParameter("either times or offsets say what to replay")
+    ranges: tuple[tuple[int | None, int, int], ...] = ()
+    if offsets or (partitions and first is None and end is None):
+        bounds = from_offset or 0, LAST if to_offset is None else to_offset
+        if bounds[0] >= bounds[1]:
+            raise typer.BadParameter("--to-offset is not after --from-offset")
+        ranges = ((None, *bounds),)
+    return Selection(frozenset(partitions or ()), first, end, ranges)
+
+
+def _with_audit(selection: "Selection", file: str, topic: str) -> "Selection":
+    """Add the problems of an audit that have a place on this topic."""
+    from dataclasses import replace
+
+    if selection.ranges or selection.since is not None or selection.until is not None:
+        raise typer.BadParameter("--audit says by itself what to replay")
+    try:
+        text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"--audit {file}: {error.strerror}") from None
+    try:
+        problems: list[dict[str, Any]] = json.loads(text)["problems"]
+        placed = [each for each in problems if each["topic"] == topic and each["kind"] != "beyond"]
+        ranges = tuple(
+            (int(each["partition"]), int(each["first"]), int(each["end"])) for each in placed
+        )
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise typer.BadParameter(f"--audit {file}: not what `audit --json` prints") from None
+    if others := len(problems) - len(placed):
+        say(f"Note: {others} of the audit's problems are not for a replay")
+    return replace(selection, ranges=ranges)

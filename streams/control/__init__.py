@@ -1,0 +1,1 @@
+"""Requests on the control topic, and what workers answer."""

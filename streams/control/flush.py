@@ -1,0 +1,205 @@
+"""The flush: asks every worker to ship what is in the topic now, and waits for the proof.
+
+The proof is Kafka's: the group's committed offsets have reached the ends that were asked for. What
+workers answer only explains what is missing. Asking is safe at any time, twice at once, and without
+a worker: the request holds for an hour, also for a worker that starts later.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from streams.control import messages as control
+from streams.control import requests
+from streams.kafka import client as kafka
+from streams.kafka import scan, status
+from streams.kafka.status import PartitionStatus, Status
+from streams.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient, KafkaConsumer
+
+#: Milliseconds between two looks at the committed offsets.
+LOOK_MS = 300
+
+#: Seconds without a commit after which a partition is asked whether it has any record left.
+STILL = 2.0
+
+
+@dataclass(slots=True)
+class PartitionFlush:
+    """One partition: from where to where, how far it is, and what keeps it back."""
+
+    partition: int
+    first: int
+    end: int
+    committed: int
+    reason: str = ""
+
+    @property
+    def lag(self) -> int:
+        """Offsets asked for that are not in the lake yet."""
+        return max(0, self.end - self.committed)
+
+
+@dataclass(slots=True)
+class Flushed:
+    """What became of a flush. `request` is its offset on the control topic; None: none was needed.
+
+    `partitions` are those that had something to flush; `warnings` are worth a word at once.
+    """
+
+    topic: str
+    group: str
+    partitions: list[PartitionFlush] = field(default_factory=list)
+    request: int | None = None
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def lagging(self) -> list[PartitionFlush]:
+        """The partitions that are not in the lake up to their end."""
+        return [each for each in self.partitions if each.lag]
+
+    @property
+    def total(self) -> int:
+        """Offsets that were asked for."""
+        return sum(each.end - each.first for each in self.partitions)
+
+    def __str__(self) -> str:
+        if not self.partitions:
+            return f"nothing to flush: all of topic {self.topic} is in the lake"
+        left = sum(each.lag for each in self.lagging)
+        done = f"{self.total - left:,} of {self.total:,}" if left else f"all {self.total:,}"
+        return f"{done} records are in the lake, after {self.seconds:.1f} s"
+
+    def plain(self) -> dict[str, Any]:
+        """Give it as JSON types."""
+        return {
+            "topic": self.topic,
+            "group": self.group,
+            "done": not self.lagging,
+            "request": self.request,
+            "seconds": round(self.seconds, 3),
+            "partitions": [
+                {
+                    "partition": each.partition,
+                    "end": each.end,
+                    "committed": each.committed,
+                    "lag": each.lag,
+                    "reason": each.reason or None,
+                }
+                for each in self.partitions
+            ],
+        }
+
+
+def run(
+    settings: Settings,
+    *,
+    timeout: float,
+    progress: Callable[[Flushed], None] = lambda found: None,
+) -> Flushed:
+    """Ask the workers to flush, and wait at most `timeout` seconds until they have.
+
+    `progress` is called with every look at the committed offsets.
+
+    Raises:
+        Misconfigured: a topic does not exist, or Kafka refuses the settings.
+        Unavailable: Kafka does not answer. A request that was sent still holds.
+    """
+    began = time.monotonic()
+    with kafka.admin(settings) as admin:
+        before = status.look(admin, settings)
+        found = Flushed(settings.kafka.topic, settings.kafka.group_id, warnings=before.problems())
+        found.partitions = [
+            PartitionFlush(each.partition, each.end - each.lag, each.end, each.end - each.lag)
+            for each in before.partitions
+            if each.lag
+        ]
+        if found.partitions:
+            ends = {each.partition: each.end for each in found.partitions}
+            request = control.Flush(v=1, group=found.group, ends=ends)
+            found.request = requests.write(settings, admin, request)
+            with scan.consumer(settings) as client:
+                _Watch(settings, admin, client, found).until(began + timeout, progress)
+        found.seconds = time.monotonic() - began
+    return found
+
+
+class _Watch:
+    """Looks at committed offsets and answers until all is flushed or time is up."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        admin: "KafkaAdminClient",
+        client: "KafkaConsumer",
+        found: Flushed,
+    ) -> None:
+        self._settings = settings
+        self._admin = admin
+        self._found = found
+        self._answers = requests.Answers(settings, client, found.request or 0)
+        #: When a partition's committed offset was first seen, and whether it was looked into.
+        self._since: dict[int, tuple[int, float, bool]] = {}
+
+    def until(self, deadline: float, progress: Callable[[Flushed], None]) -> None:
+        while True:
+            now = status.look(self._admin, self._settings)
+            partitions = {each.partition: each for each in now.partitions}
+            if not partitions.keys() >= {each.partition for each in self._found.partitions}:
+                raise kafka.unknown_topic(self._settings)  # deleted, and made anew with fewer
+            for each in self._found.partitions:
+                current = partitions[each.partition]
+                each.committed = max(each.committed, current.committed or 0, current.begin)
+            self._look_for_records()
+            self._answers.listen(LOOK_MS)  # this is also the pause between two looks
+            for each in self._found.partitions:
+                each.reason = self._reason(now, partitions[each.partition]) if each.lag else ""
+            progress(self._found)
+            if not self._found.lagging or time.monotonic() >= deadline:
+                return
+
+    def _look_for_records(self) -> None:
+        """Count what stands still and has no record left as flushed: there is nothing to ship."""
+        from kafka import TopicPartition
+
+        monotonic, still = time.monotonic(), {}
+        for each in self._found.lagging:
+            committed, since, looked = self._since.get(each.partition, (-1, 0.0, False))
+            if committed != each.committed:
+                self._since[each.partition] = each.committed, monotonic, False
+            elif monotonic - since >= STILL and not looked:
+                self._since[each.partition] = committed, since, True
+                place = TopicPartition(self._found.topic, each.partition)
+                still[place] = each
+        if not still:
+            return
+        with scan.consumer(self._settings) as client:
+            ranges = {place: (each.committed, each.end) for place, each in still.items()}
+            there = scan.first_records(client, ranges)
+        for place, each in still.items():
+            if place not in there:
+                each.committed = each.end
+
+    def _reason(self, now: Status, current: PartitionStatus) -> str:
+        """Say what is known of why a partition lags."""
+        if current.owner is None:
+            if any(each.owner for each in now.partitions):
+                return f"no worker owns it; the group is {now.group_state}"
+            return f"no worker of group {now.group} is running"
+        number = current.partition
+        state = self._answers.of(number)
+        if state is None:
+            said = "it has not answered"
+        elif state.partitions[number]:
+            return f"{state.worker} cannot ship: {state.partitions[number]}"
+        elif state.paused:
+            return f"{state.worker} does not read: {state.paused}"
+        else:
+            said = "it reports no trouble"
+        if current.sealed:
+            return f"sealed up to {current.sealed[-1]} by {current.owner}, not shipped yet; {said}"
+        return f"not sealed yet by {current.owner}; {said}"

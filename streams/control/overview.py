@@ -1,0 +1,178 @@
+"""The overview: all that `status` shows. What Kafka says, how old it is, what workers and lake add.
+
+Kafka alone is enough. Workers are asked through the control topic, for as long as `PATIENCE`; the
+lake is looked at if its settings are there. What does not answer is left out, with a word about it.
+"""
+
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from streams.clock import now_ms
+from streams.control import messages as control
+from streams.control import requests
+from streams.errors import FalcolakeError
+from streams.kafka import client as kafka
+from streams.kafka import scan, status
+from streams.kafka.status import Status
+from streams.lake.reader import LakeReader, Newest
+from streams.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient
+
+#: Seconds that the workers, and the lake, may take to answer.
+PATIENCE = 3.0
+
+
+@dataclass(slots=True)
+class Overview:
+    """A look at everything. `oldest` are the record times (epoch ms) of what is not shipped."""
+
+    status: Status
+    now_ms: int
+    oldest: dict[int, int] = field(default_factory=dict)
+    states: dict[int, control.State] = field(default_factory=dict)
+    newest: Newest | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def behind(self, partition: int) -> float | None:
+        """Seconds since the oldest record that is not in the lake was written; None without one."""
+        oldest = self.oldest.get(partition)
+        return None if oldest is None else max(0.0, (self.now_ms - oldest) / 1000)
+
+    def problems(self) -> list[str]:
+        """What somebody should look at, a sentence each."""
+        found = self.status.problems()
+        for number, state in sorted(self.states.items()):
+            if state.partitions[number]:
+                found.append(f"partition {number}: cannot ship: {state.partitions[number]}")
+        paused = {state.worker: state.paused for state in self.states.values() if state.paused}
+        return found + [f"{worker} does not read: {why}" for worker, why in sorted(paused.items())]
+
+    def __str__(self) -> str:
+        kafka_says = self.status
+        rejects = "no" if kafka_says.dead_letters is None else f"{kafka_says.dead_letters}"
+        text = (
+            f"topic {kafka_says.topic}, group {kafka_says.group} ({kafka_says.group_state}): "
+            f"{kafka_says.lag} records not in the lake yet, {rejects} dead letters"
+        )
+        behind = [each for n in self.oldest if (each := self.behind(n)) is not None]
+        if behind:
+            text += f", the oldest {span(max(behind))} old"
+        if self.newest is not None:
+            age = (self.now_ms - self.newest.written_ms) / 1000
+            text += f"; last object {span(max(0.0, age))} ago"
+        return text
+
+    def plain(self) -> dict[str, Any]:
+        """Give it as JSON types."""
+        found = self.status.plain()
+        for each in found["partitions"]:
+            number = each["partition"]
+            state = self.states.get(number)
+            each["oldest_unshipped"] = _iso(self.oldest.get(number))
+            each["behind_seconds"] = self.behind(number)
+            each["worker"] = state.worker if state else None
+            each["held"] = (state.partitions[number] or None) if state else None
+            each["paused"] = (state.paused or None) if state else None
+        newest = self.newest
+        found["last_object"] = newest and {"key": newest.key, "written": _iso(newest.written_ms)}
+        return found | {"problems": self.problems(), "notes": self.notes}
+
+
+def read(settings: Settings, *, ask: bool = True) -> Overview:
+    """Look at Kafka, and with `ask` at the workers, and at the lake if its bucket is set.
+
+    Raises:
+        Misconfigured: the topic does not exist, or Kafka refuses the settings.
+        Unavailable: Kafka does not answer.
+    """
+    with kafka.admin(settings) as admin:
+        found = Overview(status.look(admin, settings), now_ms())
+        _date(settings, found)
+        if ask and any(each.owner for each in found.status.partitions):
+            _ask(settings, admin, found)
+    if settings.lake.bucket:
+        _look_at_lake(settings, found)
+    return found
+
+
+def _date(settings: Settings, found: Overview) -> None:
+    """Ask Kafka when the first record that is not shipped was written."""
+    from kafka import TopicPartition
+
+    ranges = {
+        TopicPartition(found.status.topic, each.partition): (each.end - each.lag, each.end)
+        for each in found.status.partitions
+        if each.lag
+    }
+    if ranges:
+        with scan.consumer(settings) as client:
+            first = scan.first_records(client, ranges)
+        found.oldest = {place.partition: record.timestamp for place, record in first.items()}
+
+
+def _ask(settings: Settings, admin: "KafkaAdminClient", found: Overview) -> None:
+    """Ask the workers how they are; give up on who does not answer in time."""
+    owned = [each.partition for each in found.status.partitions if each.owner]
+    try:
+        request = control.Ask(v=1, group=found.status.group)
+        with kafka.translate(settings):
+            offset = requests.write(settings, admin, request)
+        with scan.consumer(settings) as client:
+            answers = requests.Answers(settings, client, offset)
+            deadline = time.monotonic() + PATIENCE
+            while time.monotonic() < deadline and len(found.states) < len(owned):
+                answers.listen(200)
+                states = {number: answers.of(number) for number in owned}
+                found.states = {n: state for n, state in states.items() if state is not None}
+    except FalcolakeError as error:
+        found.notes.append(f"the workers cannot be asked: {error}")
+        return
+    if silent := sorted({*owned} - found.states.keys()):
+        numbers = ", ".join(map(str, silent))
+        found.notes.append(f"no worker answers for partitions {numbers}: this is from Kafka alone")
+
+
+def _look_at_lake(settings: Settings, found: Overview) -> None:
+    """Find the newest object; S3 that is away keeps nobody waiting."""
+    until = datetime.fromtimestamp(found.now_ms / 1000, UTC) + timedelta(days=1)
+
+    def look() -> None:
+        from streams.lake.store import connect
+
+        try:
+            reader = LakeReader(settings.lake, connect(settings.lake))
+            answer.append(reader.newest(f"{until:%Y%m%d}"))
+        except FalcolakeError as error:
+            answer.append(error)
+
+    answer: list[Newest | FalcolakeError | None] = []
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    if not answer:
+        found.notes.append(f"the lake has not answered within {PATIENCE:.0f} s")
+    elif isinstance(answer[0], FalcolakeError):
+        found.notes.append(f"the lake cannot be read: {answer[0]}")
+    else:
+        found.newest = answer[0]
+
+
+def _iso(moment: int | None) -> str | None:
+    if moment is None:
+        return None
+    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def span(seconds: float) -> str:
+    """Write a span of time in its two largest units."""
+    whole = int(seconds)
+    for size, unit, smaller in ((86_400, "d", 3600), (3600, "h", 60), (60, "m", 1)):
+        if whole >= size:
+            rest = whole % size // smaller
+            return f"{whole // size}{unit} {rest}{'hms'['dhm'.index(unit)]}"
+    return f"{whole}s"

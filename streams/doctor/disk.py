@@ -1,0 +1,93 @@
+"""The checks of `doctor` that look at this machine's own: the staging disk.
+
+Nothing is left behind, no directory is made, and a worker's lock is looked at, never kept.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from streams.doctor.diagnosis import Check, Diagnosis, bad, good, warning
+from streams.settings.settings import Settings, variable
+
+
+def checks(settings: Settings) -> list[Check]:
+    """Give the checks of the disk."""
+    return [
+        Check("staging", None, lambda: staging(settings)),
+        Check("staging disk", "staging", lambda: space(settings)),
+    ]
+
+
+def staging(settings: Settings) -> Iterator[Diagnosis]:
+    """The staging directory can be written, and it is known who uses it."""
+    path, name = settings.staging.path, variable("staging.path")
+    there = _existing(path)
+    if there != path:
+        if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+            yield good("staging", f"{path} will be made by the first worker")
+        else:
+            yield bad("staging", f"{path} cannot be made in {there}", f"set {name} to another")
+        return
+    try:
+        with tempfile.TemporaryFile(dir=path, prefix="doctor-") as file:
+            file.write(b"doctor")
+    except OSError as error:
+        yield bad(
+            "staging", f"{path} cannot be written: {error.strerror or error}", f"correct {name}"
+        )
+        return
+    if _locked(path / "lock"):
+        yield good("staging", f"{path} is in use by a worker; another one needs its own {name}")
+    else:
+        yield good("staging", f"{path} can be written, and no worker uses it now")
+
+
+def _existing(path: Path) -> Path:
+    """Find the path, or the nearest above it that is there."""
+    return next((each for each in (path, *path.parents) if each.exists()), Path("/"))
+
+
+def _locked(lock: Path) -> bool:
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def space(settings: Settings) -> Iterator[Diagnosis]:
+    """There is room for all that may be staged, and for what must stay free."""
+    wanted = settings.staging
+    path = _existing(wanted.path)
+    free = shutil.disk_usage(path).free
+    used = sum(file.stat().st_size for file in wanted.path.glob("**/*") if file.is_file())
+    says = f"{_size(free)} free at {path}, {_size(used)} staged"
+    if free < wanted.min_free_bytes:
+        yield bad(
+            "staging disk",
+            f"{says}: under staging.min_free_bytes ({_size(wanted.min_free_bytes)}), so that "
+            "reading from Kafka pauses",
+            f"make room, or set {variable('staging.min_free_bytes')} or {variable('staging.path')}",
+        )
+    elif free + used < wanted.min_free_bytes + wanted.max_bytes:
+        yield warning(
+            "staging disk",
+            f"{says}: the disk is full before staging.max_bytes ({_size(wanted.max_bytes)}) is",
+            f"use a larger disk, or set {variable('staging.max_bytes')} to what it has",
+        )
+    else:
+        yield good("staging disk", says)
+
+
+def _size(number: int) -> str:
+    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if number >= size:
+            return f"{number / size:.1f} {unit}"
+    return f"{number} bytes"

@@ -1,0 +1,217 @@
+"""The checks of `doctor` that ask the lake: credentials, clock, bucket, put, key.
+
+The one thing written is an empty object, `PREFIX/_falcolake_doctor`, always the same: the role of a
+Security Lake provider may not delete, so it stays, and `audit`, `verify` and Athena pass it over.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from streams import clock
+from streams.doctor.diagnosis import Check, Diagnosis, bad, failed, good, warning
+from streams.errors import FalcolakeError
+from streams.lake import store as lake
+from streams.settings.settings import Settings, variable
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+#: AWS refuses a request whose time is further off.
+AWS_REFUSES = 15 * 60
+ACCEPTABLE_SKEW = 60
+AWAY = (
+    f"check {variable('lake.endpoint_url')} and the network; workers hold their windows meanwhile"
+)
+READERS = "workers need not; audit, verify and replay do: 'falcolake policy permissions'"
+BUCKET = "mend bucket first"
+PROVIDER = ":role/AmazonSecurityLake-Provider-"
+
+
+def checks(settings: Settings) -> list[Check]:
+    """Give the checks of the lake, in the order in which they depend on each other."""
+    visit = Visit(settings)
+    return [
+        Check("credentials", "settings", visit.credentials),
+        Check("bucket", "credentials", visit.bucket),
+        Check("clock", "credentials", visit.skew),
+        Check("put", "bucket", visit.put),
+        Check("conditional put", "put", visit.conditional_put),
+        Check("read", "put", visit.read),
+    ]
+
+
+class _Words(lake.Lake):
+    """What the lake's errors mean."""
+
+    def of(self, error: Exception, what: str) -> FalcolakeError:
+        return self._translate(error, what)
+
+
+class Visit:
+    """The checks, and the client that they share."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._lake = settings.lake
+        self._place: Any = {"Bucket": self._lake.bucket, "Key": f"{self._lake.prefix}/{lake.PROBE}"}
+        self._url = f"s3://{self._lake.bucket}/{self._lake.prefix}/{lake.PROBE}"
+
+    @cached_property
+    def _client(self) -> "S3Client":
+        return lake.connect(self._lake)
+
+    def _failed(self, check: str, error: Exception, what: str) -> Diagnosis:
+        found = failed(check, _Words(self._lake, self._client).of(error, what))
+        return replace(found, remedy=AWAY) if found.remedy == lake.WAITING else found
+
+    def credentials(self) -> Iterator[Diagnosis]:
+        """There must be credentials, and the role must let itself be assumed with them."""
+        role = self._lake.role_arn
+        try:
+            found = lake.session(self._lake).get_credentials()
+            if found is not None:
+                found.get_frozen_credentials()
+        except (BotoCoreError, ClientError) as error:
+            yield bad("credentials", f"cannot assume {role}: {error}", self._trust())
+            return
+        if found is None:
+            yield bad(
+                "credentials",
+                "boto3 finds no AWS credentials",
+                "give the worker a role or credentials: the environment, a profile, IRSA, IMDS",
+            )
+            return
+        if role and PROVIDER in role and not self._lake.external_id:
+            yield warning(
+                "credentials",
+                "a provider role of Security Lake asks for an external id",
+                f"set {variable('lake.external_id')} to that of the registration",
+            )
+        by = "with" if self._lake.external_id else "without"
+        what = f"{role} is assumed, {by} an external id" if role else f"found by {found.method}"
+        yield good("credentials", what)
+
+    def _trust(self) -> str:
+        external = variable("lake.external_id")
+        return (
+            "the role must trust these credentials ('falcolake policy trust'), they must be "
+            f"allowed to assume it ('falcolake policy assume'), and {external} be that of its trust"
+        )
+
+    def skew(self) -> Iterator[Diagnosis]:
+        """This machine's clock must agree with the lake's: requests are signed with the time."""
+        try:
+            answer: Any = self._list()
+        except ClientError as error:
+            answer = error.response
+        except BotoCoreError as error:
+            yield warning(
+                "clock", f"not checked: {self._failed('clock', error, 'ask').message}", BUCKET
+            )
+            return
+        date = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
+        if date is None:
+            yield warning("clock", "the lake does not tell its time", "see that NTP runs here")
+            return
+        seconds = round(clock.now_ns() / 1e9 - parsedate_to_datetime(date).timestamp())
+        side = "ahead of" if seconds > 0 else "behind"
+        says = f"{abs(seconds)} s {side} the lake's"
+        if abs(seconds) >= AWS_REFUSES:
+            yield bad("clock", says, "set this machine's clock by NTP: AWS refuses its requests")
+        elif abs(seconds) > ACCEPTABLE_SKEW:
+            yield warning("clock", says, "set this machine's clock by NTP")
+        else:
+            yield good("clock", f"within {ACCEPTABLE_SKEW} s of the lake's")
+
+    def _list(self) -> Any:
+        return self._client.list_objects_v2(
+            Bucket=self._lake.bucket, Prefix=f"{self._lake.prefix}/", MaxKeys=1
+        )
+
+    def bucket(self) -> Iterator[Diagnosis]:
+        """The bucket is there, in the region of the settings, and its prefix can be listed."""
+        place = f"s3://{self._lake.bucket}/{self._lake.prefix}/"
+        try:
+            answer = self._list()
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "AccessDenied":
+                yield warning(
+                    "bucket",
+                    f"{place} cannot be listed",
+                    READERS,
+                )
+                return
+            yield self._failed("bucket", error, "list the lake")
+            return
+        except BotoCoreError as error:
+            yield self._failed("bucket", error, "list the lake")
+            return
+        region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+        if region not in {None, self._lake.region}:
+            yield warning(
+                "bucket",
+                f"{self._lake.bucket} is in {region}, {variable('lake.region')} says "
+                f"{self._lake.region}",
+                f"set {variable('lake.region')}={region}",
+            )
+        yield good("bucket", f"{place} can be listed")
+
+    def put(self) -> Iterator[Diagnosis]:
+        """An object can be put, and the store encrypts it with the key that is set."""
+        key = self._lake.kms_key_id
+        try:
+            answer = self._client.put_object(**self._place, Body=b"", **lake.encryption(self._lake))
+        except (BotoCoreError, ClientError) as error:
+            yield self._failed("put", error, f"put {lake.PROBE}")
+            return
+        if key and answer.get("ServerSideEncryption") != "aws:kms":
+            yield bad(
+                "put",
+                f"the store does not encrypt with {key}",
+                f"unset {variable('lake.kms_key_id')}, or use a store that knows KMS",
+            )
+            return
+        used = answer.get("SSEKMSKeyId", key) if key else None
+        yield good(
+            "put", f"{self._url} (empty, it stays){f', encrypted with {used}' if used else ''}"
+        )
+
+    def conditional_put(self) -> Iterator[Diagnosis]:
+        """The store refuses a put of what is there, if it is told to."""
+        check = "conditional put"
+        try:
+            self._client.put_object(
+                **self._place, Body=b"", IfNoneMatch="*", **lake.encryption(self._lake)
+            )
+        except ClientError as error:
+            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+            if status == lake.ALREADY_EXISTS:
+                yield good(check, "refused, as it should be: the object is there")
+            elif status == lake.NOT_IMPLEMENTED:
+                yield self._plain(check, "the store has none")
+            else:
+                yield self._failed(check, error, f"put {lake.PROBE}")
+        except BotoCoreError as error:
+            yield self._failed(check, error, f"put {lake.PROBE}")
+        else:
+            yield self._plain(check, "the store ignores the condition")
+
+    @staticmethod
+    def _plain(check: str, message: str) -> Diagnosis:
+        return warning(
+            check, message, "no harm: a window is put again with the same bytes; AWS has them"
+        )
+
+    def read(self) -> Iterator[Diagnosis]:
+        """What was put can be read: workers need not, other commands do."""
+        try:
+            self._client.get_object(**self._place)["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            found = self._failed("read", error, f"read {lake.PROBE}")
+            yield warning("read", found.message, READERS)
+            return
+        yield good("read", "what was put can be read")

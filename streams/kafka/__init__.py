@@ -1,0 +1,1 @@
+"""Kafka outside the worker: clients, scans, status, dead letters, produce."""

@@ -1,0 +1,178 @@
+"""The dead-letter topic: where records go that cannot become findings, as they came.
+
+A dead letter has the record's key, value and timestamp, and headers that say why it was refused and
+where it stood: `falcolake.reason`, `.topic`, `.partition`, `.offset` (decimal text). Sent again
+after a crash it has the same headers, so (topic, partition, offset) names it. Where the record
+could not be sent as it came, more headers say so: `.truncated_from` (its size) and `.null_key`.
+A letter cannot be taken back; a later one with the same origin, no value and the header `.resolved`
+says that a replay has made the record a finding, or filtered it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    UnknownTopicOrPartitionError,
+)
+
+from streams import faults
+from streams.errors import FalcolakeError, Misconfigured, Unavailable
+from streams.kafka import client as kafka
+from streams.settings.settings import Settings
+from streams.staging.staging import Rejected
+
+#: The client's own bound; the topic's `max.message.bytes` is the one that counts.
+MAX_REQUEST = 64 << 20
+SEND_TIMEOUT = 30.0
+
+RESOLVED = "falcolake.resolved"
+
+
+class DeadLetterTopic:
+    """Sends rejects, each acknowledged by all in-sync replicas. Connects when first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._topic = settings.kafka.dead_letter_topic
+        self._source = settings.kafka.topic
+        self._producer: AIOKafkaProducer | None = None
+        self._connecting = asyncio.Lock()
+
+    async def send(self, partition: int, rejects: Sequence[Rejected]) -> None:
+        """Return once all are durable. Raises Unavailable or Misconfigured; some may be, then."""
+        async with self._producing() as producer:
+            target = await self._target(producer, partition)
+            answers = await asyncio.gather(
+                *(self._deliver(producer, target, partition, reject) for reject in rejects),
+                return_exceptions=True,
+            )
+            for reject, answer in zip(rejects, answers, strict=True):
+                if isinstance(answer, MessageSizeTooLargeError):
+                    await self._deliver_alone(producer, target, partition, reject)
+                elif answer is not None:
+                    raise answer
+
+    async def resolve(self, partition: int, offsets: Sequence[int]) -> None:
+        """Say that the letters of these offsets are no rejects any more; as `send` does."""
+        async with self._producing() as producer:
+            target = await self._target(producer, partition)
+            for offset in offsets:
+                origin = self._origin(partition, offset)
+                async with asyncio.timeout(SEND_TIMEOUT):
+                    await producer.send_and_wait(
+                        self._topic, b"", partition=target, headers=[*origin, (RESOLVED, b"true")]
+                    )
+
+    @asynccontextmanager
+    async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
+        """Give the producer; after an error inside the block the next call gets a new one."""
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT):
+                producer = await self._connected()
+            yield producer
+        except (KafkaError, TimeoutError, OSError) as error:
+            await self.stop()
+            raise self._translated(error) from error
+
+    async def _target(self, producer: AIOKafkaProducer, partition: int) -> int | None:
+        """Choose the partition for the letters of one: always the same, so that they keep order."""
+        async with asyncio.timeout(SEND_TIMEOUT):
+            known = await producer.partitions_for(self._topic)
+        return partition % len(known) if known else None
+
+    async def _deliver_alone(
+        self, producer: AIOKafkaProducer, target: int | None, partition: int, reject: Rejected
+    ) -> None:
+        """Send a record again whose batch was too large, and cut it if it is so by itself.
+
+        With the headers it may be over the topic's limit: the record itself was just under.
+        """
+        cut = reject
+        while True:
+            try:
+                await self._deliver(producer, target, partition, cut, whole=reject.value)
+            except MessageSizeTooLargeError:
+                if not cut.value:
+                    raise
+                cut = cut._replace(value=cut.value[: len(cut.value) * 3 // 4])
+            else:
+                return
+
+    async def _deliver(
+        self,
+        producer: AIOKafkaProducer,
+        target: int | None,
+        partition: int,
+        reject: Rejected,
+        whole: bytes | None = None,
+    ) -> None:
+        headers = self._headers(partition, reject)
+        if whole is not None and reject.value != whole:
+            headers.append(("falcolake.truncated_from", str(len(whole)).encode()))
+        key = reject.key
+        if key is None and reject.value is None:
+            # aiokafka refuses to send a record that has neither.
+            key = b""
+            headers.append(("falcolake.null_key", b"true"))
+        with faults.around("letter"):
+            async with asyncio.timeout(SEND_TIMEOUT):
+                await producer.send_and_wait(
+                    self._topic,
+                    value=reject.value,
+                    key=key,
+                    partition=target,
+                    timestamp_ms=reject.timestamp if reject.timestamp >= 0 else None,
+                    headers=headers,
+                )
+
+    def _headers(self, partition: int, reject: Rejected) -> list[tuple[str, bytes]]:
+        reason = ("falcolake.reason", reject.reason.encode())
+        return [reason, *self._origin(partition, reject.offset)]
+
+    def _origin(self, partition: int, offset: int) -> list[tuple[str, bytes]]:
+        return [
+            ("falcolake.topic", self._source.encode()),
+            ("falcolake.partition", str(partition).encode()),
+            ("falcolake.offset", str(offset).encode()),
+        ]
+
+    async def _connected(self) -> AIOKafkaProducer:
+        async with self._connecting:
+            if self._producer is None:
+                producer = AIOKafkaProducer(
+                    **kafka.aiokafka_options(self._settings),
+                    acks="all",
+                    # An idempotent producer of aiokafka never gives a record up, and hangs in
+                    # stop() while Kafka is away. A dead letter twice does no harm.
+                    enable_idempotence=False,
+                    max_request_size=MAX_REQUEST,
+                    # Shorter than ours, so that the client comes to say that there is no topic.
+                    request_timeout_ms=int(SEND_TIMEOUT * 1000) // 2,
+                )
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
+
+    def _translated(self, error: Exception) -> FalcolakeError:
+        if isinstance(error, UnknownTopicOrPartitionError):
+            found: FalcolakeError = Misconfigured(f"there is no topic {self._topic}")
+        elif isinstance(error, KafkaError):
+            found = kafka.translated(error, self._settings)
+        else:
+            found = Unavailable(repr(error))
+        hint = found.hint or "is the topic there, and may the worker write to it?"
+        return type(found)(f"cannot write to dead-letter topic {self._topic}: {found}", hint)
+
+    async def stop(self) -> None:
+        """Disconnect."""
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await producer.stop()

@@ -1,0 +1,146 @@
+"""Letters: which records the dead-letter topic holds, by the headers that say where they stood."""
+
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from streams.kafka.client import unknown_topic
+from streams.kafka.dead_letters import RESOLVED
+from streams.kafka.scan import bounds, consumer, scan
+from streams.settings.settings import Settings
+
+if TYPE_CHECKING:
+    from kafka import KafkaConsumer, TopicPartition
+    from kafka.consumer.fetcher import ConsumerRecord
+
+T = TypeVar("T")
+
+#: Partition and offset of the record that a letter is about.
+Source = tuple[int, int]
+#: That, the letter's headers, and the letter.
+Found = tuple[Source, Mapping[str, bytes], "ConsumerRecord"]
+
+
+@dataclass(slots=True)
+class Letters:
+    """Offsets of the topic's records that have a dead letter, by partition, sorted, each once."""
+
+    offsets: dict[int, list[int]] = field(default_factory=dict)
+    #: How many letters repeat one that is there: sent again after a crash.
+    repeated: int = 0
+    #: Whether the topic no longer has its oldest letters.
+    trimmed: bool = False
+
+    def of(self, partition: int, first: int, end: int) -> list[int]:
+        """Give the offsets of `[first, end)` that have a letter."""
+        offsets = self.offsets.get(partition, [])
+        return offsets[bisect_left(offsets, first) : bisect_left(offsets, end)]
+
+    def within(self, partition: int, first: int, end: int) -> int:
+        """Count the distinct letters of offsets `[first, end)`."""
+        return len(self.of(partition, first, end))
+
+
+class Letter(NamedTuple):
+    """One dead letter: where the record stood, why it was refused, and the record itself.
+
+    `timestamp` is the record's, epoch ms. `truncated_from` is the value's whole size if the letter
+    has only the beginning of it.
+    """
+
+    partition: int
+    offset: int
+    reason: str
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    truncated_from: int | None
+
+
+def read(settings: Settings) -> Letters:
+    """Read which offsets have a letter.
+
+    Letters of other topics, records that are no letters of falcolake, and what is resolved since
+    are left out.
+
+    Raises:
+        Unavailable: Kafka does not answer, or the topic cannot be read to its end.
+        Misconfigured: Kafka refuses the settings.
+    """
+    seen: dict[int, Counter[int]] = defaultdict(Counter)
+    with consumer(settings) as client:
+        begins, records = _records(client, settings)
+        for (partition, offset), headers, _ in records:
+            if RESOLVED in headers:
+                seen[partition].pop(offset, None)
+            else:
+                seen[partition][offset] += 1
+    return Letters(
+        {number: sorted(offsets) for number, offsets in seen.items()},
+        sum(offsets.total() - len(offsets) for offsets in seen.values()),
+        any(begins.values()),
+    )
+
+
+def standing(settings: Settings, keep: Callable[[Letter], T]) -> dict[tuple[int, int], T]:
+    """Read the letters that stand, by partition and offset; `keep` says what is wanted of each.
+
+    Raises as `read` does; and Misconfigured if there is no dead-letter topic.
+    """
+    found: dict[tuple[int, int], T] = {}
+    with consumer(settings) as client:
+        begins, records = _records(client, settings)
+        if not begins:
+            raise unknown_topic(settings, "dead_letter_topic")
+        for source, headers, record in records:
+            if RESOLVED in headers:
+                found.pop(source, None)
+            else:
+                found[source] = keep(_letter(source, headers, record))
+    return dict(sorted(found.items()))
+
+
+def _records(
+    client: "KafkaConsumer", settings: Settings
+) -> (
+    "tuple[dict[TopicPartition, int], Iterator[tuple[Source, Mapping[str, bytes], ConsumerRecord]]]"
+):
+    """Give where the topic begins, and its letters and what resolves them, to what is its end now.
+
+    Those of one record are in order.
+    """
+    begins, ends = bounds(client, settings.kafka.dead_letter_topic)
+    ranges = {place: (begins[place], ends[place]) for place in ends}
+
+    def records() -> "Iterator[Found]":
+        for record in scan(client, ranges):
+            headers: Mapping[str, bytes] = dict(record.headers)
+            source = _source(headers, settings.kafka.topic)
+            if source is not None:
+                yield source, headers, record
+
+    return begins, records()
+
+
+def _letter(source: Source, headers: Mapping[str, bytes], record: "ConsumerRecord") -> Letter:
+    size = headers.get("falcolake.truncated_from", b"")
+    return Letter(
+        *source,
+        headers.get("falcolake.reason", b"").decode(errors="replace"),
+        record.timestamp,
+        None if "falcolake.null_key" in headers else record.key,
+        record.value,
+        int(size) if size.isdigit() else None,
+    )
+
+
+def _source(headers: Mapping[str, bytes], topic: str) -> Source | None:
+    """Give partition and offset of the record that a dead letter is about."""
+    if headers.get("falcolake.topic") != topic.encode():
+        return None
+    try:
+        return int(headers["falcolake.partition"]), int(headers["falcolake.offset"])
+    except (KeyError, ValueError):
+        return None

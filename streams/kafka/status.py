@@ -1,0 +1,210 @@
+"""How far the lake is behind Kafka, told by Kafka alone.
+
+Reads the committed offsets with their metadata, the topic's bounds and the group's members; needs
+no worker and no lake. By the protocol the committed offset is the end of what is in the lake, so
+the lag is what is not there yet. Changes nothing.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from streams.kafka import client as kafka
+from streams.settings.settings import Settings
+from streams.windows.window import read_seal
+
+if TYPE_CHECKING:
+    from kafka import KafkaAdminClient, TopicPartition
+
+UNKNOWN_TOPIC = 3  # Kafka's error code UNKNOWN_TOPIC_OR_PARTITION
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionStatus:
+    """One partition: its bounds in Kafka, and how much of it the lake has.
+
+    `committed` is None before the first commit; `sealed` are the ends of the windows that are
+    sealed and not yet committed; `owner` is the worker's client id and host, None without one.
+    """
+
+    partition: int
+    begin: int
+    committed: int | None
+    end: int
+    sealed: tuple[int, ...]
+    owner: str | None
+
+    @property
+    def lag(self) -> int:
+        """Offsets that are in Kafka and not in the lake: an upper bound of the records."""
+        return self.end - min(max(self.begin, self.committed or 0), self.end)
+
+    @property
+    def lost(self) -> int:
+        """Offsets that Kafka's retention deleted before the lake had them."""
+        return 0 if self.committed is None else max(0, self.begin - self.committed)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The whole topic. `dead_letters` is None while that topic does not exist."""
+
+    topic: str
+    group: str
+    group_state: str
+    partitions: tuple[PartitionStatus, ...]
+    dead_letters: int | None
+
+    @property
+    def lag(self) -> int:
+        """Offsets not in the lake yet, over all partitions."""
+        return sum(partition.lag for partition in self.partitions)
+
+    def problems(self) -> list[str]:
+        """What somebody should look at, a sentence each."""
+        found = [
+            f"partition {partition.partition}: Kafka deleted {partition.lost:,} records "
+            "before the lake had them"
+            for partition in self.partitions
+            if partition.lost
+        ]
+        found += [
+            f"partition {partition.partition}: committed {partition.committed} is beyond "
+            f"the end {partition.end}; was the topic deleted and created anew?"
+            for partition in self.partitions
+            if (partition.committed or 0) > partition.end
+        ]
+        if not any(partition.owner for partition in self.partitions) and self.lag:
+            found.append(f"no worker of group {self.group} is running")
+        return found
+
+    def plain(self) -> dict[str, Any]:
+        """Give the status as JSON types."""
+        return {
+            "topic": self.topic,
+            "group": self.group,
+            "group_state": self.group_state,
+            "lag": self.lag,
+            "dead_letters": self.dead_letters,
+            "partitions": [
+                {
+                    "partition": partition.partition,
+                    "begin": partition.begin,
+                    "committed": partition.committed,
+                    "end": partition.end,
+                    "lag": partition.lag,
+                    "lost": partition.lost,
+                    "sealed": list(partition.sealed),
+                    "owner": partition.owner,
+                }
+                for partition in self.partitions
+            ],
+            "problems": self.problems(),
+        }
+
+
+def read(settings: Settings) -> Status:
+    """Ask Kafka how far the group is.
+
+    Raises:
+        Misconfigured: the topic does not exist, or Kafka refuses the settings.
+        Unavailable: Kafka does not answer.
+    """
+    with kafka.admin(settings) as admin:
+        return look(admin, settings)
+
+
+def look(admin: "KafkaAdminClient", settings: Settings) -> Status:
+    """Read it with a client that is open already; raises as `read` does, or kafka-python's own."""
+    topic, group = settings.kafka.topic, settings.kafka.group_id
+    partitions = partitions_of(admin, topic)
+    if partitions is None:
+        raise kafka.unknown_topic(settings)
+    # Committed offsets before ends: what is written in between must not make a negative lag.
+    committed = _committed(admin, group, partitions)
+    begins, ends = _bounds(admin, partitions)
+    state, owners = _members(admin, group, topic)
+    dead_letters = _records(admin, settings.kafka.dead_letter_topic)
+    return Status(
+        topic,
+        group,
+        state,
+        tuple(
+            PartitionStatus(
+                place.partition,
+                begins[place],
+                committed[place][0] if place in committed else None,
+                ends[place],
+                committed[place][1] if place in committed else (),
+                owners.get(place.partition),
+            )
+            for place in partitions
+        ),
+        dead_letters,
+    )
+
+
+def partitions_of(admin: "KafkaAdminClient", topic: str) -> "list[TopicPartition] | None":
+    """List a topic's partitions in order; None if there is no such topic."""
+    from kafka import TopicPartition
+    from kafka.errors import for_code
+
+    (described,) = admin.describe_topics([topic])
+    if described["error_code"] == UNKNOWN_TOPIC:
+        return None
+    if described["error_code"]:
+        raise for_code(described["error_code"])(topic)
+    numbers = sorted(partition["partition_index"] for partition in described["partitions"])
+    return [TopicPartition(topic, number) for number in numbers]
+
+
+def _bounds(
+    admin: "KafkaAdminClient", partitions: "list[TopicPartition]"
+) -> "tuple[dict[TopicPartition, int], dict[TopicPartition, int]]":
+    from kafka.admin import OffsetSpec
+
+    begins, ends = (
+        admin.list_partition_offsets(dict.fromkeys(partitions, spec))
+        for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
+    )
+    return (
+        {place: found.offset for place, found in begins.items()},
+        {place: found.offset for place, found in ends.items()},
+    )
+
+
+def _committed(
+    admin: "KafkaAdminClient", group: str, partitions: "list[TopicPartition]"
+) -> "dict[TopicPartition, tuple[int, tuple[int, ...]]]":
+    """Give offset and sealed ends of the partitions that have a commit (Kafka says -1 for none)."""
+    found = admin.list_group_offsets({group: partitions})[group]
+    return {
+        place: (commit.offset, read_seal(commit.metadata, commit.offset).ends)
+        for place, commit in found.items()
+        if commit.offset >= 0
+    }
+
+
+def _members(admin: "KafkaAdminClient", group: str, topic: str) -> tuple[str, dict[int, str]]:
+    """Give the group's state and the owner of each partition."""
+    described = admin.describe_groups([group])[group]
+    state = described["group_state"]
+    owners: dict[int, str] = {}
+    for member in described["members"]:
+        assignment = member["member_assignment"]
+        if not isinstance(assignment, dict):  # still joining, or not a consumer's
+            continue
+        name = member["group_instance_id"] or member["client_id"]
+        for assigned in assignment["assigned_partitions"]:
+            if assigned["topic"] == topic:
+                owner = f"{name} at {member['client_host'].lstrip('/')}"
+                owners |= dict.fromkeys(assigned["partitions"], owner)
+    return ("none" if state == "Dead" else described["error"] or state.lower()), owners
+
+
+def _records(admin: "KafkaAdminClient", topic: str) -> int | None:
+    """Count the offsets a topic holds; None if there is no such topic."""
+    partitions = partitions_of(admin, topic)
+    if partitions is None:
+        return None
+    begins, ends = _bounds(admin, partitions)
+    return sum(ends[place] - begins[place] for place in partitions)

@@ -1,0 +1,1 @@
+"""The bucket: keys, objects, footers, roles. The only S3."""

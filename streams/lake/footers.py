@@ -1,0 +1,185 @@
+"""Footers: what an object says of itself in its last bytes, read without its rows.
+
+A Parquet footer has falcolake's own account of the window, how many rows there are, and the lowest
+and highest time among them. One ranged read of the object's end brings it; a second one where the
+footer is longer than usual. Nothing here believes the footer: `coverage` compares it with the key.
+"""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+from pyarrow import dataset
+
+from streams.errors import Corrupt
+from streams.lake.reader import LakeReader
+from streams.lake.store import StoredObject, connect
+from streams.settings import sections
+from streams.windows.window import Counts
+
+if TYPE_CHECKING:
+    from pyarrow import parquet
+
+PREFIX = "falcolake."
+FORMAT = dataset.ParquetFileFormat()
+
+#: Bytes of the first read. A footer has about 27 KB, and 20 KB more for each further row group.
+USUAL = 32 << 10
+
+#: Length and magic number after the footer, and the magic number that a file begins with.
+TRAILER, MAGIC = 8, b"PAR1"
+SMALLEST = len(MAGIC) + TRAILER
+
+#: Reads under way at once; as many connections as the S3 client keeps.
+AT_ONCE = 16
+SLICE = 500
+
+#: From so many objects on it pays to start processes, a second each; and how many at most.
+MANY = 3000
+PROCESSES = 8
+
+
+class Footer(NamedTuple):
+    """A footer's account: window, counts, mapping; the rows that are there, and their times."""
+
+    topic: str
+    partition: int
+    first: int
+    end: int
+    counts: Counts
+    mapping_version: str
+    rows: int
+    #: Lowest and highest `time`, epoch ms; None without rows or without statistics.
+    times: tuple[int, int] | None
+
+
+class Unread(NamedTuple):
+    """Why an object has no footer that counts."""
+
+    reason: str
+    #: Whether it is Parquet of somebody else, not a damaged object.
+    foreign: bool = False
+
+
+def read_all(reader: LakeReader, objects: Sequence[StoredObject]) -> Iterator[Footer | Unread]:
+    """Read the footers of objects, several at once; yield them in the objects' order.
+
+    An object that is no readable Parquet is an `Unread`; raises Unavailable or Misconfigured if the
+    lake cannot be read at all. Many objects are shared out to processes: a footer costs 2 ms of
+    Python, and threads share one core.
+    """
+    slices = [objects[start : start + SLICE] for start in range(0, len(objects), SLICE)]
+    if len(objects) < MANY:
+        for some in slices:
+            yield from _read_some(reader, some)
+        return
+    with ProcessPoolExecutor(
+        min(PROCESSES, os.cpu_count() or 1),
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,
+        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is the parent's to answer
+    ) as processes:
+        try:
+            for found, requests in processes.map(_read_apart, repeat(reader.settings), slices):
+                reader.requests.update(requests)
+                yield from found
+        finally:
+            processes.shutdown(cancel_futures=True)
+
+
+def _read_some(reader: LakeReader, objects: Sequence[StoredObject]) -> list[Footer | Unread]:
+    threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="footers")
+    try:
+        return list(threads.map(read, repeat(reader), objects))
+    finally:
+        threads.shutdown(cancel_futures=True)
+
+
+def _read_apart(
+    settings: sections.Lake, objects: Sequence[StoredObject]
+) -> tuple[list[Footer | Unread], Counter[str]]:
+    """Do it in a process that has no client yet; give the requests it took, too."""
+    reader = LakeReader(settings, connect(settings))
+    return _read_some(reader, objects), reader.requests
+
+
+def read(reader: LakeReader, stored: StoredObject) -> Footer | Unread:
+    """Read the footer of one object."""
+    try:
+        if stored.size < SMALLEST:
+            raise Corrupt(f"{stored.size} bytes are no Parquet file")
+        tail = reader.tail(stored.key, USUAL)
+        needed = _length(tail)
+        if len(tail) < needed <= stored.size:
+            tail = reader.tail(stored.key, needed)
+        return parse(tail)
+    except Corrupt as error:
+        return Unread(error.message)
+
+
+def _length(tail: bytes) -> int:
+    """How many of the last bytes of an object the footer and its trailer take."""
+    if tail[-len(MAGIC) :] != MAGIC:
+        raise Corrupt("it does not end as a Parquet file does")
+    return int.from_bytes(tail[-TRAILER : -len(MAGIC)], "little") + TRAILER
+
+
+def parse(tail: bytes) -> Footer | Unread:
+    """Read a footer out of an object's last bytes. Raises Corrupt if it cannot be read."""
+    try:
+        # Half as long as `parquet.read_metadata`, which describes 210 nested columns first.
+        metadata = FORMAT.make_fragment(pa.py_buffer(tail)).metadata
+    except (pa.ArrowException, OSError) as error:
+        raise Corrupt(f"its footer cannot be read: {error}".splitlines()[0]) from error
+    return interpret(metadata)
+
+
+def interpret(metadata: "parquet.FileMetaData") -> Footer | Unread:
+    """Take what counts out of a Parquet footer."""
+    said = account(metadata)
+    if not said:
+        return Unread("its footer has nothing of falcolake: somebody else wrote it", foreign=True)
+    try:
+        return Footer(
+            said["topic"],
+            int(said["partition"]),
+            int(said["first"]),
+            int(said["end"]),
+            Counts(*(int(said[name]) for name in Counts._fields)),
+            said["mapping_version"],
+            metadata.num_rows,
+            times(metadata),
+        )
+    except KeyError as error:
+        return Unread(f"its footer lacks {PREFIX}{error.args[0]}", foreign=True)
+    except ValueError as error:
+        return Unread(f"its footer has no numbers where they belong: {error}", foreign=True)
+
+
+def account(metadata: "parquet.FileMetaData") -> dict[str, str]:
+    """Give falcolake's own key-value metadata, without the prefix of the names."""
+    return {
+        name.decode().removeprefix(PREFIX): value.decode(errors="replace")
+        for name, value in (metadata.metadata or {}).items()
+        if name.startswith(PREFIX.encode())
+    }
+
+
+def times(metadata: "parquet.FileMetaData") -> tuple[int, int] | None:
+    """Give the lowest and the highest `time` by the statistics; None if they do not cover all."""
+    found: list[int] = []
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        columns = map(group.column, range(group.num_columns))
+        column = next((each for each in columns if each.path_in_schema == "time"), None)
+        if column is None or column.statistics is None or not column.statistics.has_min_max:
+            return None
+        if not isinstance(column.statistics.min, int):
+            return None
+        found += [column.statistics.min, column.statistics.max]
+    return (min(found), max(found)) if found else None

@@ -1,0 +1,166 @@
+"""The lake, read only: what `audit` and `verify` need of S3, and what it costs.
+
+List and get on the prefix are all the rights it needs. Every HTTP request is counted, those that
+botocore repeats too. What is read a hundred thousand times, an object's end, is asked for by a
+presigned request: botocore's own way takes 2.7 ms of Python for each, this one 0.6.
+"""
+
+import filecmp
+import hashlib
+import shutil
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import BotoCoreError, ClientError
+
+from streams.errors import FalcolakeError
+from streams.lake import store as lake
+
+#: Statuses: all or a part of an object; not allowed.
+FOUND = (200, 206)
+REFUSED = 403
+
+#: The worker's hints are about writing; these take their place for a reader.
+HINTS = {
+    lake.WAITING: "try again; nothing was changed",
+    lake.HINTS["AccessDenied"]: "allow s3:ListBucket on the bucket, s3:GetObject on the prefix",
+    "allow kms:GenerateDataKey; see LAKE__KMS_KEY_ID": "allow kms:Decrypt on the lake's key",
+}
+
+_md5 = partial(hashlib.md5, usedforsecurity=False)
+
+
+class Newest(NamedTuple):
+    """An object, and when it was written, epoch ms."""
+
+    key: str
+    written_ms: int
+
+
+@dataclass
+class LakeReader(lake.Lake):
+    """The bucket and prefix, for reading. Safe to call from several threads."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    """How many HTTP requests were sent, by S3 operation."""
+    _counting: threading.Lock = field(default_factory=threading.Lock)
+    _presigns: bool = True
+
+    def __post_init__(self) -> None:
+        """Count the requests of this client from now on."""
+        self.client.meta.events.register("before-send.s3", self._count)
+
+    def _count(self, event_name: str, **_: Any) -> None:
+        with self._counting:
+            self.requests[event_name.rpartition(".")[2]] += 1
+
+    def beginning_with(self, start: str) -> Iterator[lake.StoredObject]:
+        """List the objects of the bucket whose keys begin so, in key order, under any prefix."""
+        for page in self._pages(Prefix=start):
+            for found in page.get("Contents", []):
+                yield lake.StoredObject(found["Key"], found["Size"])
+
+    def newest(self, until: str) -> Newest | None:
+        """Find the object that was written last, among those of the last event day of each place.
+
+        `until` is the last day to look at, yyyymmdd: an alert's own clock may be years ahead. None
+        if there is no object.
+        """
+        found: list[Newest] = []
+        for region in self._below(f"{self.settings.prefix}/region="):
+            for account in self._below(f"{region}accountId="):
+                days = [
+                    each
+                    for each in self._below(f"{account}eventDay=")
+                    if each.rpartition("=")[2].rstrip("/") <= until
+                ]
+                found += self._written(max(days)) if days else []
+        return max(found, key=lambda each: each.written_ms, default=None)
+
+    def _below(self, start: str) -> list[str]:
+        """List the folders whose names begin so."""
+        return [
+            each["Prefix"]
+            for page in self._pages(Prefix=start, Delimiter="/")
+            for each in page.get("CommonPrefixes", [])
+        ]
+
+    def _written(self, start: str) -> Iterator[Newest]:
+        for page in self._pages(Prefix=start):
+            for each in page.get("Contents", []):
+                yield Newest(each["Key"], round(each["LastModified"].timestamp() * 1000))
+
+    def _pages(self, **arguments: Any) -> Iterator[Any]:
+        try:
+            yield from self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=self.settings.bucket, **arguments
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise self._translate(error, "list the lake") from error
+
+    def tail(self, key: str, size: int) -> bytes:
+        """Read the last `size` bytes of an object, or all of a smaller one."""
+        try:
+            body = self._tail_presigned(key, size) if self._presigns else None
+            if body is not None:
+                return body
+            found = self.client.get_object(
+                Bucket=self.settings.bucket, Key=key, Range=f"bytes=-{size}"
+            )
+            return found["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise self._translate(error, f"read {key}") from error
+
+    def _tail_presigned(self, key: str, size: int) -> bytes | None:
+        """Do it the quick way; None where that fails: then botocore's own repeats and explains."""
+        url = self.client.generate_presigned_url(
+            "get_object", Params={"Bucket": self.settings.bucket, "Key": key}
+        )
+        request = AWSRequest("GET", url, headers={"Range": f"bytes=-{size}"}).prepare()
+        # The client's own session has its connections, proxies and certificates.
+        session = self.client._endpoint.http_session  # type: ignore[attr-defined]  # noqa: SLF001
+        self._count("GetObject")
+        try:
+            answer = session.send(request)
+        except BotoCoreError:
+            return None
+        if answer.status_code == REFUSED:
+            self._presigns = False  # some policies allow signed headers only
+        return answer.content if answer.status_code in FOUND else None
+
+    def fetch(self, key: str, target: Path) -> None:
+        """Write a whole object to a file."""
+        try:
+            found = self.client.get_object(Bucket=self.settings.bucket, Key=key)
+            with target.open("wb") as file:
+                shutil.copyfileobj(found["Body"], file)
+        except (BotoCoreError, ClientError) as error:
+            raise self._translate(error, f"read {key}") from error
+
+    def equals(self, key: str, file: Path) -> bool:
+        """Whether an object has the bytes of a file; its own checksum saves reading it, mostly."""
+        with file.open("rb") as content:
+            digest = hashlib.file_digest(content, _md5).hexdigest()
+        try:
+            found = self.client.head_object(Bucket=self.settings.bucket, Key=key)
+            if found["ContentLength"] != file.stat().st_size:
+                return False
+            if found["ETag"].strip('"') == digest:
+                return True
+        except (BotoCoreError, ClientError) as error:
+            raise self._translate(error, f"read {key}") from error
+        # Of an encrypted object the ETag is something else.
+        with tempfile.NamedTemporaryFile(dir=file.parent) as copy:
+            self.fetch(key, Path(copy.name))
+            return filecmp.cmp(copy.name, file, shallow=False)
+
+    def _translate(self, error: Exception, what: str) -> FalcolakeError:
+        found = super()._translate(error, what)
+        return type(found)(found.message, HINTS.get(found.hint, found.hint))

@@ -1,0 +1,165 @@
+"""Health: whether the worker's process lives, and whether it does its work; if not, why.
+
+Outlives the app: while one that failed waits to be started again, this says what it waits for.
+*Alive* means that both event loops turn. The main loop answers the question itself: stuck, it
+answers nothing, which a probe takes for a no. The consumer's loop, in its own thread, is felt every
+few seconds. Nothing outside the process makes it unhealthy, for a restart would not mend that.
+*Ready* means that partitions are assigned, Kafka answers, and nothing is held or paused.
+"""
+
+import asyncio
+import contextlib
+import time
+from typing import Any, NamedTuple
+
+from streams.errors import FalcolakeError
+from streams.worker.ledger import Ledger
+from streams.worker.shipping import Shipper
+
+#: Seconds between two looks at the consumer's loop, and of silence until it counts as stuck.
+BEAT = 5.0
+LONGEST_SILENCE = 60.0
+
+
+class Problem(NamedTuple):
+    """Something that keeps the worker from its work, since how many seconds, and what to try."""
+
+    kind: str
+    reason: str
+    hint: str
+    seconds: float
+    partition: int | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Give it as JSON types."""
+        return {
+            "kind": self.kind,
+            "reason": self.reason,
+            "try": self.hint,
+            "seconds": round(self.seconds, 1),
+            "partition": self.partition,
+        }
+
+
+class Health:
+    """Of one worker process."""
+
+    def __init__(self) -> None:
+        self._ledger: Ledger | None = None
+        self._shipper: Shipper | None = None
+        self._since = time.monotonic()
+        self._felt = self._answered = time.monotonic()
+        self._trouble: FalcolakeError | None = None
+        self._task: asyncio.Task[None] | None = None
+        #: Whether the worker ships what it has and then leaves.
+        self.draining = False
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """The ledger of the app that runs now."""
+        return self._ledger
+
+    def runs(self, ledger: Ledger, shipper: Shipper) -> None:
+        """An app runs, or is being started."""
+        self._ledger, self._shipper = ledger, shipper
+        self._since = self._felt = self._answered = time.monotonic()
+
+    def rests(self, trouble: FalcolakeError) -> None:
+        """The app has failed and waits to be started again."""
+        self._ledger, self._shipper, self._trouble = None, None, trouble
+        self._since = time.monotonic()
+
+    def start(self) -> None:
+        """Begin to feel the consumer's loop."""
+        self._task = asyncio.create_task(self._feel(), name="pulse")
+
+    def stop(self) -> None:
+        """Stop feeling."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _feel(self) -> None:
+        while True:
+            ledger = self._ledger
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BEAT):
+                    if ledger is not None:
+                        await ledger.kafka.beat()
+                self._felt = time.monotonic()
+                if ledger is None or ledger.kafka.answers:
+                    self._answered = time.monotonic()
+            await asyncio.sleep(BEAT)
+
+    # ---- alive
+
+    def liveness(self) -> dict[str, Any]:
+        """Say whether the loops turn; the main one does, or this would not be asked."""
+        silent = time.monotonic() - self._felt
+        if silent <= LONGEST_SILENCE:
+            return {"healthy": True}
+        return {
+            "healthy": False,
+            "reason": f"the Kafka consumer's event loop has been stuck for {silent:.0f} s",
+            "try": "restart the worker: nothing is lost; then report this with its log",
+        }
+
+    # ---- ready
+
+    def problems(self) -> list[Problem]:
+        """What keeps the worker from its work; none if it is ready."""
+        now = time.monotonic()
+        ledger, shipper = self._ledger, self._shipper
+        if ledger is None or shipper is None:
+            trouble = self._trouble or FalcolakeError("the worker is being started", "wait")
+            return [Problem("starting", trouble.message, trouble.hint, now - self._since)]
+        found = []
+        if not ledger.kafka.answers:
+            found.append(
+                Problem(
+                    "kafka",
+                    "Kafka does not answer",
+                    "see the log for why; nothing is lost, and work goes on when it answers again",
+                    now - self._answered,
+                )
+            )
+        elif not ledger.partitions:
+            found.append(
+                Problem(
+                    "unassigned",
+                    "no partition is assigned to this worker",
+                    "wait for the group's rebalance; or there are more workers than partitions",
+                    now - self._since,
+                )
+            )
+        if ledger.pause is not None:
+            found.append(
+                Problem("paused", ledger.pause.reason, ledger.pause.hint, now - ledger.pause.since)
+            )
+        return found + [
+            Problem("held", hold.reason, hold.hint, now - hold.since, number)
+            for number, hold in sorted(shipper.held.items())
+        ]
+
+    def readiness(self) -> dict[str, Any]:
+        """Say whether the worker does its work, and if not, why."""
+        problems = self.problems()
+        ledger = self._ledger
+        away = next((p for p in problems if p.kind in ("kafka", "starting")), None)
+        paused = next((p for p in problems if p.kind == "paused"), None)
+        return {
+            "ready": not problems and not self.draining,
+            "draining": self.draining,
+            "reasons": [problem.reason for problem in problems],
+            "partitions": sorted(ledger.partitions) if ledger else [],
+            "kafka": None if away is None else {"reason": away.reason, "try": away.hint},
+            "paused": None if paused is None else f"{paused.reason}. {paused.hint}",
+            "held": {
+                str(problem.partition): {
+                    "reason": problem.reason,
+                    "try": problem.hint,
+                    "seconds": problem.seconds,
+                }
+                for problem in problems
+                if problem.kind == "held"
+            },
+        }

@@ -1,0 +1,91 @@
+"""The report: all that the status page shows, as JSON, of one worker at one moment.
+
+Put together of health, ledger and journal; decides nothing, and holds no alert's contents beyond
+what the journal keeps.
+"""
+
+import socket
+from importlib.metadata import version
+from typing import Any
+
+from streams import clock
+from streams.page.health import Health
+from streams.settings.settings import Settings
+from streams.windows.progress import Progress
+from streams.windows.window import Partition
+from streams.worker.journal import Journal
+
+#: Windows of a partition that wait, as many as are listed one by one.
+LISTED = 50
+
+
+class Reporter:
+    """Reports of one worker process."""
+
+    def __init__(self, settings: Settings, health: Health, journal: Journal) -> None:
+        self._settings = settings
+        self._health = health
+        self._journal = journal
+        self._began = clock.now_ms()
+
+    def plain(self) -> dict[str, Any]:
+        """Give the report as JSON types. Times are epoch ms, durations seconds."""
+        settings, now = self._settings, clock.now_ms()
+        ledger = self._health.ledger
+        problems = self._health.problems()
+        held = {each.partition for each in problems if each.kind == "held"}
+        partitions = []
+        if ledger is not None:
+            partitions = [
+                self._partition(each, ledger.partitions[each.partition], each.partition in held)
+                for each in ledger.progress()
+            ]
+        return {
+            "now": now,
+            "began": self._began,
+            "worker": settings.kafka.group_instance_id or socket.gethostname(),
+            "version": version("falcolake"),
+            "topic": settings.kafka.topic,
+            "group": settings.kafka.group_id,
+            "lake": f"s3://{settings.lake.bucket}/{settings.lake.prefix}",
+            "interval": settings.window.interval,
+            "ready": self._health.readiness()["ready"],
+            "draining": self._health.draining,
+            "problems": [each.plain() for each in problems],
+            "partitions": partitions,
+            "staging": self._staging(),
+            **self._journal.plain(now),
+        }
+
+    def _staging(self) -> dict[str, int | None]:
+        usage = self._health.ledger.usage if self._health.ledger else None
+        disk = self._settings.staging
+        return {
+            "bytes": usage.staged if usage else None,
+            "free": usage.free if usage else None,
+            "max_bytes": disk.max_bytes,
+            "min_free_bytes": disk.min_free_bytes,
+        }
+
+    @staticmethod
+    def _partition(progress: Progress, partition: Partition, held: bool) -> dict[str, Any]:
+        runs = partition.open_runs
+        opened = min((run.oldest for run in runs if run.records), default=None)
+        waiting = list(partition.sealed_windows())
+        return {
+            **progress._asdict(),
+            "lag": progress.lag,
+            "held": held,
+            "open": None
+            if opened is None
+            else {"first": runs[0].first, "records": partition.open_records, "oldest": opened},
+            "waiting": [
+                {
+                    "first": window.first,
+                    "end": window.end,
+                    "records": window.counts.records,
+                    "oldest": window.oldest,
+                }
+                for window in waiting[:LISTED]
+            ],
+        }

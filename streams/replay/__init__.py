@@ -1,0 +1,1 @@
+"""Windows rebuilt from Kafka: the plan and its execution."""

@@ -1,0 +1,131 @@
+"""The plan of a replay: which windows are rebuilt, which are made, which cannot be. Pure.
+
+A window that the lake has keeps its bounds. What no window has is made: the whole gap between its
+neighbours, so that the bounds do not depend on who asks. Nothing at or beyond the committed offset
+is touched: that is the workers' part.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from streams.audit.coverage import Known, Window
+
+
+class Target(NamedTuple):
+    """Offsets to rebuild: those of a window, or a gap, whose windows are cut while it is read."""
+
+    partition: int
+    first: int
+    end: int
+    #: The window as the lake has it; None for a gap.
+    window: Window | None = None
+
+
+class Refused(NamedTuple):
+    """Offsets that cannot be rebuilt, and why."""
+
+    partition: int
+    first: int
+    end: int
+    reason: str
+    window: Window | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a replay will do, and what it cannot."""
+
+    targets: list[Target] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+
+    @property
+    def offsets(self) -> int:
+        """How many offsets there are to read."""
+        return sum(target.end - target.first for target in self.targets)
+
+
+def make(
+    partition: int,
+    windows: Sequence[Window],
+    known: Known,
+    ranges: Iterable[tuple[int, int]],
+) -> Plan:
+    """Plan the replay of the windows and gaps of a partition that any of the ranges touches.
+
+    `windows` are all that the lake has of it, in order; of `known` the committed offset, and the
+    bounds in Kafka, count.
+    """
+    plan = Plan()
+    committed = known.committed or 0
+    wanted = _joined((first, min(end, committed)) for first, end in ranges)
+    if not wanted:
+        return plan
+    if committed > known.end:
+        reason = f"committed {committed}, but Kafka ends at {known.end}: was the topic made anew?"
+        first, end = wanted[0][0], wanted[-1][1]
+        plan.refused.append(Refused(partition, first, end, reason))
+        return plan
+    ours = [window for window in windows if window.end <= committed]
+    doubled = _doubled(windows)
+    for first, end, window in _pieces(ours, windows, known.begin, committed):
+        after = bisect_right(wanted, first, key=lambda bounds: bounds[1])
+        if after == len(wanted) or wanted[after][0] >= end:
+            continue
+        if window is None:
+            lost = min(max(first, known.begin), end)
+            if first < lost:
+                reason = "no window has these offsets, and Kafka no longer"
+                plan.refused.append(Refused(partition, first, lost, reason))
+            if lost < end:
+                plan.targets.append(Target(partition, lost, end))
+        elif (first, end) in doubled:
+            reason = "another window has these offsets too: which of the two is right?"
+            plan.refused.append(Refused(partition, first, end, reason, window))
+        elif first < known.begin:
+            reason = f"Kafka has deleted its records: the first is {known.begin} now"
+            plan.refused.append(Refused(partition, first, end, reason, window))
+        else:
+            plan.targets.append(Target(partition, first, end, window))
+    return plan
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Sort ranges, without the empty ones; those that touch or overlap become one."""
+    found: list[tuple[int, int]] = []
+    for first, end in sorted(each for each in ranges if each[0] < each[1]):
+        if found and first <= found[-1][1]:
+            found[-1] = found[-1][0], max(found[-1][1], end)
+        else:
+            found.append((first, end))
+    return found
+
+
+def _doubled(windows: Sequence[Window]) -> set[tuple[int, int]]:
+    """Find the windows that share an offset with another one."""
+    found: set[tuple[int, int]] = set()
+    before: Window | None = None
+    for window in windows:
+        if before is not None and window.first < before.end:
+            found |= {(before.first, before.end), (window.first, window.end)}
+        if before is None or window.end > before.end:
+            before = window
+    return found
+
+
+def _pieces(
+    ours: Sequence[Window], windows: Sequence[Window], begin: int, committed: int
+) -> list[tuple[int, int, Window | None]]:
+    """Lay windows and gaps beside each other up to the committed offset, in order."""
+    start = min([begin, *(window.first for window in windows[:1])])
+    # A window that reaches over the committed offset is no gap either.
+    taken = [(w.first, min(w.end, committed)) for w in windows if w.first < committed]
+    ends = [start]
+    for _, end in taken:
+        ends.append(max(ends[-1], end))
+    firsts = [*(first for first, _ in taken), committed]
+    gaps = [(low, high, None) for low, high in zip(ends, firsts, strict=True) if low < high]
+    return sorted(
+        [*gaps, *((window.first, window.end, window) for window in ours)], key=lambda p: p[:2]
+    )

@@ -1,0 +1,317 @@
+"""The replay: windows of the lake rebuilt from Kafka's records, with the same bounds and keys.
+
+What a person names, by time, by offsets or with an audit's problems, is planned per partition
+(`replay_plan`) and rebuilt window by window (`rebuild`), several at a time, each in a staging of
+its own. It never moves the group's offsets and touches nothing at or beyond them, so workers may
+work meanwhile. Run again it does what is left; run twice it changes nothing the second time.
+"""
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from streams.audit.audit import sort_objects
+from streams.audit.coverage import Known, Window
+from streams.audit.proof import day
+from streams.errors import FalcolakeError
+from streams.kafka import client as kafka
+from streams.kafka import letters, scan, status
+from streams.lake import footers
+from streams.lake.footers import Footer
+from streams.lake.reader import LakeReader
+from streams.lake.store import Lake, StoredObject, connect
+from streams.replay import plan as replay_plan
+from streams.replay.plan import Plan, Target
+from streams.replay.rebuild import Rebuilder, Task, WindowReplay
+from streams.settings.mapping import build_mapping
+from streams.settings.settings import Settings
+
+#: Told how many offsets are done, of how many.
+Progress = Callable[[int, int], None]
+
+#: An offset behind all others.
+LAST = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What to replay: times (epoch ms, by Kafka's time index) or offset ranges by partition.
+
+    `until` None is no bound. In `ranges` the partition None stands for all of them. Where
+    `partitions` are named, nothing is done to the others.
+    """
+
+    partitions: frozenset[int] = frozenset()
+    since: int | None = None
+    until: int | None = None
+    ranges: tuple[tuple[int | None, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to replay. `to` is the (bucket, prefix) of a copy; None is the lake itself."""
+
+    to: tuple[str, str] | None = None
+    dry_run: bool = False
+    prune: bool = False
+    resume: bool = False
+    parallel: int = 2
+
+
+def _sum(counts: Mapping[Any, int], what: str) -> str:
+    """Write how many there are, and how many of each kind."""
+    each = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+    return f"{sum(counts.values()):,} {what}" + (f" ({each})" if each else "")
+
+
+@dataclass(slots=True)
+class Replay:
+    """What was done, or with `dry_run` would be; `left` are targets that were not tried."""
+
+    topic: str
+    place: str
+    dry_run: bool
+    windows: list[WindowReplay] = field(default_factory=list)
+    left: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[WindowReplay]:
+        """The windows that could not be rebuilt, or have objects that they no longer make."""
+        bad = {"refused", "failed"}
+        return [each for each in self.windows if each.outcome in bad or each.stale]
+
+    def __str__(self) -> str:
+        outcomes = Counter(each.outcome for each in self.windows)
+        states = Counter(each.state for window in self.windows for each in window.objects)
+        text = "dry run, nothing written: " if self.dry_run else ""
+        text += f"{self.place}, from topic {self.topic}: {_sum(outcomes, 'windows')}"
+        text += f", {_sum(states, 'objects')}" if states else ""
+        for name in ("letters", "resolved"):
+            if count := sum(getattr(each, name) for each in self.windows):
+                text += f", {count:,} dead letters {'sent' if name == 'letters' else name}"
+        return text + (f"; not tried: {self.left:,} windows" if self.left else "")
+
+    def plain(self) -> dict[str, Any]:
+        """Give it as JSON types."""
+        return {
+            "topic": self.topic,
+            "lake": self.place,
+            "dry_run": self.dry_run,
+            "problems": len(self.problems),
+            "not_tried": self.left,
+            "windows": [each.plain() for each in self.windows],
+            "notes": self.notes,
+        }
+
+
+def run(
+    settings: Settings,
+    selection: Selection,
+    options: Options,
+    *,
+    progress: Progress = lambda done, total: None,
+) -> Replay:
+    """Rebuild the windows that the selection touches, and make those that are missing.
+
+    Raises:
+        Misconfigured: a setting is missing, the topic does not exist, Kafka refuses the settings.
+        Unavailable: Kafka or the lake does not answer at the start. Later it is a failed window.
+    """
+    settings.require_lake()
+    lake = settings.lake
+    client = connect(lake)
+    source = LakeReader(lake, client)
+    changes = dict(zip(("bucket", "prefix"), options.to, strict=True)) if options.to else {}
+    goal = lake.model_copy(update=changes)
+    # What is committed before the keys are listed must be among them.
+    known = _known(settings)
+    arranged, _ = sort_objects(source.objects(), lake.prefix)
+    topic = settings.kafka.topic
+    windows = {number: arranged.get((topic, number), []) for number in known}
+    reader = LakeReader(goal, client) if options.to else source
+    there = windows
+    if options.to:
+        copied, _ = sort_objects(reader.objects(), goal.prefix)
+        there = {number: copied.get((topic, number), []) for number in known}
+    ranges = _ranges(settings, selection, known, windows, source)
+    plans = {n: replay_plan.make(n, windows[n], known[n], ranges[n]) for n in ranges}
+    task = Task(
+        settings,
+        build_mapping(settings),
+        source,
+        Lake(goal, client),
+        reader,
+        {(n, each.first, each.end): each for n, some in there.items() for each in some},
+        None if options.to else letters.read(settings),
+        options.dry_run,
+        options.prune,
+        options.resume,
+    )
+    found = Replay(topic, f"s3://{goal.bucket}/{goal.prefix}", options.dry_run)
+    found.notes = list(_notes(selection, known, ranges, task))
+    _rebuild(task, plans, options.parallel, found, progress)
+    found.windows.sort(key=lambda each: (each.partition, each.first))
+    return found
+
+
+def _known(settings: Settings) -> dict[int, Known]:
+    return {
+        each.partition: Known(each.begin, each.end, each.committed, each.committed, each.sealed)
+        for each in status.read(settings).partitions
+    }
+
+
+# ---- what is asked for
+
+
+def _ranges(
+    settings: Settings,
+    selection: Selection,
+    known: Mapping[int, Known],
+    windows: Mapping[int, Sequence[Window]],
+    reader: LakeReader,
+) -> dict[int, list[tuple[int, int]]]:
+    """Give the offset ranges to replay, by partition."""
+    if selection.partitions:
+        known = {number: each for number, each in known.items() if number in selection.partitions}
+    found: dict[int, list[tuple[int, int]]] = {number: [] for number in known}
+    for partition, first, end in selection.ranges:
+        for number in known if partition is None else known.keys() & {partition}:
+            found[number].append((first, end))
+    if selection.since is not None or selection.until is not None:
+        for number, bounds in _between(settings, selection, known).items():
+            found[number].append(bounds)
+            if bounds[0] <= known[number].begin:
+                # Kafka knows no times of what it has deleted; the lake does.
+                found[number] += _before(reader, windows[number], known[number], selection)
+    return found
+
+
+def _between(
+    settings: Settings, selection: Selection, known: Mapping[int, Known]
+) -> dict[int, tuple[int, int]]:
+    """Ask Kafka for the offsets of the times."""
+    from kafka import TopicPartition
+
+    def at(moment: int, otherwise: int) -> dict[int, int]:
+        found = client.offsets_for_times({place: max(0, moment) for place in places.values()})
+        offsets = {number: found.get(place) for number, place in places.items()}
+        return {n: otherwise if each is None else each.offset for n, each in offsets.items()}
+
+    places = {number: TopicPartition(settings.kafka.topic, number) for number in known}
+    firsts, ends = dict.fromkeys(known, 0), dict.fromkeys(known, LAST)
+    with scan.consumer(settings) as client:
+        if selection.since is not None:
+            firsts = at(selection.since, LAST)
+        if selection.until is not None:
+            ends = at(selection.until, LAST)
+    return {number: (firsts[number], ends[number]) for number in known}
+
+
+def _before(
+    reader: LakeReader, windows: Sequence[Window], known: Known, selection: Selection
+) -> Iterator[tuple[int, int]]:
+    """Find the windows of these times whose records Kafka has deleted, by their rows' times."""
+    since = 0 if selection.since is None else selection.since
+    until = LAST if selection.until is None else selection.until
+    for window in windows:
+        if window.end > known.begin:
+            return
+        for each in window.objects:
+            if not day(since) <= each.place.event_day <= (day(until) if until < LAST else "99"):
+                continue
+            footer = footers.read(reader, StoredObject(each.key, each.size))
+            times = footer.times if isinstance(footer, Footer) else None
+            if times is not None and times[0] < until and since <= times[1]:
+                yield window.first, window.end
+                break
+
+
+def _notes(
+    selection: Selection,
+    known: Mapping[int, Known],
+    ranges: Mapping[int, Sequence[tuple[int, int]]],
+    task: Task,
+) -> Iterator[str]:
+    """Say what is not done, and is no fault."""
+    named = {each[0] for each in selection.ranges if each[0] is not None}
+    for partition in sorted(named | selection.partitions):
+        if partition not in known:
+            yield f"Kafka has no partition {partition}"
+    for number, bounds in ranges.items():
+        committed = known[number].committed or 0
+        if selection.ranges and any(committed < end < LAST for _, end in bounds):
+            yield f"partition {number}: from {committed} on it is the workers', and left alone"
+    if task.letters is not None and task.letters.trimmed:
+        yield "the dead-letter topic no longer has its oldest letters: none is sent again"
+
+
+# ---- doing it
+
+
+def _rebuild(
+    task: Task, plans: Mapping[int, Plan], parallel: int, found: Replay, progress: Progress
+) -> None:
+    """Rebuild all targets, several at a time; after a failure those under way are the last."""
+    for plan in plans.values():
+        for each in plan.refused:
+            before = each.window.counts if each.window and each.window.footers else None
+            bounds = each.partition, each.first, each.end
+            found.windows.append(WindowReplay(*bounds, "refused", each.reason, before=before))
+    targets = deque(target for plan in plans.values() for target in plan.targets)
+    total, lock, done = sum(plan.offsets for plan in plans.values()), threading.Lock(), 0
+    progress(0, total)
+
+    def add(window: WindowReplay) -> None:
+        nonlocal done
+        with lock:
+            found.windows.append(window)
+            done += window.end - window.first
+            progress(min(done, total), total)
+
+    stop = threading.Event()
+    with TemporaryDirectory(prefix="falcolake-replay-") as directory:
+        several = min(parallel, len(targets))
+        threads = ThreadPoolExecutor(max(1, several), "replay")
+        paths = [Path(directory) / f"{number}" for number in range(several)]
+        try:
+            for _ in threads.map(lambda path: _work(task, targets, path, stop, add), paths):
+                pass
+        finally:
+            stop.set()
+            threads.shutdown()
+    found.left = len(targets)
+
+
+def _work(
+    task: Task,
+    targets: deque[Target],
+    path: Path,
+    stop: threading.Event,
+    add: Callable[[WindowReplay], None],
+) -> None:
+    """Rebuild one target after the other, until there are none left or one fails."""
+    from kafka.errors import KafkaError
+
+    try:
+        with scan.open_consumer(task.settings) as client, Rebuilder(task, client, path) as one:
+            while not stop.is_set():
+                try:
+                    target = targets.popleft()
+                except IndexError:
+                    return
+                try:
+                    for window in one.rebuild(target):
+                        add(window)
+                except FalcolakeError as error:
+                    stop.set()
+                    add(WindowReplay(*target[:3], "failed", f"{error}. {error.hint}"))
+    except KafkaError as error:
+        stop.set()
+        raise kafka.translated(error, task.settings) from error

@@ -1,0 +1,1 @@
+"""The settings model, and where the values come from."""

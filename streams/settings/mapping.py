@@ -1,0 +1,23 @@
+"""The mapping that the settings ask for: the same for the worker and for `falcolake map`."""
+
+from schemas.mapping import Mapping, Options
+from streams.errors import Misconfigured
+from streams.settings.settings import Settings
+
+
+def build_mapping(settings: Settings) -> Mapping:
+    """Build the mapping. Raises Misconfigured for a class or version it does not have."""
+    options = Options(
+        region=settings.lake.region,
+        account_id=settings.lake.account_id,
+        event_class=settings.ocsf.event_class,
+        ocsf_version=settings.ocsf.version,
+        minimum_priority=settings.mapping.minimum_priority,
+        location=settings.mapping.location,
+        product_version=settings.mapping.product_version,
+        tenant_uid=settings.mapping.tenant_uid,
+    )
+    try:
+        return Mapping(options)
+    except ValueError as error:
+        raise Misconfigured(str(error)) from error

@@ -1,0 +1,282 @@
+"""The groups of settings: every name, default and limit, one class per `[section]`.
+
+Descriptions and examples here are what `falcolake settings` and its `--example` print. A class
+checks what belongs together inside its section; it reads nothing and touches no file.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic_core import PydanticCustomError
+
+from streams.settings.fields import (
+    AccountId,
+    Bucket,
+    Endpoint,
+    FilePath,
+    Lower,
+    Name,
+    Prefix,
+    Priority,
+    Region,
+    RoleArn,
+    Seconds,
+    Servers,
+    Size,
+    Topic,
+    Upper,
+)
+
+
+class Section(BaseModel):
+    """A group of settings: fixed once read, unknown names refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
+    )
+
+
+def _contradiction(setting: str, message: str) -> PydanticCustomError:
+    return PydanticCustomError("contradiction", "{why}", {"setting": setting, "why": message})
+
+
+class Kafka(Section):
+    """Where the alerts come from."""
+
+    bootstrap_servers: Servers = Field(
+        default="localhost:9092", description="brokers, host:port, comma separated"
+    )
+    topic: Topic = Field(default="falco-events", description="topic that holds the alerts")
+    group_id: Name = Field(
+        default="falcolake", description="consumer group of all workers of this lake"
+    )
+    control_topic: Topic = Field(
+        default_factory=lambda data: f"{data['topic']}.control",
+        validate_default=True,
+        description="topic for requests to the workers",
+        examples=["falco-events.control"],
+    )
+    dead_letter_topic: Topic = Field(
+        default_factory=lambda data: f"{data['topic']}.dead-letter",
+        validate_default=True,
+        description="topic for records that cannot become findings",
+        examples=["falco-events.dead-letter"],
+    )
+    security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], Upper
+    ] = Field(default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "AWS_MSK_IAM"], Upper
+    ] = Field(default="PLAIN", description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or AWS_MSK_IAM")
+    sasl_username: Name | None = Field(
+        default=None, description="user name for SASL", examples=["falco"]
+    )
+    sasl_password: SecretStr | None = Field(
+        default=None, description="password for SASL", examples=["secret"]
+    )
+    ssl_ca_file: FilePath | None = Field(
+        default=None,
+        description="certificates to trust, PEM; the system's own otherwise",
+        examples=["/etc/falcolake/ca.pem"],
+    )
+    ssl_cert_file: FilePath | None = Field(
+        default=None,
+        description="client certificate, PEM, for mutual TLS",
+        examples=["/etc/falcolake/client.pem"],
+    )
+    ssl_key_file: FilePath | None = Field(
+        default=None,
+        description="its key, PEM, if not in the same file",
+        examples=["/etc/falcolake/client.key"],
+    )
+    ssl_key_password: SecretStr | None = Field(
+        default=None, description="the key's password", examples=["secret"]
+    )
+    ssl_check_hostname: bool = Field(
+        default=True, description="whether the brokers' certificates must name them"
+    )
+    group_instance_id: Name | None = Field(
+        default=None,
+        description="static membership: a restart within session_timeout moves no partition",
+        examples=["worker-0"],
+    )
+    session_timeout: Seconds = Field(
+        default=45.0, description="a worker silent for this long loses its partitions"
+    )
+    heartbeat_interval: Seconds = Field(
+        default_factory=lambda data: data["session_timeout"] / 10,
+        description="time between heartbeats; a tenth of session_timeout",
+        examples=[4.5],
+    )
+
+    @property
+    def servers(self) -> list[str]:
+        """The brokers as a list of host:port."""
+        return self.bootstrap_servers.split(",")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if len({self.topic, self.control_topic, self.dead_letter_topic}) < 3:
+            raise _contradiction("topic", "the three topics must have different names")
+        if self.heartbeat_interval > self.session_timeout / 3:
+            raise _contradiction(
+                "heartbeat_interval",
+                "at most a third of kafka.session_timeout, so that one can be lost",
+            )
+        self._agree_on_security()
+        return self
+
+    def _agree_on_security(self) -> None:
+        protocol = self.security_protocol
+        given = [name for name in type(self).model_fields if name in self.model_fields_set]
+        given = [name for name in given if getattr(self, name) is not None]
+        if protocol.startswith("SASL_"):
+            self._agree_on_sign_in(given)
+        for name in given:
+            if name.startswith("sasl_") and not protocol.startswith("SASL_"):
+                raise _contradiction(name, f"set, but {protocol} does not sign in")
+            if name.startswith("ssl_") and not protocol.endswith("SSL"):
+                raise _contradiction(name, f"set, but {protocol} has no TLS")
+            if name.startswith("ssl_key_") and "ssl_cert_file" not in given:
+                raise _contradiction(name, "set, but kafka.ssl_cert_file is not")
+
+    def _agree_on_sign_in(self, given: list[str]) -> None:
+        by_role = self.sasl_mechanism == "AWS_MSK_IAM"
+        if by_role and self.security_protocol != "SASL_SSL":
+            raise _contradiction("security_protocol", "AWS_MSK_IAM needs SASL_SSL")
+        for name in ("sasl_username", "sasl_password"):
+            if name in given and by_role:
+                raise _contradiction(name, "set, but AWS_MSK_IAM signs in with AWS credentials")
+            if name not in given and not by_role:
+                raise _contradiction(name, f"not set, but {self.security_protocol} needs it")
+
+
+class Lake(Section):
+    """Where the findings go. Bucket, region and account are empty until set."""
+
+    bucket: Bucket = Field(default="", description="bucket", examples=["my-security-lake"])
+    prefix: Prefix = Field(
+        default="ext/falco", description="path inside it, as registered for the source"
+    )
+    region: Region = Field(default="", description="the bucket's region", examples=["eu-central-1"])
+    account_id: AccountId = Field(
+        default="", description="AWS account the findings belong to", examples=["123456789012"]
+    )
+    endpoint_url: Endpoint | None = Field(
+        default=None, description="an S3 other than AWS", examples=["http://localhost:8333"]
+    )
+    role_arn: RoleArn | None = Field(
+        default=None,
+        description="role to assume for writing",
+        examples=["arn:aws:iam::123456789012:role/AmazonSecurityLake-Provider-falco-eu-central-1"],
+    )
+    external_id: Name | None = Field(
+        default=None, description="external id that the role asks for", examples=["falco"]
+    )
+    kms_key_id: Name | None = Field(
+        default=None,
+        description="KMS key to encrypt objects with",
+        examples=["alias/security-lake"],
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.external_id is not None and self.role_arn is None:
+            raise _contradiction("external_id", "set, but lake.role_arn is not")
+        return self
+
+
+class Window(Section):
+    """When a window is sealed."""
+
+    interval: Seconds = Field(
+        default=300.0, le=86_400, description="longest time a record waits: 300, 300s or 5m"
+    )
+    max_bytes: Size = Field(
+        default=256_000_000,
+        le=4_000_000_000,
+        validate_default=True,
+        description="bytes of raw records",
+    )
+    max_rows: int = Field(default=1_000_000, ge=1, description="records")
+
+
+class Staging(Section):
+    """The local disk between Kafka and the lake."""
+
+    path: FilePath = Field(
+        default=Path("~/.local/state/falcolake"),
+        validate_default=True,
+        description="directory of this worker alone; ~ is the home directory",
+    )
+    max_bytes: Size = Field(
+        default=4_000_000_000,
+        validate_default=True,
+        description="Kafka is paused when this much is staged",
+    )
+    min_free_bytes: Size = Field(
+        default=1_000_000_000,
+        validate_default=True,
+        description="or when the disk has less than this free",
+    )
+
+
+class Ocsf(Section):
+    """What the findings look like."""
+
+    version: Literal["1.1.0", "1.8.0"] = Field(
+        default="1.1.0", description="OCSF version: 1.1.0 or 1.8.0"
+    )
+    event_class: Annotated[Literal["detection_finding", "security_finding"], Lower] = Field(
+        default="detection_finding",
+        alias="class",
+        description="detection_finding or security_finding",
+    )
+
+
+class Mapping(Section):
+    """How an alert becomes a finding."""
+
+    minimum_priority: Annotated[
+        Literal[
+            "emergency",
+            "alert",
+            "critical",
+            "error",
+            "warning",
+            "notice",
+            "informational",
+            "debug",
+        ],
+        Priority,
+    ] = Field(default="debug", description="alerts under it are counted as filtered, not stored")
+    location: Annotated[Literal["settings", "alert"], Lower] = Field(
+        default="settings",
+        description="an object's region and account: always lake.*, or the alert's if it has them",
+    )
+    product_version: Name | None = Field(
+        default=None, description="Falco's version, which alerts do not tell", examples=["0.42.0"]
+    )
+    tenant_uid: Name | None = Field(default=None, description="your tenant's id", examples=["acme"])
+
+
+class Web(Section):
+    """The worker's own web server: metrics, health, status."""
+
+    host: Name = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=6066, ge=0, le=65_535, description="port; 0 picks a free one")
+    show_contents: bool = Field(
+        default=False, description="whether the page shows the beginning of rejected records"
+    )
+
+
+class Log(Section):
+    """What the worker logs, to standard error."""
+
+    format: Annotated[Literal["text", "json"], Lower] = Field(
+        default="text", description="text, or json: an object a line"
+    )
+    level: Annotated[Literal["debug", "info", "warning", "error"], Lower] = Field(
+        default="info", description="debug, info, warning or error; info has a line per window"
+    )

@@ -1,0 +1,1 @@
+"""Findings that are not in the lake yet. The only DuckDB."""

@@ -1,0 +1,265 @@
+"""One object: the staged findings of a window's group, in order, as Parquet.
+
+The rows go through a COPY as a stream of sorted slices, so that memory does not grow with the
+window. What findings share (`schemas.ocsf.parts`) is parsed once for an object, and a row refers
+to it by number. The bytes of an object depend on its rows alone: where slices begin is a function
+of the rows too. A COPY that was killed leaves a file that is cut off, so whoever calls gives it a
+temporary name.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.ocsf.parts import SHARED
+from streams.errors import Unavailable
+from streams.staging import packed
+
+#: Memory that a COPY may take; it takes a fifth. Whenever so much was freed, DuckDB hands it all
+#: back to the kernel, which clears each page before DuckDB has it again.
+MEMORY = "1GB"
+
+#: Bytes of text that one slice has, about: it is in memory twice.
+SLICE_BYTES = 8_000_000
+
+#: Bytes of a shared part's texts that an object may have for them to be parsed once, and kept in
+#: memory. Findings that share so little are parsed one by one.
+SHARED_BYTES = 4_000_000
+
+#: Bytes of text per row group, about, which DuckDB holds in memory several times over.
+ROW_GROUP_BYTES = 16_000_000
+ROW_GROUP_ROWS = 122_880
+
+#: Security Lake asks for data pages of at most 1 MB before compression. In lists DuckDB looks at
+#: the size only every 2,048 rows: with twice this limit a page of observables had 1.1 MB.
+PAGE_BYTES = 500_000
+
+_ORDER = [("time", "ascending"), ("offset", "ascending")]
+_KEYS = ("offset", "time", "size")
+
+
+class Group(NamedTuple):
+    """Where findings are filed: one object of a window."""
+
+    region: str
+    account_id: str
+    event_day: str
+
+
+class Nesting(Protocol):
+    """What makes an object's columns of staged rows, see `schemas.mapping.Mapping`."""
+
+    @property
+    def structures(self) -> Mapping[str, str]: ...
+    def select(self, rows: str) -> str: ...
+
+
+class Source(Protocol):
+    """The findings to write, packed as they were staged."""
+
+    def __call__(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """Yield the batches from number `begin` to before `end`, each time in the same order."""
+        ...
+
+
+def connect(memory: str, temporary: Path) -> duckdb.DuckDBPyConnection:
+    """Make a DuckDB that takes at most so much memory; the rest goes to a directory."""
+    made = duckdb.connect()
+    made.execute(
+        f"SET threads=1; SET memory_limit='{memory}'; SET preserve_insertion_order=true;"
+        "SET enable_progress_bar=false; SET TimeZone='UTC';"
+    )
+    made.execute("SET temp_directory=?", [str(temporary)])
+    return made
+
+
+class Writer:
+    """Writes objects, in a DuckDB of its own: what staging holds takes none of its memory."""
+
+    def __init__(self, temporary: Path) -> None:
+        """`temporary`: the directory for what does not fit into memory."""
+        self._temporary = temporary
+        self._db: duckdb.DuckDBPyConnection | None = None
+
+    def open(self) -> None:
+        """Get ready to write."""
+        self._db = connect(MEMORY, self._temporary)
+        # The findings are a stream, of which DuckDB does not know that it is the long side of a
+        # join: it must not be gathered in memory.
+        self._db.execute("SET disabled_optimizers='join_order,build_side_probe_side'")
+
+    def close(self) -> None:
+        """Let go of its memory."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+
+    def write(
+        self, source: Source, nesting: Nesting, metadata: Mapping[str, str], target: Path
+    ) -> None:
+        """Write the rows of `source` to `target`, by time, then offset.
+
+        Raises Unavailable unless it is open, or a duckdb.Error.
+        """
+        if self._db is None:
+            raise Unavailable("staging is closed")
+        footer = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in metadata.items())
+        rows = _Rows(source)
+        options = (
+            "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, "
+            f"ROW_GROUP_SIZE {rows.per_group()}, DATA_PAGE_SIZE_LIMIT {PAGE_BYTES}, "
+            f"TIMESTAMP_IS_ADJUSTED_TO_UTC true, KV_METADATA {{{footer}}}"
+        )
+        slices = rows.in_order()
+        first = [next(slices)]
+        stream = pa.RecordBatchReader.from_batches(first[0].schema, _batches(first, slices))
+        with self._db.cursor() as copy:
+            copy.register("sorted", stream)
+            for part, texts in rows.texts.items():
+                copy.register(f"{part}_texts", texts)
+            select = nesting.select(_parsed(nesting, rows.texts))
+            copy.execute(f"COPY ({select}) TO {literal(str(target))} ({options})")
+
+
+def _parsed(nesting: Nesting, numbered: Iterable[str]) -> str:
+    """SQL for the rows with their shared parts as structs: from a list, or a text for each row."""
+    tables, parts = ["sorted"], []
+    for part in SHARED:
+        structure = literal(nesting.structures[part])
+        if part in numbered:
+            tables.append(
+                f'(SELECT list(from_json("text", {structure})) AS {part}s FROM {part}_texts)'
+            )
+            parts.append(f"{part}s[{part}] AS {part}")
+        else:
+            parts.append(f"from_json({part}, {structure}) AS {part}")
+    return f"(SELECT * REPLACE ({', '.join(parts)}) FROM {', '.join(tables)})"
+
+
+def _batches(first: list[pa.Table], rest: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
+    """The batches of tables. The first leaves its list, so that nobody keeps a slice in memory."""
+    yield from first.pop().to_batches()
+    for table in rest:
+        yield from table.to_batches()
+
+
+def literal(text: str) -> str:
+    """Quote a text for SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+class _Rows:
+    """The rows of an object, and the slice that each of them belongs to."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._shared = {part: _Texts() for part in SHARED}
+        batches = []
+        for each in source():
+            batch = packed.unpack(each, (*_KEYS, *SHARED))
+            for part, texts in self._shared.items():
+                texts.add(batch[part])
+            batches.append(batch.select(_KEYS))
+        #: The tables of texts of which a row has the number in place of its own.
+        self.texts = {part: found.table() for part, found in self._shared.items() if found.few}
+        keys = pa.concat_tables([packed.SCHEMA.empty_table().select(_KEYS), *batches])
+        order = pc.sort_indices(keys, _ORDER)
+        sizes = keys["size"].combine_chunks().take(order)
+        ends = pc.cumulative_sum(sizes)
+        self._count, self._bytes = len(ends), ends[-1].as_py() if len(ends) else 0
+        slices = pc.divide(pc.subtract(ends, sizes), SLICE_BYTES)
+        self._slices = pc.unique(slices).to_pylist()
+        #: Of each batch the slice of each row, and which slices these are.
+        self._places: list[pa.Array] = []
+        self._having: list[frozenset[int]] = []
+        slices, start = slices.take(pc.sort_indices(order)), 0
+        for batch in batches:
+            places = slices.slice(start, len(batch))
+            self._places.append(places)
+            self._having.append(frozenset(pc.unique(places).to_pylist()))
+            start += len(batch)
+
+    def per_group(self) -> int:
+        """How many rows a row group has."""
+        return max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES * self._count // max(1, self._bytes)))
+
+    def in_order(self) -> Iterator[pa.Table]:
+        """Yield the rows slice by slice, at least one table of them; without rows an empty one.
+
+        A COPY that reads this stream is one pipeline: of a UNION it would move small rests to the
+        end.
+        """
+        # Neither this nor its callers keep a slice that they have given away in memory.
+        yield from map(self._slice, self._slices)
+        if not self._slices:
+            numbers = [pa.field(part, pa.int32()) for part in SHARED]
+            texts = [field for field in packed.SCHEMA if field.name not in SHARED]
+            yield pa.schema([*numbers, *texts]).empty_table()
+
+    def _slice(self, number: int) -> pa.Table:
+        wanted = [n for n, slices in enumerate(self._having) if number in slices]
+        begin, end = wanted[0], wanted[-1] + 1
+        batches = enumerate(self._source(begin, end), begin)
+        parts = [self._part(n, each, number) for n, each in batches if number in self._having[n]]
+        return _ordered(pa.concat_tables(parts))
+
+    def _part(self, batch: int, findings: bytes, number: int) -> pa.Table:
+        """The rows of a batch that are of a slice."""
+        rows = packed.unpack(findings)
+        for part in SHARED:
+            column = self._shared[part].of(batch, rows[part])
+            rows = rows.set_column(rows.column_names.index(part), part, column)
+        if len(self._having[batch]) == 1:
+            return rows
+        return rows.filter(pc.equal(self._places[batch], number))
+
+
+def _ordered(rows: pa.Table) -> pa.Table:
+    """Rows by time, then offset; their texts stay where they are, and a row has their place."""
+    order = pc.cast(pc.sort_indices(rows, _ORDER), pa.int32())
+    columns = [
+        pa.DictionaryArray.from_arrays(order, column.combine_chunks())
+        if pa.types.is_string(column.type)
+        else column.take(order)
+        for column in rows.columns
+    ]
+    return pa.table(columns, names=rows.column_names)
+
+
+class _Texts:
+    """The texts of a shared part, numbered from 1 on as long as they are few."""
+
+    def __init__(self) -> None:
+        self.few = True
+        self._numbers: dict[str, int] = {}
+        self._bytes = 0
+        #: Of each batch the numbers of its texts.
+        self._batches: list[pa.Array] = []
+
+    def table(self) -> pa.Table:
+        """The texts in the order of their numbers."""
+        return pa.table({"text": pa.array(self._numbers, pa.string())})
+
+    def add(self, column: pa.ChunkedArray) -> None:
+        """Number the texts of the next batch."""
+        if not self.few:
+            return
+        texts = column.chunk(0).dictionary.to_pylist()
+        for text in texts:
+            if text not in self._numbers:
+                self._numbers[text] = len(self._numbers) + 1
+                self._bytes += len(text)
+        self._batches.append(pa.array(map(self._numbers.__getitem__, texts), pa.int32()))
+        if self._bytes > SHARED_BYTES:
+            self.few = False
+            self._numbers, self._batches = {}, []
+
+    def of(self, batch: int, column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+        """The column of a batch: numbers, or texts that are not few."""
+        if not self.few:
+            return pc.cast(column, pa.string())
+        return self._batches[batch].take(column.chunk(0).indices)

@@ -1,0 +1,269 @@
+"""Segments: the DuckDB files of a staging directory, and the lock on the directory.
+
+One file per segment, written through its WAL only and unlinked once nothing of it is needed: that
+is several times faster than one growing file, whose checkpoints stop inserts for seconds. After
+kill -9 a segment holds whole appends, so what it holds is read from it, never remembered. A file
+that will not open, or is of another topic or mapping, costs re-reading its records from Kafka: a
+damaged one is moved aside, never deleted. A directory serves one worker at a time.
+"""
+
+import contextlib
+import fcntl
+import logging
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import duckdb
+
+from streams import faults
+from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
+from streams.staging.parquet import connect, literal
+from streams.windows.window import Run
+
+log = logging.getLogger(__name__)
+
+#: Rows that are in no checkpoint live in DuckDB's memory up to this, then in its temporary files.
+MEMORY = "96MB"
+
+#: The WAL of a segment whose tables are not committed is smaller than this.
+BEGUN_BYTES = 8192
+
+#: The version of these tables, and of what `packed` puts into them.
+LAYOUT = 2
+
+TABLES = """
+    CREATE TABLE {s}.segment(layout INTEGER, topic VARCHAR, mapping_version VARCHAR);
+    CREATE TABLE {s}.findings("partition" INTEGER, "first" BIGINT, region VARCHAR,
+        account_id VARCHAR, event_day VARCHAR, findings BIGINT, packed BLOB);
+    CREATE TABLE {s}.rejects("partition" INTEGER, "offset" BIGINT, "timestamp" BIGINT, "key" BLOB,
+        "value" BLOB, reason VARCHAR);
+    CREATE TABLE {s}.runs("partition" INTEGER, "first" BIGINT, "end" BIGINT, records BIGINT,
+        findings BIGINT, rejects BIGINT, filtered BIGINT, bytes BIGINT, oldest BIGINT);
+"""
+
+
+class Usage(NamedTuple):
+    """Bytes that staging takes on disk, and bytes the disk has left."""
+
+    staged: int
+    free: int
+
+
+@contextlib.contextmanager
+def translated(what: str, path: Path) -> Iterator[None]:
+    """Turn errors of DuckDB and the disk into ours; `what` failed in `path`."""
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        raise translate(error, what, path) from error
+
+
+def translate(error: Exception, what: str, path: Path) -> FalcolakeError:
+    """Say what a person does next about an error of DuckDB or the disk."""
+    text = f"cannot {what} in {path}: {error}".splitlines()[0]
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return Unavailable(text, "the window is too large for memory: lower WINDOW__MAX_BYTES")
+    unusable = PermissionError | NotADirectoryError | FileExistsError
+    if isinstance(error, unusable) or "Permission denied" in str(error):
+        return Misconfigured(
+            text, "set STAGING__PATH to a directory in which the worker's user may write"
+        )
+    full = OSError | duckdb.IOException | duckdb.TransactionException | duckdb.FatalException
+    if isinstance(error, full):
+        return Unavailable(text, "make room on the disk, or set STAGING__PATH to another one")
+    return Corrupt(text, "the records are read again from Kafka")
+
+
+def schema(number: int) -> str:
+    """The name under which a segment is attached."""
+    return f"segment_{number}"
+
+
+class Segments:
+    """The segments of one worker. Whoever calls keeps two threads from changing them at once."""
+
+    def __init__(self, path: Path, topic: str, mapping_version: str) -> None:
+        self.path = path
+        self.numbers: set[int] = set()
+        """Those that are attached."""
+        self._identity = (LAYOUT, topic, mapping_version)
+        self._last = 0
+        self._guard: IO[str] | None = None
+        self._db: duckdb.DuckDBPyConnection | None = None
+
+    # ---- the directory
+
+    def open(self) -> list[Run]:
+        """Lock the directory, attach what earlier runs of the worker left; return its runs.
+
+        Raises Misconfigured if another worker uses the directory or it cannot be written.
+        """
+        try:
+            with translated("open staging", self.path):
+                self._lock_directory()
+                self._connect()
+            self._last = max(self._found(".damaged"), default=0)
+            runs = []
+            for number in self._found():
+                self._last = max(self._last, number)
+                runs += self._attach(number)
+        except BaseException:
+            self.close()
+            raise
+        return runs
+
+    def _lock_directory(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._guard = (self.path / "lock").open("a")
+        try:
+            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Misconfigured(
+                f"another worker uses the staging directory {self.path}",
+                "stop it, or give this one a FALCOLAKE_STAGING__PATH of its own",
+            ) from None
+
+    def _connect(self) -> None:
+        for leftover in [*self.path.glob("*.parquet"), *self.path.glob("temporary*")]:
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
+        self._db = connect(MEMORY, self.path / "temporary")
+        self._db.execute(
+            "SET checkpoint_threshold='1TB'; SET checkpoint_on_detach='DISABLED';"
+            "PRAGMA disable_checkpoint_on_shutdown;"
+        )
+
+    def close(self) -> None:
+        """Let go of the files and the directory; what is staged stays."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None
+        if self._guard is not None:
+            self._guard.close()
+            self._guard = None
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection to all segments. Raises Unavailable once they are closed."""
+        if self._db is None:
+            raise Unavailable("staging is closed")
+        return self._db.cursor()
+
+    def usage(self) -> Usage:
+        """Measure what staging takes and what the disk has left."""
+        staged = 0
+        with translated("measure staging", self.path):
+            for entry in [*self.path.iterdir(), *self.path.glob("temporary*/*")]:
+                with contextlib.suppress(FileNotFoundError):  # removed by an export meanwhile
+                    if entry.is_file() and entry.suffix != ".damaged":
+                        staged += entry.stat().st_size
+            return Usage(staged, shutil.disk_usage(self.path).free)
+
+    def _found(self, suffix: str = "") -> list[int]:
+        """The numbers of the segments that have a file, main or WAL, with this suffix."""
+        name = re.compile(r"segment-(\d+)\.duckdb(\.wal)?" + re.escape(suffix))
+        found = (name.fullmatch(path.name) for path in self.path.glob("segment-*"))
+        return sorted({int(each[1]) for each in found if each})
+
+    # ---- one segment
+
+    def create(self) -> int:
+        """Make a segment; return its number."""
+        number = self._last = self._last + 1
+        name = schema(number)
+        self.numbers.add(number)
+        try:
+            with self.cursor() as cursor:
+                cursor.execute(f"ATTACH {literal(str(self._file(number)))} AS {name}")
+                cursor.execute("BEGIN")
+                cursor.execute(TABLES.format(s=name))
+                cursor.execute(f"INSERT INTO {name}.segment VALUES (?, ?, ?)", list(self._identity))
+                cursor.execute("COMMIT")
+            _sync_directory(self.path)
+        except (duckdb.Error, OSError):
+            self.remove(number)
+            raise
+        return number
+
+    def remove(self, number: int) -> None:
+        """Detach a segment and unlink its files."""
+        self._detach(number)
+        self.numbers.discard(number)
+        with translated("remove a segment", self.path):
+            # The WAL first: a main file alone holds nothing, a WAL alone is taken for damage.
+            for file in (self._wal(number), self._file(number)):
+                with faults.around("unlink"):
+                    file.unlink(missing_ok=True)
+
+    def _attach(self, number: int) -> list[Run]:
+        """Attach a segment of an earlier run and return its runs; an unreadable one has none."""
+        file, name = self._file(number), schema(number)
+        cursor = self.cursor()
+        try:
+            if not file.exists():
+                raise FileNotFoundError(f"{file.name} is missing beside its WAL")
+            cursor.execute(f"ATTACH {literal(str(file))} AS {name}")
+            tables = cursor.execute(
+                "SELECT count(*) FROM duckdb_tables() WHERE database_name = ?", [name]
+            ).fetchall()
+            if tables == [(0,)] and self._wal_bytes(number) < BEGUN_BYTES:
+                log.info("segment %d: holds nothing yet, dropped", number)
+                self.remove(number)
+                return []
+            identity = cursor.execute(f"SELECT * FROM {name}.segment").fetchall()
+            if identity != [self._identity]:
+                log.warning(
+                    "segment %d is of %s, not %s: dropped, its records are read again",
+                    number,
+                    identity,
+                    self._identity,
+                )
+                self.remove(number)
+                return []
+            found = cursor.execute(f"SELECT * FROM {name}.runs").fetchall()
+        except (duckdb.Error, OSError) as error:
+            self._set_aside(number, error)
+            return []
+        self.numbers.add(number)
+        return [Run(number, *row) for row in found]
+
+    def _set_aside(self, number: int, error: Exception) -> None:
+        self._detach(number)
+        for file in (self._file(number), self._wal(number)):
+            if file.exists():
+                file.rename(file.with_name(file.name + ".damaged"))
+        log.error(
+            "segment %d cannot be read (%s): moved aside as *.damaged in %s; "
+            "its records are read again from Kafka",
+            number,
+            str(error).splitlines()[0],
+            self.path,
+        )
+
+    def _detach(self, number: int) -> None:
+        with contextlib.suppress(duckdb.Error):
+            self.cursor().execute(f"DETACH DATABASE IF EXISTS {schema(number)}")
+
+    def _file(self, number: int) -> Path:
+        return self.path / f"segment-{number:08d}.duckdb"
+
+    def _wal(self, number: int) -> Path:
+        return self._file(number).with_suffix(".duckdb.wal")
+
+    def _wal_bytes(self, number: int) -> int:
+        wal = self._wal(number)
+        return wal.stat().st_size if wal.exists() else 0
+
+
+def _sync_directory(path: Path) -> None:
+    """Make a new file's name durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,311 @@
+"""Staging: findings and rejects not yet in the lake, in the DuckDB files of `segments`.
+
+Each append is one commit of its findings (`packed`, a row for each group), its rejects and the
+`runs` row that says which offsets they are; after kill -9 it is there whole or not at all. Staging
+is a cache: what is lost of it is read again from Kafka.
+"""
+
+import contextlib
+import itertools
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import duckdb
+import pyarrow as pa
+
+from streams import faults
+from streams.errors import FalcolakeError
+from streams.staging import packed
+from streams.staging.parquet import Group, Nesting, Writer
+from streams.staging.segments import Segments, Usage, schema, translated
+from streams.windows.batch import Rows
+from streams.windows.window import Run, Window
+
+#: DuckDB pins 2,048 rows at a time, however long, at commits and in scans: so at most this many
+#: bytes of packed findings and of rejects go into one segment, or one batch that has more.
+SEGMENT_BYTES = 16_000_000
+
+#: Bytes of record values that one portion of rejects has, about.
+PORTION_BYTES = 16_000_000
+
+REJECTS = pa.schema(
+    [
+        ("partition", pa.int32()),
+        ("offset", pa.int64()),
+        ("timestamp", pa.int64()),
+        ("key", pa.binary()),
+        ("value", pa.binary()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+class Rejected(NamedTuple):
+    """A record that waits for the dead-letter topic."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    reason: str
+
+
+class Staging:
+    """The segments of one worker. Use `with`; safe to call from several threads."""
+
+    def __init__(self, path: Path, topic: str, mapping_version: str) -> None:
+        self.path = path
+        self._segments = Segments(path, topic, mapping_version)
+        self._writer = Writer(path / "temporary-copy")
+        self._lock = threading.RLock()
+        self._dropped: set[int] = set()
+        self._exporting: dict[int, int] = {}
+        self._current: int | None = None
+        #: Bytes of packed findings and of rejects in the current segment.
+        self._filled = 0
+
+    def open(self) -> list[Run]:
+        """Open the directory and return the runs that earlier runs of the worker left.
+
+        Raises Misconfigured if another worker uses the directory or it cannot be written.
+        """
+        runs = self._segments.open()
+        self._writer.open()
+        return runs
+
+    def close(self) -> None:
+        """Let go of the files and the directory; what is staged stays."""
+        with self._lock:
+            self._segments.close()
+            self._writer.close()
+
+    def __enter__(self) -> "Staging":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- appending
+
+    def append(self, rows: Rows) -> Run:
+        """Write mapped records as one run, in one commit, to the current segment.
+
+        A segment takes no more once it has `SEGMENT_BYTES`, nor after an error, for then it may or
+        may not hold the run.
+        Raises Unavailable if there is no room, Misconfigured without the right to write.
+        """
+        findings = _packed(rows)
+        size = sum(len(each[-1]) for each in findings)
+        size += sum(len(value or b"") for *_, value, _ in rows.rejects)
+        with self._lock:
+            try:
+                with translated("stage records", self.path):
+                    if self._filled + size > SEGMENT_BYTES:
+                        self.roll()
+                    if self._current is None:
+                        self._current = self._segments.create()
+                    self._filled += size
+                    return self._insert(self._current, rows, findings)
+            except FalcolakeError:
+                self.roll()
+                raise
+
+    def _insert(self, number: int, rows: Rows, findings: list[tuple[Any, ...]]) -> Run:
+        run = Run(
+            number,
+            rows.partition,
+            rows.first,
+            rows.end,
+            rows.records,
+            len(rows.findings),
+            len(rows.rejects),
+            rows.filtered,
+            rows.bytes,
+            rows.oldest,
+        )
+        name = schema(number)
+        with self._segments.cursor() as cursor:  # closed after an error, which rolls back
+            cursor.execute("BEGIN")
+            for each in findings:
+                cursor.execute(f"INSERT INTO {name}.findings VALUES (?, ?, ?, ?, ?, ?, ?)", each)
+            if rows.rejects:
+                arrays = map(pa.array, zip(*rows.rejects, strict=True), REJECTS.types)
+                cursor.register("batch", pa.table(list(arrays), schema=REJECTS))
+                cursor.execute(f"INSERT INTO {name}.rejects SELECT * FROM batch")
+                cursor.unregister("batch")
+            cursor.execute(f"INSERT INTO {name}.runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", run[1:])
+            with faults.around("append"):
+                cursor.execute("COMMIT")
+        return run
+
+    def roll(self) -> None:
+        """Close the current segment to appends; the next append opens a new one."""
+        with self._lock:
+            self._current, self._filled = None, 0
+
+    # ---- exporting
+
+    def groups(self, window: Window) -> list[tuple[Group, int]]:
+        """List the objects a window makes, in a fixed order, with their row counts."""
+        if not window.runs:
+            return []
+        with self._reading(window), translated("read staged findings", self.path):
+            found = (
+                self._segments.cursor()
+                .execute(
+                    "SELECT region, account_id, event_day, sum(findings)::BIGINT FROM "
+                    f"({_select('findings', window, 'first')}) GROUP BY ALL ORDER BY ALL"
+                )
+                .fetchall()
+            )
+        return [(Group(*row[:3]), row[3]) for row in found]
+
+    def export(
+        self,
+        window: Window,
+        group: Group,
+        nesting: Nesting,
+        metadata: Mapping[str, str],
+        target: Path,
+    ) -> None:
+        """Write one object of a window as Parquet to `target`, see `parquet.Writer`."""
+        with (
+            self._reading(window),
+            translated("export a window", self.path),
+            self._segments.cursor() as reading,
+        ):
+            source = _Batches(reading, window, group)
+            self._writer.write(source, nesting, metadata, target)
+
+    def rejects(self, window: Window, first: int = 0) -> list[Rejected]:
+        """Return the window's rejects from offset `first` on, by offset: a portion of them.
+
+        So many that memory stays bounded, at least one; none if there are no more.
+        """
+        counts = window.counts
+        if not counts.rejects:
+            return []
+        most = max(1, PORTION_BYTES * counts.records // max(1, window.bytes))
+        with self._reading(window), translated("read staged rejects", self.path):
+            found = (
+                self._segments.cursor()
+                .execute(
+                    'SELECT "offset", "timestamp", "key", "value", reason FROM '
+                    f'({_select("rejects", window, "offset")}) WHERE "offset" >= {first} '
+                    f'ORDER BY "offset" LIMIT {min(most, 10_000)}'
+                )
+                .fetchall()
+            )
+        return [Rejected(*row) for row in found]
+
+    @contextlib.contextmanager
+    def _reading(self, window: Window) -> Iterator[None]:
+        """Keep the window's segments attached while a query reads them."""
+        numbers = _segments(window)
+        with self._lock:
+            for number in numbers:
+                self._exporting[number] = self._exporting.get(number, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                for number in numbers:
+                    self._exporting[number] -= 1
+                    if not self._exporting[number]:
+                        del self._exporting[number]
+                        if number in self._dropped:
+                            self.forget(number)
+
+    # ---- forgetting
+
+    def keep_only(self, runs: Iterable[Run]) -> None:
+        """Unlink every segment that none of these runs needs."""
+        needed = {run.segment for run in runs}
+        with self._lock:
+            for number in sorted(self._segments.numbers - needed):
+                if number != self._current:
+                    self.forget(number)
+
+    def forget(self, number: int) -> None:
+        """Unlink a segment, at once or when the last query that reads it is done."""
+        with self._lock:
+            if number in self._exporting:
+                self._dropped.add(number)
+                return
+            self._dropped.discard(number)
+            if number == self._current:
+                self.roll()
+            self._segments.remove(number)
+
+    def usage(self) -> Usage:
+        """Measure what staging takes and what the disk has left."""
+        return self._segments.usage()
+
+
+def _packed(rows: Rows) -> list[tuple[Any, ...]]:
+    """The rows of `findings` that an append makes, one for each group."""
+    groups: dict[tuple[str, str, str], list[tuple[Any, ...]]] = {}
+    for row in rows.findings:
+        groups.setdefault(row[3:6], []).append(row)
+    return [
+        (rows.partition, rows.first, *group, len(found), packed.pack(found))
+        for group, found in groups.items()
+    ]
+
+
+class _Batches:
+    """The packed findings of a window's group: a `parquet.Source`."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, window: Window, group: Group) -> None:
+        self._cursor = cursor
+        self._where = (
+            f'"partition" = {window.partition} AND region = ? AND account_id = ? AND event_day = ?'
+        )
+        self._group = group
+        self._places: list[tuple[int, int]] = []
+        """The segment of each batch and the first offset of its run."""
+        for segment, first, end in _ranges(window.runs):
+            found = self._read("first", segment, first, end - 1)
+            self._places += [(segment, first) for (first,) in found]
+
+    def __call__(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
+        for segment, places in itertools.groupby(self._places[begin:end], itemgetter(0)):
+            firsts = [first for _, first in places]
+            for (findings,) in self._read("packed", segment, firsts[0], firsts[-1]):
+                yield findings
+
+    def _read(self, column: str, segment: int, low: int, high: int) -> list[tuple[Any, ...]]:
+        return self._cursor.execute(
+            f'SELECT "{column}" FROM {schema(segment)}.findings WHERE {self._where} '
+            'AND "first" BETWEEN ? AND ? ORDER BY "first"',
+            [*self._group, low, high],
+        ).fetchall()
+
+
+def _select(table: str, window: Window, place: str) -> str:
+    """SQL for a window's rows: of each segment just the offsets whose runs are the window's."""
+    parts = []
+    for segment, first, end in _ranges(window.runs):
+        parts.append(
+            f'SELECT * FROM {schema(segment)}.{table} WHERE "partition" = {window.partition} '
+            f'AND "{place}" >= {first} AND "{place}" < {end}'
+        )
+    return " UNION ALL ".join(parts)
+
+
+def _segments(window: Window) -> list[int]:
+    return sorted({run.segment for run in window.runs})
+
+
+def _ranges(runs: Iterable[Run]) -> list[tuple[int, int, int]]:
+    """Join runs that follow each other in one segment: (segment, first, end)."""
+    joined: list[tuple[int, int, int]] = []
+    for run in runs:
+        if joined and joined[-1][0] == run.segment and joined[-1][2] == run.first:
+            joined[-1] = (run.segment, joined[-1][1], run.end)
+        else:
+            joined.append((run.segment, run.first, run.end))
+    return joined

@@ -1,0 +1,1 @@
+"""The values of the flow, and what decides on them. Pure."""

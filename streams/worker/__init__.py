@@ -1,0 +1,1 @@
+"""From a batch's arrival to its commit: transport → ledger → shipping."""

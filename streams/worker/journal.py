@@ -1,0 +1,214 @@
+"""Journal: what happened in the last hours, for the status page, in bounded memory.
+
+Samples of throughput and lag, the windows that were shipped, tallies of the last hour, the latest
+rejects, and events a person asks about. Of an alert's contents it keeps the rule's name alone,
+unless told otherwise. About half a megabyte; gone with the process.
+"""
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from streams.windows.batch import Rows
+from streams.windows.progress import Progress
+from streams.windows.window import Window
+from streams.worker.tally import SEVERITIES, Tally, most, reason_name
+
+#: Milliseconds between samples, and how many are kept: an hour.
+SAMPLE_MS: Final = 10_000
+SAMPLES: Final = 360
+
+#: Milliseconds of a bucket of tallies, and how many make an hour.
+BUCKET_MS: Final = 300_000
+BUCKETS: Final = 12
+
+WINDOWS: Final = 600
+WINDOWS_MS: Final = 6 * 3_600_000
+REJECTS: Final = 10
+EVENTS: Final = 40
+
+#: Rules told apart in a bucket, rules shown, characters of a name, and of a record's contents.
+MOST_RULES: Final = 300
+SHOWN_RULES: Final = 10
+LONGEST_NAME: Final = 200
+LONGEST_EXCERPT: Final = 300
+
+OTHER_RULES: Final = "(other rules)"
+
+
+class Sample(NamedTuple):
+    """One point of the charts: rates are records a second since the point before."""
+
+    at: int
+    read: float
+    shipped: float
+    lag: int
+    behind: float
+
+
+class Shipped(NamedTuple):
+    """One window in the lake; times in epoch ms, `oldest` that of its oldest record in Kafka."""
+
+    partition: int
+    first: int
+    end: int
+    records: int
+    findings: int
+    rejects: int
+    filtered: int
+    bytes: int
+    objects: int
+    oldest: int
+    at: int
+    seconds: float
+
+
+class Refused(NamedTuple):
+    """One reject; the excerpt is empty unless contents are kept."""
+
+    at: int
+    partition: int
+    offset: int
+    reason: str
+    excerpt: str
+
+
+class Event(NamedTuple):
+    """Something that happened to the worker."""
+
+    at: int
+    kind: str
+    text: str
+
+
+class _Bucket:
+    """What was staged in five minutes."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.severities = Counter[str]()
+        self.rules = Counter[str]()
+        self.reasons = Counter[str]()
+        self.outcomes = Counter[str]()
+
+
+class Journal:
+    """Of one worker process. With `contents` it keeps the beginning of rejected records."""
+
+    def __init__(self, *, contents: bool = False) -> None:
+        self.contents = contents
+        self._samples: deque[Sample] = deque(maxlen=SAMPLES)
+        self._windows: deque[Shipped] = deque(maxlen=WINDOWS)
+        self._rejects: deque[Refused] = deque(maxlen=REJECTS)
+        self._events: deque[Event] = deque(maxlen=EVENTS)
+        self._buckets: deque[_Bucket] = deque(maxlen=BUCKETS)
+        self._read = self._shipped = 0
+        self._sampled: tuple[int, int, int] | None = None
+
+    # ---- what happened
+
+    def staged(self, rows: Rows, tally: Tally, now: int) -> None:
+        """A batch was staged."""
+        self._read += rows.records
+        bucket = self._bucket(now)
+        bucket.severities += tally.severities
+        bucket.reasons += tally.reasons
+        bucket.outcomes["findings"] += len(rows.findings)
+        bucket.outcomes["rejects"] += len(rows.rejects)
+        bucket.outcomes["filtered"] += rows.filtered
+        for rule, count in tally.rules.items():
+            name = rule[:LONGEST_NAME]
+            known = name in bucket.rules or len(bucket.rules) < MOST_RULES
+            bucket.rules[name if known else OTHER_RULES] += count
+        for partition, offset, _, _, value, reason in rows.rejects[-REJECTS:]:
+            self._rejects.append(
+                Refused(
+                    now,
+                    partition,
+                    offset,
+                    reason if self.contents else reason_name(reason),
+                    (value or b"")[:LONGEST_EXCERPT].decode(errors="replace")
+                    if self.contents
+                    else "",
+                )
+            )
+
+    def _bucket(self, now: int) -> _Bucket:
+        number = now // BUCKET_MS
+        if not self._buckets or self._buckets[-1].number != number:
+            self._buckets.append(_Bucket(number))
+        return self._buckets[-1]
+
+    def shipped(self, window: Window, objects: Mapping[str, int], seconds: float, now: int) -> None:
+        """A window was committed."""
+        counts = window.counts
+        self._shipped += counts.records
+        self._windows.append(
+            Shipped(
+                window.partition,
+                window.first,
+                window.end,
+                *counts,
+                sum(objects.values()),
+                len(objects),
+                window.oldest or now,
+                now,
+                round(seconds, 3),
+            )
+        )
+
+    def note(self, kind: str, text: str, now: int) -> None:
+        """Something happened that a person asks about later."""
+        self._events.append(Event(now, kind, text))
+
+    def sample(self, found: Sequence[Progress], now: int) -> None:
+        """Take a point of the charts, if it is time for one."""
+        if self._sampled is None:
+            self._sampled = now, self._read, self._shipped
+        before, read, shipped = self._sampled
+        if now - before < SAMPLE_MS:
+            return
+        seconds = (now - before) / 1000
+        self._samples.append(
+            Sample(
+                now,
+                round((self._read - read) / seconds, 2),
+                round((self._shipped - shipped) / seconds, 2),
+                sum(each.lag for each in found),
+                round(max((each.behind for each in found), default=0.0), 1),
+            )
+        )
+        self._sampled = now, self._read, self._shipped
+
+    # ---- what is told of it
+
+    def plain(self, now: int) -> dict[str, Any]:
+        """Give it as JSON types; rows of samples and windows as lists, their names once."""
+        since = now // BUCKET_MS - BUCKETS
+        buckets = [each for each in self._buckets if each.number > since]
+        rules, reasons = Counter[str](), Counter[str]()
+        severities = Counter(dict.fromkeys(SEVERITIES, 0))
+        outcomes = Counter(findings=0, rejects=0, filtered=0)
+        for bucket in buckets:
+            rules.update(bucket.rules)
+            reasons.update(bucket.reasons)
+            severities.update(bucket.severities)
+            outcomes.update(bucket.outcomes)
+        return {
+            "samples": {
+                "names": Sample._fields,
+                "rows": [each for each in self._samples if now - each.at <= SAMPLES * SAMPLE_MS],
+            },
+            "windows": {
+                "names": Shipped._fields,
+                "rows": [each for each in self._windows if now - each.at <= WINDOWS_MS],
+            },
+            "hour": {
+                **outcomes,
+                "severities": severities,
+                "rules": most(rules, SHOWN_RULES),
+                "reasons": most(reasons, SHOWN_RULES),
+            },
+            "rejects": [each._asdict() for each in reversed(self._rejects)],
+            "events": [each._asdict() for each in reversed(self._events)],
+        }

@@ -1,0 +1,188 @@
+"""The worker's ear on the control topic: takes requests, and answers with what keeps it from them.
+
+Its consumer is of no group and stands apart from Faust: every worker hears every request. It begins
+an hour back, so a request also holds for a worker that starts, or starts again, after it; asking
+twice changes nothing. Requests of other groups are not this worker's; what is no message is counted
+and left. Without the topic, or the right to read it, the worker works on and cannot be asked.
+Nothing here is kept: after a crash it reads that hour again.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.structs import TopicPartition
+
+from streams import clock
+from streams.control import messages as control
+from streams.errors import FalcolakeError, Misconfigured
+from streams.kafka import client as kafka
+from streams.settings.settings import Settings, variable
+from streams.worker.ledger import Ledger
+from streams.worker.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+#: Milliseconds that one look at the topic waits, and so between two answers.
+LOOK_MS = 1000
+ANSWER_TIMEOUT = 10.0
+
+#: Seconds until the next try to reach the topic.
+SHORTEST_WAIT = 1.0
+LONGEST_WAIT = 30.0
+
+
+class Listener:
+    """Listens for one worker. `held` tells why partitions are held, {number: reason}."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        held: Callable[[], dict[int, str]],
+        metrics: Metrics,
+    ) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._held = held
+        self._metrics = metrics
+        self._place = TopicPartition(settings.kafka.control_topic, control.PARTITION)
+        self._group = settings.kafka.group_id
+        name = settings.kafka.group_instance_id or kafka.CLIENT_ID
+        self._name = f"{name} at {socket.gethostname()}, process {os.getpid()}"
+        self._position: int | None = None
+        self._request: int | None = None
+        self._asked = False
+        self._said: tuple[object, ...] = ()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._task = asyncio.create_task(self._listen(), name="listener")
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._task is not None:
+            task, self._task = self._task, None
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _listen(self) -> None:
+        """Follow the topic; where it cannot be reached, say so once and try again."""
+        delay, said = SHORTEST_WAIT, ""
+        while True:
+            try:
+                async with self._connected() as consumer:
+                    await self._seek(consumer)
+                    delay, said = SHORTEST_WAIT, ""
+                    async with contextlib.AsyncExitStack() as answers:
+                        await self._follow(consumer, answers)
+            except (KafkaError, FalcolakeError, TimeoutError, OSError) as error:
+                found = error
+                if isinstance(error, KafkaError):
+                    found = kafka.translated(error, self._settings)
+                if f"{found}" != said:
+                    said = f"{found}"
+                    log.warning("this worker cannot be asked to flush: %s", said)
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, LONGEST_WAIT)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[AIOKafkaConsumer]:
+        options = kafka.aiokafka_options(self._settings)
+        consumer = AIOKafkaConsumer(**options, auto_offset_reset="earliest")
+        try:
+            await consumer.start()
+            yield consumer
+        finally:
+            await consumer.stop()
+
+    async def _seek(self, consumer: AIOKafkaConsumer) -> None:
+        """Go on where it was; the first time, an hour back."""
+        if self._place.topic not in await consumer.topics():
+            raise Misconfigured(
+                f"there is no topic {self._place.topic}",
+                f"create it, with one partition, or correct {variable('kafka.control_topic')}",
+            )
+        consumer.assign([self._place])
+        if self._position is None:
+            since = clock.now_ms() - control.HOLDS_MS
+            found = (await consumer.offsets_for_times({self._place: since}))[self._place]
+            if found is None:
+                self._position = (await consumer.end_offsets([self._place]))[self._place]
+            else:
+                self._position = found.offset
+        consumer.seek(self._place, self._position)
+
+    async def _follow(self, consumer: AIOKafkaConsumer, answers: contextlib.AsyncExitStack) -> None:
+        producer: AIOKafkaProducer | None = None
+        while True:
+            found = await consumer.getmany(self._place, timeout_ms=LOOK_MS)
+            for record in found.get(self._place, ()):
+                self._take(record)
+                self._position = record.offset + 1
+            state = self._state()
+            if state is not None:
+                if producer is None:
+                    options = kafka.aiokafka_options(self._settings)
+                    patience = int(ANSWER_TIMEOUT * 1000)
+                    producer = AIOKafkaProducer(**options, request_timeout_ms=patience)
+                    answers.push_async_callback(producer.stop)
+                    await producer.start()
+                await self._answer(producer, state)
+
+    def _take(self, record: Any) -> None:
+        message = control.decode(record.value)
+        if message is None:
+            self._metrics.told("ignored")
+            log.warning("ignored what is no message: offset %d of %s", record.offset, record.topic)
+        elif message.group != self._group:
+            self._metrics.told("other-group")
+        elif isinstance(message, control.Flush):
+            self._metrics.told("flush")
+            log.info("asked to flush up to %s", message.ends)
+            self._ledger.flush(message.ends)
+            self._request, self._said = record.offset, ()
+        elif isinstance(message, control.Ask):
+            self._metrics.told("ask")
+            self._request, self._asked = record.offset, True
+        else:
+            self._metrics.told("state")
+
+    def _state(self) -> control.State | None:
+        """What to answer; None if nothing is asked any more, or this is said already."""
+        ledger = self._ledger
+        if self._request is None or not (self._asked or ledger.flushing()):
+            return None
+        held = self._held()
+        partitions = {number: held.get(number, "") for number in sorted(ledger.partitions)}
+        said = (self._request, ledger.pause_reason, partitions)
+        if said == self._said and not self._asked:
+            return None
+        self._said, self._asked = said, False
+        return control.State(
+            v=1,
+            group=self._group,
+            request=self._request,
+            worker=self._name,
+            paused=ledger.pause_reason,
+            partitions=partitions,
+        )
+
+    async def _answer(self, producer: AIOKafkaProducer, state: control.State) -> None:
+        """Say it, or leave it: an answer is a kindness, the committed offset the truth."""
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await producer.send_and_wait(
+                    self._place.topic, control.encode(state), partition=self._place.partition
+                )
+        except (KafkaError, TimeoutError) as error:
+            log.warning("cannot answer on %s: %r", self._place.topic, error)

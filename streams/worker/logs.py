@@ -1,0 +1,72 @@
+"""Logs: what a worker writes to standard error, as text or as one JSON object a line.
+
+Only falcolake's own words at the level that is set; of libraries nothing under a warning, for at
+lower levels they tell requests whole. A record may carry facts, `extra=facts(partition=3)`, which
+JSON shows as keys of their own. A traceback stays inside its line.
+"""
+
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from streams.settings.sections import Log
+
+#: Seconds between two log lines of one kind from aiokafka.
+SELDOM = 30.0
+TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def facts(**known: Any) -> dict[str, Any]:
+    """Make the `extra` of a log call."""
+    return {"facts": known}
+
+
+def configure(settings: Log) -> None:
+    """Send the process's logs to standard error as the settings say."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if settings.format == "json" else logging.Formatter(TEXT))
+    handler.addFilter(_Seldom())
+    level = settings.level.upper()
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger().setLevel("ERROR" if level == "ERROR" else "WARNING")
+    logging.getLogger("streams").setLevel(level)
+    # A timer that runs longer than its interval is no fault here: it waits for its turn.
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line, in ASCII: time (RFC 3339, UTC), level, logger, message, facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        line = {
+            "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "facts", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+class _Seldom(logging.Filter):
+    """Lets aiokafka say the same only once in a while: cut off, it says so ten times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("aiokafka"):
+            return True
+        kind, now = str(record.msg), time.monotonic()
+        if now - self._last.get(kind, -SELDOM) < SELDOM:
+            return False
+        self._last[kind] = now
+        return True

@@ -1,0 +1,284 @@
+"""The worker's Prometheus metrics: every name, in one place, each changed by one small function.
+
+The registry is the worker's own, so that two workers in one process do not mix. Nothing here
+survives a restart; the ledger of what is in the lake is the lake.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Final
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+)
+
+from streams import clock
+from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
+from streams.staging.segments import Usage
+from streams.windows.batch import Rows
+from streams.windows.progress import Progress
+from streams.windows.window import Window
+from streams.worker.journal import Journal
+from streams.worker.tally import SEVERITIES, Tallier
+
+PREFIX: Final = "falcolake"
+
+
+#: Seconds. A put is over in tenths; windows take minutes, and an outage of the lake hours.
+PUT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+WINDOW_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+AGE_BUCKETS = (1, 2.5, 5, 10, 30, 60, 120, 300, 450, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
+
+OUTCOMES = ("finding", "reject", "filtered")
+
+
+class Metrics:
+    """Counts what happens; records = findings + rejects + filtered, on both sides.
+
+    What the status page shows of the last hours it writes into the `journal`.
+    """
+
+    def __init__(self, journal: Journal | None = None) -> None:
+        self.journal = journal or Journal()
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self._tallier = Tallier()
+        self._holding: set[int] = set()
+        self._declare_reading()
+        self._declare_shipping()
+        self._declare_partitions()
+        self._build = self._gauge(
+            "build_info", "1; the version of falcolake and of its mapping", "version", "mapping"
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=PREFIX, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(name, text, labels, namespace=PREFIX, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
+        return Histogram(name, text, namespace=PREFIX, registry=self.registry, buckets=buckets)
+
+    def _declare_reading(self) -> None:
+        counter, gauge = self._counter, self._gauge
+        self._consumed = counter(
+            "consumed_records", "records taken from Kafka; those read again count again"
+        )
+        self._records = counter("staged_records", "records staged, by outcome", "outcome")
+        self._bytes = counter("staged_bytes", "bytes of the values of staged records")
+        self._findings = counter("staged_findings", "findings staged, by OCSF severity", "severity")
+        self._rejects = counter("staged_rejects", "rejects staged, by reason", "reason")
+        self._lost = counter(
+            "lost_records", "offsets that Kafka's retention deleted unread", "partition"
+        )
+        self._mapping_seconds = counter("mapping_seconds", "time spent mapping alerts to findings")
+        self._staging_seconds = counter("staging_seconds", "time spent appending to staging")
+        self._told = counter("control_messages", "records of the control topic, by kind", "kind")
+        self._rebalances = counter("rebalances", "times that Kafka gave this worker partitions")
+        self._paused = gauge("paused", "1 while reading from Kafka is paused")
+        self._staging = gauge("staging_bytes", "bytes that staging takes on disk")
+        self._free = gauge("staging_free_bytes", "bytes free on staging's disk")
+        for outcome in OUTCOMES:
+            self._records.labels(outcome)
+        for severity in SEVERITIES:
+            self._findings.labels(severity)
+
+    def _declare_shipping(self) -> None:
+        counter, gauge, histogram = self._counter, self._gauge, self._histogram
+        self._sealed = counter("sealed_windows", "windows sealed")
+        self._windows = counter("shipped_windows", "windows committed")
+        self._shipped = counter(
+            "shipped_records", "records of committed windows, by outcome", "outcome"
+        )
+        self._objects = counter(
+            "put_objects", "objects put; result existed: the lake had them already", "result"
+        )
+        self._object_bytes = counter("put_bytes", "bytes of objects put")
+        self._put_seconds = histogram("put_seconds", "time of a put to S3", PUT_BUCKETS)
+        self._export_seconds = counter("export_seconds", "time spent writing Parquet")
+        self._window_seconds = histogram(
+            "window_seconds",
+            "time to ship a window: export, puts, dead letters, commit",
+            WINDOW_BUCKETS,
+        )
+        self._age = histogram(
+            "event_to_lake_seconds",
+            "from a record's time in Kafka to the commit of its window; the oldest of each batch",
+            AGE_BUCKETS,
+        )
+        self._retries = counter(
+            "retries", "failed tries to ship a window, by what a person has to do", "kind"
+        )
+        self._held = gauge(
+            "held_since_seconds",
+            "when shipping was held, epoch s; absent while it is not",
+            "partition",
+        )
+        self._last = gauge(
+            "last_shipped_timestamp_seconds", "when a window was last committed, epoch s"
+        )
+        for outcome in OUTCOMES:
+            self._shipped.labels(outcome)
+        for result in ("put", "existed"):
+            self._objects.labels(result)
+        for kind in (Unavailable, Misconfigured, Corrupt):
+            self._retries.labels(kind.__name__)
+
+    def _declare_partitions(self) -> None:
+        gauge = self._gauge
+        self._assigned = gauge("assigned_partitions", "partitions that this worker has")
+        self._committed = gauge("committed_offset", "offset committed", "partition")
+        self._position = gauge("staged_offset", "offset staged up to", "partition")
+        self._end = gauge("end_offset", "end of the partition in Kafka", "partition")
+        self._start = gauge(
+            "start_offset", "first offset that Kafka still has, see retention", "partition"
+        )
+        self._lag = gauge(
+            "lag_records", "offsets in Kafka that are not in the lake yet", "partition"
+        )
+        self._behind = gauge(
+            "lag_seconds", "age of the oldest record that is not in the lake yet", "partition"
+        )
+        self._staged = gauge(
+            "staging_records", "records in staging, not in the lake yet", "partition"
+        )
+        self._waiting = gauge(
+            "waiting_windows", "windows sealed and not committed yet", "partition"
+        )
+        self._spare_records = gauge(
+            "retention_spare_records",
+            "offsets between the first that Kafka still has and the first not in the lake; "
+            "absent while nothing waits or nothing was ever deleted",
+            "partition",
+        )
+        self._spare_seconds = gauge(
+            "retention_spare_seconds",
+            "seconds between the oldest record that Kafka still has and the oldest not in the "
+            "lake; absent as retention_spare_records is",
+            "partition",
+        )
+
+    def running(self, version: str, mapping_version: str) -> None:
+        """Say what runs."""
+        self._build.labels(version, mapping_version).set(1)
+
+    def consumed(self, records: int) -> None:
+        """A batch came from Kafka."""
+        self._consumed.inc(records)
+
+    def staged(self, rows: Rows, mapping_seconds: float, staging_seconds: float) -> None:
+        """Records are durable in staging."""
+        self._records.labels("finding").inc(len(rows.findings))
+        self._records.labels("reject").inc(len(rows.rejects))
+        self._records.labels("filtered").inc(rows.filtered)
+        self._bytes.inc(rows.bytes)
+        self._mapping_seconds.inc(mapping_seconds)
+        self._staging_seconds.inc(staging_seconds)
+        tally = self._tallier.count(rows)
+        for severity, count in tally.severities.items():
+            self._findings.labels(severity).inc(count)
+        for reason, count in tally.reasons.items():
+            self._rejects.labels(reason).inc(count)
+        self.journal.staged(rows, tally, clock.now_ms())
+
+    def lost(self, partition: int, count: int) -> None:
+        """Kafka deleted offsets before they were read."""
+        self._lost.labels(str(partition)).inc(count)
+        self._note("lost", f"partition {partition}: Kafka's retention deleted {count:,} unread")
+
+    def sealed(self, windows: int) -> None:
+        """Windows are sealed."""
+        self._sealed.inc(windows)
+
+    def exported(self, seconds: float) -> None:
+        """An object is written, not put yet."""
+        self._export_seconds.inc(seconds)
+
+    def put(self, size: int, seconds: float, written: bool) -> None:
+        """An object is in the lake."""
+        self._objects.labels("put" if written else "existed").inc()
+        self._put_seconds.observe(seconds)
+        if written:
+            self._object_bytes.inc(size)
+
+    def shipped(self, window: Window, objects: Mapping[str, int], seconds: float) -> None:
+        """A window is committed; its objects with their bytes."""
+        counts, now_ms = window.counts, clock.now_ms()
+        self._windows.inc()
+        self._window_seconds.observe(seconds)
+        self._shipped.labels("finding").inc(counts.findings)
+        self._shipped.labels("reject").inc(counts.rejects)
+        self._shipped.labels("filtered").inc(counts.filtered)
+        self._last.set(now_ms / 1000)
+        self.journal.shipped(window, objects, seconds, now_ms)
+        for run in window.runs:
+            if run.records:
+                self._age.observe(max(0.0, (now_ms - run.oldest) / 1000))
+
+    def held(self, partition: int, since: float, error: FalcolakeError) -> None:
+        """A window could not be shipped; `since` is monotonic."""
+        self._retries.labels(type(error).__name__).inc()
+        if partition not in self._holding:
+            self._holding.add(partition)
+            self._note("held", f"partition {partition}: held: {error.message}")
+        self._held.labels(str(partition)).set(clock.now_ms() / 1000 - (time.monotonic() - since))
+
+    def released(self, partition: int) -> None:
+        """The partition ships again, or is another worker's."""
+        self._holding.discard(partition)
+        self._held.remove(str(partition))
+        self._note("released", f"partition {partition}: not held any more")
+
+    def told(self, kind: str) -> None:
+        """A record of the control topic was read."""
+        self._told.labels(kind).inc()
+
+    def paused(self, reason: str | None) -> None:
+        """Reading stops for a reason, or goes on."""
+        self._paused.set(reason is not None)
+        if reason is None:
+            self._note("resumed", "reading goes on")
+        else:
+            self._note("paused", f"reading paused: {reason}")
+
+    def usage(self, usage: Usage) -> None:
+        """The disk was measured."""
+        self._staging.set(usage.staged)
+        self._free.set(usage.free)
+
+    def assigned(self, partitions: Collection[int]) -> None:
+        """The assignment changed."""
+        self._rebalances.inc()
+        self._assigned.set(len(partitions))
+        numbers = ", ".join(map(str, sorted(partitions))) or "none"
+        self._note("assigned", f"assigned partitions: {numbers}")
+
+    def _note(self, kind: str, text: str) -> None:
+        self.journal.note(kind, text, clock.now_ms())
+
+    def progress(self, found: Sequence[Progress]) -> None:
+        """Show where the partitions are, and forget those that are other workers' by now."""
+        gauges: dict[Gauge, Callable[[Progress], float | None]] = {
+            self._committed: lambda p: p.committed,
+            self._position: lambda p: p.staged,
+            self._end: lambda p: p.end,
+            self._start: lambda p: p.start,
+            self._lag: lambda p: p.lag,
+            self._behind: lambda p: p.behind,
+            self._staged: lambda p: p.staged_records,
+            self._waiting: lambda p: p.waiting_windows,
+            self._spare_records: lambda p: p.spare_records,
+            self._spare_seconds: lambda p: p.spare_seconds,
+        }
+        for gauge, read in gauges.items():
+            gauge.clear()
+            for each in found:
+                value = read(each)
+                if value is not None:
+                    gauge.labels(str(each.partition)).set(value)
+        self.journal.sample(found, clock.now_ms())

@@ -1,0 +1,279 @@
+"""Shipping: one sealed window at a time from staging to the lake.
+
+Per window: COPY and put every object → dead-letter every reject → commit the end → forget the rows.
+Each step may be done again after a crash without harm: the same window makes the same keys and the
+same rows. Windows of a partition ship in order; partitions ship side by side. Nothing is dropped
+because the lake, the dead-letter topic or Kafka is unhappy: the window is held and tried again,
+later and later, up to a minute apart.
+"""
+
+import asyncio
+import itertools
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from streams import faults
+from streams.errors import FalcolakeError
+from streams.lake.store import Lake
+from streams.staging.objects import Objects
+from streams.staging.parquet import Group
+from streams.staging.staging import Rejected
+from streams.windows.window import Window
+from streams.worker.ledger import Ledger
+from streams.worker.logs import facts
+from streams.worker.metrics import Metrics
+from streams.worker.transport import Lost
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Puts that may run at once. Exports run one at a time: each keeps a core busy, and they share
+#: DuckDB's memory.
+PUTS = 4
+SHORTEST_HOLD = 0.5
+LONGEST_HOLD = 60.0
+
+#: Seconds that a worker which stops waits for commits, then for puts: a lake that does not answer
+#: takes minutes.
+STOP_PATIENCE = 5.0
+
+
+class DeadLetters(Protocol):
+    """Where rejects go."""
+
+    async def send(self, partition: int, rejects: Sequence[Rejected]) -> None:
+        """Return once all of them are durable; raise a FalcolakeError if they are not."""
+        ...
+
+
+@dataclass(slots=True)
+class Hold:
+    """Why and since when a partition's window cannot be shipped."""
+
+    reason: str
+    hint: str
+    since: float
+    tries: int = 0
+    until: float = 0.0
+
+
+class Shipper:
+    """Ships what the ledger has sealed. `held` says which partitions wait, and why."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        lake: Lake,
+        dead_letters: DeadLetters,
+        topic: str,
+        place: Group,
+        metrics: Metrics,
+    ) -> None:
+        self.ledger = ledger
+        self.lake = lake
+        self.dead_letters = dead_letters
+        self.topic = topic
+        self.objects = Objects(ledger.staging, ledger.mapping, topic, place)
+        self.metrics = metrics
+        self.held: dict[int, Hold] = {}
+        self._busy: set[int] = set()
+        self._files = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._commits: set[asyncio.Task[None]] = set()
+        self._exports = ThreadPoolExecutor(1, thread_name_prefix="export")
+        self._puts = asyncio.Semaphore(PUTS)
+        self._putting: set[Future[bool]] = set()
+
+    async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._exports, work, *arguments)
+
+    def start(self) -> None:
+        """Begin to ship every window that waits and is not under way or held."""
+        for number in set(self.held) - set(self.ledger.partitions):
+            self._release(number)
+        for number in self.ledger.waiting():
+            hold = self.held.get(number)
+            if number not in self._busy and (hold is None or time.monotonic() >= hold.until):
+                self._busy.add(number)
+                task = asyncio.create_task(self._ship_partition(number), name=f"ship-{number}")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    def try_now(self) -> None:
+        """Try what is held again without waiting longer."""
+        for hold in self.held.values():
+            hold.tries, hold.until = 0, 0.0
+
+    async def stop(self) -> None:
+        """Abandon what is under way, every step of which may be done again; but finish commits.
+
+        Kafka may have taken one already: then its window would be in no log and in no count.
+        """
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._commits:
+            _, late = await asyncio.wait(self._commits, timeout=STOP_PATIENCE)
+            for task in late:
+                task.cancel()
+        await asyncio.to_thread(self._exports.shutdown, cancel_futures=True)
+        await asyncio.to_thread(wait, list(self._putting), STOP_PATIENCE)
+
+    async def _ship_partition(self, number: int) -> None:
+        """Ship the partition's waiting windows in order, until one cannot be."""
+        try:
+            while (window := self.ledger.waiting().get(number)) is not None:
+                await self._ship_own(self.ledger.assignment, window)
+                self._release(number)
+        except Lost:
+            log.info("partition %d: another worker ships its windows now", number)
+        except FalcolakeError as error:
+            self._hold(number, error)
+        except Exception as error:
+            log.exception("partition %d: shipping failed", number)
+            self._hold(number, FalcolakeError(repr(error), "please report this"))
+        finally:
+            self._busy.discard(number)
+
+    async def _ship_own(self, assignment: int, window: Window) -> None:
+        """Ship one window; what fails once it is another worker's (no rows left) is no fault."""
+        try:
+            await self.ship(assignment, window)
+        except FalcolakeError as error:
+            if self.ledger.holds(assignment, window):
+                raise
+            raise Lost from error
+
+    def _hold(self, number: int, error: FalcolakeError) -> None:
+        hold = self.held.setdefault(number, Hold("", "", time.monotonic()))
+        hold.reason, hold.hint = error.message, error.hint
+        delay = min(LONGEST_HOLD, SHORTEST_HOLD * 2 ** min(hold.tries, 10))
+        delay *= random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        hold.tries += 1
+        hold.until = time.monotonic() + delay
+        self.metrics.held(number, hold.since, error)
+        log.warning(
+            "partition %d: held, next try in %.1f s: %s%s",
+            number,
+            delay,
+            error.message,
+            f" ({error.hint})" if error.hint else "",
+            extra=facts(partition=number, reason=error.message, hint=error.hint),
+        )
+
+    def _release(self, number: int) -> None:
+        if self.held.pop(number, None) is not None:
+            self.metrics.released(number)
+            log.info("partition %d: ships again", number)
+
+    def reasons(self) -> dict[int, str]:
+        """Why partitions are held, in a sentence, and what to try."""
+        return {
+            number: f"{hold.reason} ({hold.hint})" if hold.hint else hold.reason
+            for number, hold in self.held.items()
+        }
+
+    async def ship(self, assignment: int, window: Window) -> None:
+        """Ship one window. Raises Lost or a FalcolakeError; then it can be shipped again."""
+        began = time.monotonic()
+        objects: dict[str, int] = {}
+        if window.overwrite:
+            await self.ledger.claim(assignment, window)
+        for group, _ in await self._run(self.objects.groups, window):
+            if not self.ledger.holds(assignment, window):
+                raise Lost
+            key, size = await self._put(window, group)
+            objects[key] = size
+        first = window.first
+        while rejects := await self._run(self.ledger.staging.rejects, window, first):
+            await self.dead_letters.send(window.partition, rejects)
+            first = rejects[-1].offset + 1
+        commit = asyncio.create_task(self._commit(assignment, window, objects, began))
+        self._commits.add(commit)
+        commit.add_done_callback(self._commits.discard)
+        await asyncio.shield(commit)
+
+    async def _commit(
+        self, assignment: int, window: Window, objects: dict[str, int], began: float
+    ) -> None:
+        await self.ledger.commit(assignment, window)
+        seconds = time.monotonic() - began
+        self.metrics.shipped(window, objects, seconds)
+        self._say_shipped(window, objects, seconds)
+
+    def _say_shipped(self, window: Window, objects: dict[str, int], seconds: float) -> None:
+        counts = window.counts
+        log.info(
+            "shipped %s-%d [%d, %d) in %.2f s: %d findings, %d rejects, %d filtered; "
+            "%d bytes as %s",
+            self.topic,
+            window.partition,
+            window.first,
+            window.end,
+            seconds,
+            counts.findings,
+            counts.rejects,
+            counts.filtered,
+            sum(objects.values()),
+            " ".join(objects),
+            extra=facts(
+                topic=self.topic,
+                partition=window.partition,
+                first=window.first,
+                end=window.end,
+                seconds=round(seconds, 3),
+                **counts._asdict(),
+                bytes=sum(objects.values()),
+                keys=list(objects),
+            ),
+        )
+
+    async def _put(self, window: Window, group: Group) -> tuple[str, int]:
+        """Export one object and put it; return its key and its bytes."""
+        key = self.lake.key(self.objects.key(window, group))
+        # The name is the object's own: an earlier try, abandoned, may still be writing elsewhere.
+        file = self.ledger.staging.path / f"{next(self._files)}.parquet"
+        try:
+            await self._run(self._export, window, group, file)
+            size = file.stat().st_size
+            async with self._puts:
+                began = time.monotonic()
+                with faults.around("put"):
+                    put = self._begin(partial(self.lake.put, key, file, overwrite=window.overwrite))
+                    written = await asyncio.wrap_future(put)
+        finally:
+            file.unlink(missing_ok=True)
+        self.metrics.put(size, time.monotonic() - began, written)
+        if not written:
+            log.info("%s was in the lake already", key)
+        return key, size
+
+    def _export(self, window: Window, group: Group, file: Path) -> None:
+        began = time.monotonic()
+        self.objects.export(window, group, file)
+        self.metrics.exported(time.monotonic() - began)
+
+    def _begin(self, put: Callable[[], bool]) -> Future[bool]:
+        """Put in a thread that does not keep the process from ending, as a pool's would."""
+        future: Future[bool] = Future()
+        future.set_running_or_notify_cancel()
+        self._putting.add(future)
+        future.add_done_callback(self._putting.discard)
+
+        def run() -> None:
+            try:
+                future.set_result(put())
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=run, name="put", daemon=True).start()
+        return future

@@ -1,0 +1,92 @@
+"""Tally: what a batch's rows are of, counted by few names: severities, rules, reasons of rejects.
+
+Pure, and cheap: findings of a rule share one text, so a batch is counted by text, and each text is
+read once. Names are bounded whatever comes in.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from streams.windows.batch import Rows
+
+#: Where `tabulate` puts the text of the rule, and a reject's reason.
+_RULE = itemgetter(6)
+_REASON = itemgetter(5)
+
+#: Texts of rules that are remembered.
+_MOST_RULES = 2048
+
+#: Reasons that are told apart: the mapping has about twenty.
+MOST_REASONS = 40
+OTHER: Final = "other"
+
+#: OCSF's, the worst first.
+SEVERITIES: Final = (
+    "Fatal",
+    "Critical",
+    "High",
+    "Medium",
+    "Low",
+    "Informational",
+    "Unknown",
+    "Other",
+)
+
+
+class Tally(NamedTuple):
+    """How many findings by severity and by rule, how many rejects by reason."""
+
+    severities: Counter[str]
+    rules: Counter[str]
+    reasons: Counter[str]
+
+
+class Tallier:
+    """Counts the batches of one worker."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, str]] = {}
+        self._reasons: set[str] = set()
+
+    def count(self, rows: Rows) -> Tally:
+        """Count the rows of one batch."""
+        tally = Tally(Counter(), Counter(), Counter())
+        for text, times in Counter(map(_RULE, rows.findings)).items():
+            severity, rule = self._read(text)
+            tally.severities[severity] += times
+            tally.rules[rule] += times
+        for reason, times in Counter(map(_REASON, rows.rejects)).items():
+            tally.reasons[self._bounded(reason)] += times
+        return tally
+
+    def _read(self, text: str) -> tuple[str, str]:
+        known = self._known.get(text)
+        if known is None:
+            if len(self._known) >= _MOST_RULES:
+                self._known.clear()
+            rule: dict[str, Any] = msgspec.json.decode(text)
+            known = rule["severity"], rule["metadata"]["event_code"]
+            self._known[text] = known
+        return known
+
+    def _bounded(self, reason: str) -> str:
+        name = reason_name(reason)
+        if name not in self._reasons:
+            if len(self._reasons) >= MOST_REASONS:
+                return OTHER
+            self._reasons.add(name)
+        return name
+
+
+def reason_name(reason: str) -> str:
+    """Give a reason without what is particular to one record: what follows a colon."""
+    return reason.partition(":")[0].rstrip(".")
+
+
+def most(counts: Counter[str], limit: int) -> Iterable[tuple[str, int]]:
+    """Give the largest counts, by name where they are equal."""
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]

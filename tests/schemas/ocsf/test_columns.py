@@ -1,0 +1,108 @@
+"""The Parquet columns of a (class, release) never drift."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.mapping import Finding, Mapping, Options
+from schemas.ocsf.columns import columns, paths
+from tests.schemas.samples import SAMPLES, native
+from tests.schemas.staged import stage
+
+KINDS = (
+    ("detection_finding", "1.1.0"),
+    ("detection_finding", "1.8.0"),
+    ("security_finding", "1.1.0"),
+)
+
+# A new digest here means new Parquet files that an existing Glue table may not read.
+DIGESTS = {
+    "detection_finding-1.1.0": "b967603952039c8c",
+    "detection_finding-1.8.0": "bceb9c480533fd9f",
+    "security_finding-1.1.0": "81a855bfb8aed631",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+def test_column_types_are_pinned(kind: tuple[str, str]) -> None:
+    types = json.dumps(dict(columns(*kind)))
+
+    assert hashlib.sha256(types.encode()).hexdigest()[:16] == DIGESTS["-".join(kind)], types
+
+
+def written(kind: tuple[str, str], path: Path, names: list[str]) -> list[tuple[Any, ...]]:
+    """The Parquet schema of an object of these samples, as DuckDB writes it."""
+    mapping = Mapping(Options(event_class=kind[0], ocsf_version=kind[1]))
+    found = [mapping.map(native(SAMPLES[name]), 0) for name in names]
+    assert all(isinstance(each, Finding) for each in found)
+    database, select = stage(mapping, found)
+    database.execute(
+        f"COPY ({select}) TO '{path}'"
+        " (FORMAT parquet, COMPRESSION zstd, TIMESTAMP_IS_ADJUSTED_TO_UTC true)"
+    )
+    return database.execute(
+        "SELECT name, type, converted_type, logical_type, num_children"
+        f" FROM parquet_schema('{path}')"
+    ).fetchall()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+def test_every_object_has_the_same_parquet_schema(kind: tuple[str, str], tmp_path: Path) -> None:
+    schemas = [written(kind, tmp_path / f"{name}.parquet", [name]) for name in SAMPLES]
+    schemas.append(written(kind, tmp_path / "all.parquet", list(SAMPLES)))
+    by_name = {name: rest for name, *rest in schemas[0]}
+
+    assert all(schema == schemas[0] for schema in schemas)
+    assert by_name["time"][:1] == ["INT64"]
+    assert "TIMESTAMP" not in str(by_name["time"])
+    assert "isAdjustedToUTC=1" in by_name["time_dt"][2]
+    assert "MILLIS" in by_name["time_dt"][2]
+    assert by_name["severity_id"][0] == "INT32"
+    assert by_name["type_uid"][0] == "INT64"
+    assert by_name["unmapped"][1] == "MAP"
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+def test_every_observable_points_at_an_attribute_that_is_there(kind: tuple[str, str]) -> None:
+    mapping = Mapping(Options(event_class=kind[0], ocsf_version=kind[1]))
+    for alert in SAMPLES.values():
+        finding = mapping.finding(native(alert), 0)
+        for each in finding.get("observables", ()):
+            values = reached(finding, each["name"].replace("[]", "").split("."))
+            assert each["value"] in map(str, values), (each, finding)
+
+
+def reached(value: Any, steps: list[str]) -> list[Any]:
+    if isinstance(value, list):
+        return [found for item in value for found in reached(item, steps)]
+    if not steps:
+        return [value]
+    return reached(value[steps[0]], steps[1:]) if steps[0] in value else []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+def test_every_attribute_of_a_finding_has_a_column(kind: tuple[str, str]) -> None:
+    mapping = Mapping(Options(event_class=kind[0], ocsf_version=kind[1]))
+    known = paths(*kind)
+    for alert in SAMPLES.values():
+        assert used(mapping.finding(native(alert), 0)) <= known
+
+
+def used(value: Any, path: str = "") -> set[str]:
+    """The attribute paths in a finding; JSON and `unmapped` are leaves."""
+    if re.search(r"(^|\.)(data|evidence|unmapped)$", path):
+        return {path}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return {found for item in value for found in used(item, path + "[]")}
+    if isinstance(value, list):
+        return {path + "[]"}
+    if isinstance(value, dict):
+        inner = (used(item, f"{path}.{key}" if path else key) for key, item in value.items())
+        return set().union(*inner)
+    return {path}

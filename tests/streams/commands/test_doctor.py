@@ -1,0 +1,66 @@
+"""`falcolake doctor`: its lines, its JSON, its exit codes. What it finds: tests/streams."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from streams.kafka import client as kafka
+from tests.conftest import LakeEnvironment
+from tests.streams.commands.conftest import Run
+
+
+@pytest.fixture
+def environment(lake_environment: LakeEnvironment) -> dict[str, str]:
+    return lake_environment()
+
+
+def test_all_good_is_a_line_each_and_exit_code_0(
+    falcolake: Run, environment: dict[str, str]
+) -> None:
+    done = falcolake("doctor", environment=environment)
+    *lines, summary = done.stdout.splitlines()
+    assert {line.split()[0] for line in lines} == {"good"}
+    assert summary == f"{len(lines)} good, 0 warning, 0 bad"
+    assert (done.exit_code, done.stderr) == (0, "")
+
+
+def test_json_says_the_same(falcolake: Run, environment: dict[str, str]) -> None:
+    environment = environment | {"FALCOLAKE_WINDOW__INTERVAL": "60"}
+    done = falcolake("doctor", "--json", environment=environment)
+    found = json.loads(done.stdout)
+    (odd,) = [each for each in found["checks"] if each["level"] != "good"]
+    assert (odd["check"], odd["level"]) == ("settings", "warning")
+    assert odd["remedy"]
+    assert (found["good"], found["warning"], found["bad"]) == (len(found["checks"]) - 1, 1, 0)
+    assert done.exit_code == 0  # a warning alone is none
+
+
+def test_anything_bad_is_exit_code_1_with_the_remedy(
+    falcolake: Run, environment: dict[str, str], make_name: Callable[[], str]
+) -> None:
+    environment = environment | {"FALCOLAKE_KAFKA__DEAD_LETTER_TOPIC": make_name()}
+    done = falcolake("doctor", environment=environment)
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("bad")]
+    assert "there is no topic" in line
+    assert ". Try: kafka-topics.sh" in line
+    assert done.exit_code == 1
+
+
+def test_wrong_settings_are_a_line_too(falcolake: Run) -> None:
+    done = falcolake("doctor", environment={"FALCOLAKE_LAKE__ACCOUNT_ID": "12"})
+    assert done.stdout.startswith("bad     settings          FALCOLAKE_LAKE__ACCOUNT_ID is '12'")
+    assert (done.exit_code, done.stderr) == (1, "")
+
+
+def test_with_nothing_there_everything_is_said_and_nothing_raised(
+    falcolake: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka, "BOOTSTRAP_TIMEOUT_MS", 300)
+    environment = {"FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    done = falcolake("doctor", environment=environment)
+    levels = {line[8:26].strip(): line.split()[0] for line in done.stdout.splitlines()[:-1]}
+    assert (levels["settings"], levels["kafka"], levels["topic"]) == ("bad", "bad", "warning")
+    assert levels["credentials"] == "warning"
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.exit_code == 1

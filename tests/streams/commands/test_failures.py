@@ -1,0 +1,145 @@
+"""What any command may meet: no Kafka, no topic, no lake, wrong settings or options."""
+
+from collections.abc import Callable
+
+import pytest
+import typer.main
+from typer.testing import Result
+
+import cli
+from streams.kafka import client as kafka
+from tests.docs.commands import commands
+from tests.streams.commands.conftest import Run
+
+#: How each command is called, and what it needs before it can do anything: "kafka", "lake"; "s3"
+#: stands for a lake that need not be that of the settings.
+NEEDS: dict[str, tuple[list[str], set[str]]] = {
+    "audit": ([], {"kafka", "lake", "s3"}),
+    "dead-letter list": ([], {"kafka"}),
+    "dead-letter retry": ([], {"kafka", "lake"}),
+    "dead-letter show": (["0", "0"], {"kafka"}),
+    "demo": ([], set()),
+    "doctor": ([], set()),
+    "flush": ([], {"kafka"}),
+    "map": (["alerts.jsonl"], set()),
+    "policy": ([], set()),
+    "produce": ([], {"kafka"}),
+    "register": (["falco", "--crawler-role", "arn:aws:iam::123456789012:role/r"], set()),
+    "replay": (["--last", "1h"], {"kafka", "lake"}),
+    "settings": ([], set()),
+    "stack": ([], set()),
+    "status": ([], {"kafka"}),
+    "verify": (["s3://lake/ext"], {"s3"}),
+    "worker": ([], {"lake"}),
+}
+#: They take no settings, but make their own.
+WITHOUT_SETTINGS = {"demo", "stack"}
+LAKE = {
+    "FALCOLAKE_LAKE__BUCKET": "lake",
+    "FALCOLAKE_LAKE__REGION": "us-east-1",
+    "FALCOLAKE_LAKE__ACCOUNT_ID": "123456789012",
+    "FALCOLAKE_LAKE__ENDPOINT_URL": "http://127.0.0.1:1",
+}
+
+
+def having(need: str) -> list[str]:
+    return [name for name, (_, needs) in NEEDS.items() if need in needs]
+
+
+def call(name: str, *, as_json: bool = False) -> list[str]:
+    return [*name.split(), *NEEDS[name][0], *(["--json"] if as_json else [])]
+
+
+def refusal(done: Result, exit_code: int) -> tuple[str, str]:
+    """The error and the hint of a command that failed, which are all it said."""
+    assert (done.exit_code, done.stdout) == (exit_code, "")
+    error, hint = done.stderr.splitlines()
+    return error, hint
+
+
+def reaching(bootstrap: str, topic: str) -> dict[str, str]:
+    return {
+        "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+        "FALCOLAKE_KAFKA__TOPIC": topic,
+    }
+
+
+def has_json(name: str) -> bool:
+    command = typer.main.get_command(cli.app)
+    for word in name.split():
+        command = command.commands[word]  # type: ignore[attr-defined]
+    return any("--json" in option.opts for option in command.params)
+
+
+def test_these_are_all_commands_there_are() -> None:
+    groups = {words[:-1] for words in commands() if len(words) > 1}
+    assert {" ".join(words) for words in commands() if words not in groups} == NEEDS.keys()
+
+
+@pytest.mark.parametrize("name", having("kafka"))
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_broker_that_does_not_answer_is_exit_code_1(
+    falcolake: Run, monkeypatch: pytest.MonkeyPatch, name: str, as_json: bool
+) -> None:
+    monkeypatch.setattr(kafka, "BOOTSTRAP_TIMEOUT_MS", 300)
+    environment = {**LAKE, "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    done = falcolake(*call(name, as_json=as_json), environment=environment)
+    error, hint = refusal(done, 1)
+    assert error.startswith("Error: Kafka at 127.0.0.1:1 does not answer")
+    assert hint.startswith("Try: ")
+
+
+@pytest.mark.parametrize("name", [each for each in having("kafka") if each != "produce"])
+def test_a_topic_that_is_not_there_is_wrong_usage(
+    falcolake: Run, kafka_bootstrap: str, make_name: Callable[[], str], name: str
+) -> None:
+    topic = make_name()
+    environment = LAKE | reaching(kafka_bootstrap, topic)
+    done = falcolake(*call(name), environment=environment)
+    error, hint = refusal(done, 2)
+    assert error.startswith(f"Error: there is no topic {topic}")
+    assert hint.startswith("Try: create it, or correct FALCOLAKE_KAFKA__")
+
+
+@pytest.mark.parametrize("name", having("lake"))
+def test_a_lake_that_is_not_set_is_wrong_usage(
+    falcolake: Run, kafka_bootstrap: str, topic: str, name: str
+) -> None:
+    environment = reaching(kafka_bootstrap, topic)
+    done = falcolake(*call(name), environment=environment)
+    error, hint = refusal(done, 2)
+    assert error.startswith("Error: not set: ")
+    assert "FALCOLAKE_LAKE__BUCKET" in error
+    assert hint.startswith("Try: ")
+
+
+@pytest.mark.parametrize("name", [*having("s3"), "replay"])
+def test_a_lake_that_does_not_answer_is_exit_code_1(
+    falcolake: Run, kafka_bootstrap: str, topic: str, name: str
+) -> None:
+    environment = LAKE | reaching(kafka_bootstrap, topic)
+    done = falcolake(*call(name), environment=environment)
+    error, hint = refusal(done, 1)
+    assert error.startswith("Error: cannot list the lake in s3://lake: ")
+    assert hint.startswith("Try: ")
+
+
+@pytest.mark.parametrize("name", sorted(NEEDS.keys() - WITHOUT_SETTINGS - {"doctor"}))
+def test_wrong_settings_are_wrong_usage(falcolake: Run, name: str) -> None:
+    done = falcolake(*call(name), environment={"FALCOLAKE_WINDOW__INTERVAL": "soon"})
+    error, hint = refusal(done, 2)
+    assert error.startswith("Error: FALCOLAKE_WINDOW__INTERVAL is 'soon': ")
+    assert hint.startswith("Try: ")
+
+
+@pytest.mark.parametrize("name", sorted(NEEDS))
+def test_an_option_that_is_not_there_is_wrong_usage(falcolake: Run, name: str) -> None:
+    done = falcolake(*name.split(), "--zzz")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == f"Error: No such option: --zzz\nTry: falcolake {name} --help\n"
+
+
+def test_what_prints_data_has_json() -> None:
+    """Not those that run until they are stopped, nor the documents of `policy`, JSON themselves."""
+    without = {name for name in NEEDS if not has_json(name)}
+    assert without == {"demo", "policy", "stack", "worker"}

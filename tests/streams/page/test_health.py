@@ -1,0 +1,143 @@
+"""Liveness feels both event loops; readiness says why not."""
+
+import asyncio
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from streams.embedded.ports import free_ports
+from streams.embedded.s3 import ACCOUNT_ID
+from streams.errors import Unavailable
+from streams.page import health as module
+from streams.page.health import Health
+from streams.page.report import Reporter
+from streams.page.server import Web
+from streams.settings.sections import Lake as LakeSettings
+from streams.settings.sections import Web as WebSettings
+from streams.settings.settings import Settings
+from streams.worker.metrics import Metrics
+from tests.streams.worker_parts import Worker, in_loop
+from tests.waiting import wait_until
+
+LAKE = LakeSettings(bucket="lake", region="us-east-1", account_id=ACCOUNT_ID)
+
+
+class OtherLoop:
+    """An event loop in a thread of its own, as the consumer's, that can be blocked."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+
+    async def beat(self) -> None:
+        turn = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop)
+        await asyncio.wrap_future(turn)
+
+    def stop(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BEAT", 0.05)
+    monkeypatch.setattr(module, "LONGEST_SILENCE", 0.5)
+
+
+async def until(condition) -> None:
+    await asyncio.to_thread(wait_until, condition, 20)
+
+
+@pytest.mark.usefixtures("quick")
+@in_loop
+async def test_a_stuck_consumer_loop_is_unhealthy_until_it_turns_again(tmp_path):
+    async with Worker(tmp_path / "staging", LAKE) as worker:
+        other, health, free = OtherLoop(), Health(), threading.Event()
+        worker.kafka.beat = other.beat
+        health.runs(worker.ledger, worker.shipper)
+        health.start()
+        await asyncio.sleep(1)
+        assert health.liveness() == {"healthy": True}
+        other.loop.call_soon_threadsafe(free.wait, 20)
+        await until(lambda: not health.liveness()["healthy"])
+        found = health.liveness()
+        assert "event loop has been stuck" in found["reason"]
+        assert found["try"]
+        free.set()
+        await until(lambda: health.liveness()["healthy"])
+        health.stop()
+        other.stop()
+
+
+def test_a_stuck_main_loop_answers_no_probe() -> None:
+    """The probe's own timeout is the answer."""
+    settings, free = WebSettings(port=free_ports(1)[0]), threading.Event()
+    url = f"http://{settings.host}:{settings.port}/healthz"
+    loop = asyncio.new_event_loop()
+    health, metrics = Health(), Metrics()
+    reporter = Reporter(Settings(lake=LAKE, web=settings), health, metrics.journal)
+    server = Web(settings, health, metrics, reporter)
+    loop.run_until_complete(server.start())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        assert urllib.request.urlopen(url, timeout=5).status == 200
+        loop.call_soon_threadsafe(free.wait, 20)
+        with pytest.raises((TimeoutError, urllib.error.URLError)):
+            urllib.request.urlopen(url, timeout=1)
+        free.set()
+        assert urllib.request.urlopen(url, timeout=5).status == 200
+    finally:
+        free.set()
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@in_loop
+async def test_a_worker_that_waits_to_start_again_is_alive_and_says_why(tmp_path):
+    async with Worker(tmp_path / "staging", LAKE) as worker:
+        health = Health()
+        assert health.readiness()["reasons"] == ["the worker is being started"]
+        health.runs(worker.ledger, worker.shipper)
+        assert health.readiness()["reasons"] == ["no partition is assigned to this worker"]
+        health.rests(Unavailable("Kafka cannot be reached", "is it up?"))
+        found = health.readiness()
+        assert (found["ready"], found["partitions"]) == (False, [])
+        assert found["kafka"] == {"reason": "Kafka cannot be reached", "try": "is it up?"}
+        assert health.liveness()["healthy"]
+        health.runs(worker.ledger, worker.shipper)
+        await worker.assign(0)
+        assert health.readiness()["ready"]
+
+
+@in_loop
+async def test_every_problem_is_told_at_once_with_since_when(tmp_path):
+    async with Worker(tmp_path / "staging", LAKE) as worker:
+        health = Health()
+        health.runs(worker.ledger, worker.shipper)
+        await worker.assign(0, 1)
+        worker.ledger._pause("staging is full", "wait")
+        worker.shipper._hold(1, Unavailable("the lake is away", "look after it"))
+        worker.kafka.answers = False
+        found = health.problems()
+        assert [each.kind for each in found] == ["kafka", "paused", "held"]
+        assert [each.partition for each in found] == [None, None, 1]
+        assert [each.hint for each in found[1:]] == ["wait", "look after it"]
+        assert all(0 <= each.seconds < 60 for each in found)
+
+
+@in_loop
+async def test_a_worker_that_drains_is_not_ready(tmp_path):
+    async with Worker(tmp_path / "staging", LAKE) as worker:
+        health = Health()
+        health.runs(worker.ledger, worker.shipper)
+        await worker.assign(0)
+        health.draining = True
+        found = health.readiness()
+        assert (found["ready"], found["draining"], found["reasons"]) == (False, True, [])

@@ -1,0 +1,955 @@
+"""Staging on real DuckDB: what was acknowledged is there, whatever happens to process and disk."""
+
+import contextlib
+import itertools
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import streams.staging.staging as staging_module
+from streams.errors import Misconfigured, Unavailable
+from streams.staging import parquet, segments
+from streams.staging.packed import unpack
+from streams.staging.parquet import Group
+from streams.staging.segments import Usage
+from streams.staging.staging import Staging
+from streams.windows.window import Run, Window, resume
+from tests.streams.falco_records import (
+    ACCOUNT,
+    DAY,
+    MAPPING,
+    OTHER_MAPPING,
+    REGION,
+    alert,
+    mixed,
+    rows,
+)
+from tests.streams.parquet_pages import pages
+from tests.waiting import wait_until
+
+ROOT = Path(__file__).parents[3]
+HERE = Group(REGION, ACCOUNT, DAY)
+
+
+def opened(path: Path, topic: str = "topic", version: str = MAPPING.version) -> Staging:
+    return Staging(path, topic, version)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "staging"
+
+
+@pytest.fixture
+def staging(path):
+    with opened(path) as made:
+        assert made.open() == []
+        yield made
+
+
+def window(runs, end: int | None = None) -> Window:
+    runs = tuple(runs)
+    return Window(runs[0].partition, runs[0].first, end or runs[-1].end, runs)
+
+
+def appended(staging: Staging, bounds, partition: int = 0, value=alert) -> list[Run]:
+    return [
+        staging.append(rows(partition, first, end, value))
+        for first, end in itertools.pairwise(bounds)
+    ]
+
+
+def exported(staging: Staging, made: Window, group: Group = HERE, target: str = "o") -> Path:
+    file = staging.path / f"{target}.parquet"
+    staging.export(made, group, MAPPING, {"falcolake.first": str(made.first)}, file)
+    return file
+
+
+def numbers(file: Path) -> list[int]:
+    """The alerts' own numbers, in the order of the file."""
+    table = pq.read_table(file, columns=["raw_data"])
+    raw = table.column("raw_data").to_pylist()
+    return [json.loads(value)["output_fields"]["evt.num"] for value in raw]
+
+
+def names(path: Path) -> list[str]:
+    return sorted(entry.name for entry in path.iterdir())
+
+
+# ---- append, and what a restart finds
+
+
+def test_a_run_says_what_was_appended(staging):
+    run = staging.append(rows(3, 10, 24, mixed))
+    expected = rows(3, 10, 24, mixed)
+    assert run == Run(
+        1, 3, 10, 24, 14, len(expected.findings), len(expected.rejects), 0, expected.bytes, 0
+    )._replace(oldest=expected.oldest)
+    assert run.records == run.findings + run.rejects == 14
+    assert run.rejects == 2
+
+
+def test_a_restart_finds_every_run_as_it_was(path):
+    with opened(path) as first:
+        first.open()
+        runs = appended(first, [0, 5, 9], 0) + appended(first, [7, 30], 2, mixed)
+        first.roll()
+        runs += appended(first, [9, 12], 0)
+        before = [staging_rows(first, each) for each in runs]
+    with opened(path) as second:
+        assert sorted(second.open()) == sorted(runs)
+        assert [staging_rows(second, each) for each in runs] == before
+    assert {run.segment for run in runs} == {1, 2}
+
+
+def staging_rows(staging: Staging, run: Run):
+    made = window([run])
+    return staging.groups(made), staging.rejects(made)
+
+
+def test_a_new_run_of_the_worker_never_appends_to_an_old_segment(path):
+    for expected in (1, 2, 3):
+        with opened(path) as staging:
+            staging.open()
+            assert staging.append(rows(0, 0, 3)).segment == expected
+
+
+def test_segments_are_written_through_their_wal_only(path):
+    """A checkpoint of what is staged would hold up inserts, stops and starts for seconds."""
+    with opened(path) as staging:
+        staging.open()
+        staging.append(rows(0, 0, 500))
+        main = path / "segment-00000001.duckdb"
+        wal = main.with_suffix(".duckdb.wal")
+        empty, begun = main.stat().st_size, wal.stat().st_size
+        for first in range(500, 4000, 500):
+            staging.append(rows(0, first, first + 500))
+        full = wal.stat().st_size
+    assert full > 6 * begun
+    assert (main.stat().st_size, wal.stat().st_size) == (empty, full)
+    with opened(path) as staging:
+        assert len(staging.open()) == 8
+    assert (main.stat().st_size, wal.stat().st_size) == (empty, full)
+
+
+def test_rejects_come_back_as_they_came(staging):
+    values = [b"not json", None, b"", b"\xff\x00", b"[" * 10_000]
+    made = rows(0, 0, 5, lambda offset: values[offset])
+    made.rejects[0] = (*made.rejects[0][:3], b"key\x00", *made.rejects[0][4:])
+    run = staging.append(made)
+    found = staging.rejects(window([run]))
+    assert [reject.value for reject in found] == values
+    assert [reject.key for reject in found] == [b"key\x00", None, None, None, None]
+    assert [reject.offset for reject in found] == [0, 1, 2, 3, 4]
+    assert all(reject.reason for reject in found)
+
+
+def test_rejects_come_in_portions_that_leave_none_out(staging, monkeypatch):
+    monkeypatch.setattr(staging_module, "PORTION_BYTES", 5000)
+    runs = []
+    for first in range(0, 100, 10):
+        runs.append(staging.append(rows(0, first, first + 10, lambda _: b"x" * 1000)))
+        staging.roll()
+    found, portions, first = [], [], 0
+    while portion := staging.rejects(window(runs), first):
+        portions.append(len(portion))
+        found += [reject.offset for reject in portion]
+        first = found[-1] + 1
+    assert found == list(range(100))
+    assert set(portions) == {5}
+
+
+# ---- kill -9
+
+
+class Child:
+    """The process that is killed: see `staging_child`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.zygote = subprocess.Popen(
+            [sys.executable, "-m", "tests.streams.staging_child", str(path)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+
+    def kill_after(self, growth: int) -> int:
+        """Let it stage until its files have grown by so many bytes, then kill -9 it.
+
+        Returns the last offset that it said was durable, -1 if none.
+        """
+        before = self._size()
+        self.zygote.stdin.write("\n")
+        pid = int(self.zygote.stdout.readline())
+        acknowledged = -1
+        while self._size() - before < growth:
+            pass
+        subprocess.run(["kill", "-9", str(pid)], check=True)
+        while (line := self.zygote.stdout.readline()) != "ended\n":
+            acknowledged = acknowledged if line == "ready\n" else int(line)
+        return acknowledged
+
+    def _size(self) -> int:
+        total = 0
+        for entry in self.path.glob("segment-*"):
+            with contextlib.suppress(FileNotFoundError):
+                total += entry.stat().st_size
+        return total
+
+    def close(self) -> None:
+        self.zygote.stdin.close()
+        self.zygote.wait(20)
+        self.zygote.stdout.close()
+
+
+def killed_many_times(path: Path, kills: int, seed: int) -> None:
+    moments = random.Random(seed)
+    child = Child(path)
+    durable = 0
+    try:
+        for _ in range(kills):
+            durable = max(durable, child.kill_after(moments.randrange(1, 80_000)))
+            with opened(path) as staging:
+                runs = staging.open()
+                kept = resume(0, 0, [], runs)
+                assert (kept[-1].end if kept else 0) >= durable
+                for run in runs:
+                    expected = rows(0, run.first, run.end, mixed)
+                    assert run.records == run.end - run.first
+                    held = sum(count for _, count in staging.groups(window([run])))
+                    assert held == len(expected.findings)
+                    assert len(staging.rejects(window([run]))) == len(expected.rejects)
+        with opened(path) as staging:
+            kept = resume(0, 0, [], staging.open())
+            found = []
+            for group, _ in staging.groups(window(kept)):
+                found += numbers(exported(staging, window(kept), group))
+            found += [reject.offset for reject in staging.rejects(window(kept))]
+            assert sorted(found) == list(range(kept[-1].end))
+    finally:
+        child.close()
+    assert not list(path.glob("*.damaged"))
+
+
+def test_what_was_acknowledged_survives_kill_9_and_nothing_is_half_there(path):
+    path.mkdir()
+    killed_many_times(path, kills=4, seed=1)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seed", range(2, 8))
+def test_many_more_kills(path, seed):
+    path.mkdir()
+    killed_many_times(path, kills=40, seed=seed)
+
+
+# ---- damaged files
+
+
+def flip(content: bytearray) -> None:
+    content[len(content) // 2] ^= 16
+
+
+def cut(content: bytearray) -> None:
+    del content[len(content) * 2 // 3 :]
+
+
+def grow(content: bytearray) -> None:
+    content += random.Random(1).randbytes(3000)
+
+
+def zeros(content: bytearray) -> None:
+    content += bytes(5000)
+
+
+def clear(content: bytearray) -> None:
+    content.clear()
+
+
+def scramble(content: bytearray) -> None:
+    content[:] = random.Random(2).randbytes(len(content))
+
+
+MAIN, WAL = "segment-00000001.duckdb", "segment-00000001.duckdb.wal"
+
+
+@pytest.mark.parametrize("file", [MAIN, WAL])
+@pytest.mark.parametrize(
+    "harm",
+    [flip, cut, grow, zeros, clear, scramble, None],
+    ids=lambda harm: harm.__name__ if harm else "remove",
+)
+def test_a_damaged_segment_never_stops_the_worker_and_is_never_half_used(path, file, harm):
+    with opened(path) as staging:
+        staging.open()
+        bounds = list(range(0, 101, 10))
+        runs = appended(staging, bounds, value=mixed)
+        staging.roll()
+        whole = staging.append(rows(1, 0, 20))
+    content = bytearray((path / file).read_bytes())
+    if harm is None:
+        (path / file).unlink()
+    else:
+        harm(content)
+        (path / file).write_bytes(content)
+    with opened(path) as staging:
+        found = staging.open()
+        assert found[-1] == whole
+        kept = found[:-1]
+        assert kept == runs[: len(kept)]
+        for run in kept:
+            expected = rows(0, run.first, run.end, mixed)
+            assert sum(count for _, count in staging.groups(window([run]))) == len(
+                expected.findings
+            )
+        assert numbers(exported(staging, window([whole]))) == [*range(20)]
+        assert staging.append(rows(0, 0, 5)).segment == 3
+    if not kept and harm not in {None, clear}:
+        assert (path / f"{file}.damaged").read_bytes() == content
+
+
+def test_what_was_moved_aside_is_never_overwritten_later(path):
+    for time in range(1, 4):
+        with opened(path) as staging:
+            staging.open()
+            staging.append(rows(0, 0, 5))
+        for main in path.glob("segment-*.duckdb"):
+            main.write_bytes(b"damaged %d" % time)
+    with opened(path) as staging:
+        assert staging.open() == []
+    aside = [entry.read_bytes() for entry in sorted(path.glob("*.duckdb.damaged"))]
+    assert aside == [b"damaged 1", b"damaged 2", b"damaged 3"]
+
+
+def test_a_segment_of_another_mapping_or_topic_is_dropped(path):
+    with opened(path) as staging:
+        staging.open()
+        staging.append(rows(0, 0, 5))
+    with opened(path, version=OTHER_MAPPING.version) as staging:
+        assert staging.open() == []
+        staging.append(rows(0, 0, 5, mapping=OTHER_MAPPING))
+    with opened(path, topic="other", version=OTHER_MAPPING.version) as staging:
+        assert staging.open() == []
+    assert names(path) == ["lock"]
+
+
+def test_a_segment_of_another_layout_is_dropped(path, monkeypatch):
+    """As an upgrade finds it: its records are read again."""
+    with monkeypatch.context() as patch:
+        patch.setattr(segments, "LAYOUT", segments.LAYOUT - 1)
+        with opened(path) as staging:
+            staging.open()
+            staging.append(rows(0, 0, 5))
+    with opened(path) as staging:
+        assert staging.open() == []
+    assert names(path) == ["lock"]
+
+
+def test_a_segment_that_was_only_begun_is_dropped(path):
+    path.mkdir()
+    with duckdb.connect() as database:
+        database.execute(f"ATTACH '{path / MAIN}' AS segment_1")
+    with opened(path) as staging:
+        assert staging.open() == []
+    assert names(path) == ["lock"]
+
+
+# ---- one worker a directory
+
+
+def test_a_second_worker_on_the_directory_is_refused(staging, path):
+    second = opened(path)
+    with pytest.raises(Misconfigured, match="another worker uses the staging directory") as caught:
+        second.open()
+    assert "FALCOLAKE_STAGING__PATH" in caught.value.hint
+    second.close()
+    staging.append(rows(0, 0, 1))
+
+
+def test_the_directory_is_free_again_after_close(path):
+    with opened(path) as first:
+        first.open()
+    with opened(path) as second:
+        second.open()
+
+
+def test_an_open_that_failed_leaves_the_directory_free(path):
+    path.mkdir()
+    (path / "temporary").write_text("in the way")
+    (path / "lock").mkdir()
+    with pytest.raises(Unavailable):
+        opened(path).open()
+    (path / "lock").rmdir()
+    with opened(path) as staging:
+        staging.open()
+
+
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_path_that_is_no_directory_is_a_wrong_setting(tmp_path, place):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Misconfigured, match="cannot open staging") as caught:
+        opened(tmp_path / place).open()
+    assert "STAGING__PATH" in caught.value.hint
+
+
+def test_a_path_with_odd_characters_works(tmp_path):
+    with opened(tmp_path / 'it\'s a "path"; é') as staging:
+        staging.open()
+        run = staging.append(rows(0, 0, 5))
+        assert numbers(exported(staging, window([run]))) == [0, 1, 2, 3, 4]
+    with opened(staging.path) as again:
+        assert again.open() == [run]
+
+
+def test_leftovers_of_exports_are_removed_at_the_start(path):
+    path.mkdir()
+    (path / "0-0-20260102.parquet").write_bytes(b"half")
+    (path / "temporary").mkdir()
+    (path / "temporary" / "duckdb_temp_storage-0.tmp").write_bytes(b"half")
+    with opened(path) as staging:
+        staging.open()
+        assert names(path) == ["lock"]
+
+
+def test_nothing_is_left_but_the_lock_once_all_is_forgotten(path):
+    with opened(path) as staging:
+        staging.open()
+        runs = appended(staging, [0, 5, 9])
+        exported(staging, window(runs)).unlink()
+        staging.roll()
+        staging.keep_only([])
+    assert names(path) == ["lock"]
+
+
+# ---- export
+
+
+def test_a_window_is_exported_from_all_its_segments_and_from_nothing_else(staging):
+    runs = appended(staging, [0, 5, 9])
+    appended(staging, [0, 50], partition=1)
+    staging.roll()
+    runs += appended(staging, [9, 30])
+    staging.roll()
+    runs += appended(staging, [30, 31, 40])
+    part = window(runs[1:-1])
+    assert staging.groups(part) == [(HERE, 26)]
+    assert sorted(numbers(exported(staging, part))) == list(range(5, 31))
+
+
+def test_of_a_run_staged_twice_only_the_chosen_one_is_exported(staging):
+    """A run whose commit was not acknowledged is in its segment, and again in the next."""
+    staging.append(rows(0, 0, 10))
+    staging.append(rows(0, 10, 20))
+    staging.roll()
+    again = staging.append(rows(0, 10, 25))
+    made = window([Run(1, 0, 0, 10, 10, 10, 0, 0, 0, 0), again])
+    assert sorted(numbers(exported(staging, made))) == list(range(25))
+
+
+def test_groups_are_the_days_and_places_of_the_findings_in_order(staging):
+    run = staging.append(rows(0, 0, 30, mixed))
+    found = staging.groups(window([run]))
+    days = Counter(row[5] for row in rows(0, 0, 30, mixed).findings)
+    assert found == [(Group(REGION, ACCOUNT, day), days[day]) for day in ("20260102", "20260103")]
+    first, second = (numbers(exported(staging, window([run]), group)) for group, _ in found)
+    assert not set(first) & set(second)
+    assert len(first + second) == run.findings
+
+
+def test_an_all_rejected_window_has_no_groups_and_exports_an_empty_object(staging):
+    run = staging.append(rows(0, 0, 3, lambda _: b"x"))
+    assert staging.groups(window([run])) == []
+    full = staging.append(rows(0, 3, 5))
+    empty = pq.read_schema(exported(staging, window([run]), target="empty"))
+    assert empty.equals(pq.read_schema(exported(staging, window([full]), target="full")))
+    assert numbers(staging.path / "empty.parquet") == []
+
+
+def shuffled(number: int) -> bytes:
+    """Alerts of many rules whose times are not in the order of their offsets; many share a time."""
+    return alert(number * 37 % 500 // 2, output=f"{number}", rule=f"Rule {number % 23}")
+
+
+def ordered(number: int, output: str = "") -> bytes:
+    """Alerts of many rules in the order of their offsets; many share a time."""
+    return alert(
+        number,
+        output=output or f"{number}",
+        rule=f"Rule {number % 23}",
+        time=f"2026-01-02T03:{number // 600:02d}:{number // 10 % 60:02d}Z",
+    )
+
+
+def other_rules(number: int) -> bytes:
+    """Alerts of more rules than the tests' windows have rows, and of one scene."""
+    return alert(number, rule=f"Other rule {number}", output_fields={"user.name": "root"})
+
+
+@pytest.mark.parametrize(
+    ("value", "slice_bytes"),
+    [(shuffled, parquet.SLICE_BYTES), (shuffled, 500_000), (ordered, 500_000)],
+    ids=["sorted", "sorted in slices", "in order"],
+)
+def test_an_object_has_the_same_bytes_however_its_rows_were_staged(
+    tmp_path, monkeypatch, value, slice_bytes
+):
+    monkeypatch.setattr(parquet, "SLICE_BYTES", slice_bytes)
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 400_000)
+    end = 5000
+    with opened(tmp_path / "reference") as staging:
+        staging.open()
+        reference = exported(staging, window(appended(staging, [0, end], value=value)))
+        assert pq.read_metadata(reference).num_row_groups > 1
+        expected = reference.read_bytes()
+    directories = iter(range(1000))
+
+    @settings(max_examples=5, deadline=None, derandomize=True)
+    @given(
+        cuts=st.lists(st.integers(1, end - 1), max_size=12, unique=True).map(sorted),
+        rolls=st.sets(st.integers(0, 12)),
+        others=st.sets(st.integers(0, 12)),
+    )
+    def check(cuts: list[int], rolls: set[int], others: set[int]) -> None:
+        with opened(tmp_path / str(next(directories))) as staging:
+            staging.open()
+            runs = []
+            bounds = [0, *cuts, end]
+            for number, (first, until) in enumerate(itertools.pairwise(bounds)):
+                if number in others:
+                    staging.append(rows(7, first, until, other_rules))
+                runs.append(staging.append(rows(0, first, until, value)))
+                if number in rolls:
+                    staging.roll()
+            assert exported(staging, window(runs)).read_bytes() == expected
+
+    check()
+
+
+@pytest.mark.parametrize("shared_bytes", [0, 50_000])
+def test_an_object_has_the_same_bytes_whether_it_shares_few_texts_or_many(
+    staging, monkeypatch, shared_bytes
+):
+    """Its rules have 19 KB, its scenes 164: neither, or the rules alone, are parsed once."""
+    runs = appended(staging, [0, 2500, 5000], value=shuffled)
+    expected = exported(staging, window(runs)).read_bytes()
+    monkeypatch.setattr(parquet, "SHARED_BYTES", shared_bytes)
+    monkeypatch.setattr(parquet, "SLICE_BYTES", 500_000)
+    assert exported(staging, window(runs)).read_bytes() == expected
+
+
+@pytest.mark.parametrize("slice_bytes", [parquet.SLICE_BYTES, 50_000, 1])
+def test_rows_are_in_the_order_of_time_then_offset(staging, monkeypatch, slice_bytes):
+    """However many sorts it takes: the last case makes one slice of every row."""
+    monkeypatch.setattr(parquet, "SLICE_BYTES", slice_bytes)
+    count = 60 if slice_bytes == 1 else 500
+    made = rows(0, 0, count, shuffled)
+    file = exported(staging, window([staging.append(made)]))
+    expected = sorted((row[2], row[1]) for row in made.findings)
+    table = pq.read_table(file, columns=["time", "message"])
+    found = zip(*(table.column(name).to_pylist() for name in ("time", "message")), strict=True)
+    assert [(time, int(message)) for time, message in found] == expected
+    assert len({time for time, _ in expected}) < len(expected)
+
+
+@pytest.mark.parametrize("count", [1, 7, 60])
+def test_the_order_holds_in_a_small_window_beside_many_rules(staging, count):
+    staging.append(rows(1, 0, 1000, other_rules))
+    made = rows(0, 0, count, shuffled)
+    file = exported(staging, window([staging.append(made)]))
+    expected = [row[1] for row in sorted(made.findings, key=lambda row: (row[2], row[1]))]
+    table = pq.read_table(file, columns=["message", "finding_info"]).to_pylist()
+    assert [int(row["message"]) for row in table] == expected
+    titles = [row["finding_info"]["title"] for row in table]
+    assert titles == [f"Rule {number % 23}" for number in expected]
+
+
+def test_texts_that_findings_share_are_told_apart_across_restarts(path):
+    """A window may have runs of an earlier process, and each run numbers its texts anew."""
+    with opened(path) as staging:
+        staging.open()
+        runs = appended(staging, [0, 40, 80])
+    with opened(path) as staging:
+        runs = staging.open()
+        runs.append(staging.append(rows(0, 80, 120, other_rules)))
+        table = pq.read_table(exported(staging, window(runs)), columns=["message", "finding_info"])
+    titles = {row["message"]: row["finding_info"]["title"] for row in table.to_pylist()}
+    assert titles == {
+        f"shell {n}": f"Other rule {n}" if n >= 80 else "Terminal shell in container"
+        for n in range(120)
+    }
+
+
+def test_an_object_keeps_the_rules_for_its_file(staging):
+    run = staging.append(rows(0, 0, 3000, shuffled))
+    staging.export(
+        window([run]),
+        HERE,
+        MAPPING,
+        {"falcolake.topic": "it's", "é": ""},
+        staging.path / "o",
+    )
+    file = pq.ParquetFile(staging.path / "o")
+    chunks = [
+        file.metadata.row_group(group).column(column)
+        for group in range(file.metadata.num_row_groups)
+        for column in range(file.metadata.num_columns)
+    ]
+    assert {chunk.compression for chunk in chunks} == {"ZSTD"}
+    footer = file.metadata.metadata
+    assert footer[b"falcolake.topic"] == b"it's"
+    assert footer["é".encode()] == b""
+    schema = file.schema_arrow
+    assert schema.field("time").type == pa.int64()
+    assert schema.field("type_uid").type == pa.int64()
+    assert schema.field("severity_id").type == pa.int32()
+    assert schema.field("unmapped").type == pa.map_(pa.string(), pa.string())
+    assert pa.types.is_struct(schema.field("metadata").type)
+    moments = [each for each in leaves(schema) if each[0].endswith("_dt")]
+    assert ("time_dt", pa.timestamp("ms", tz="UTC")) in moments
+    assert {kind for _, kind in moments} == {pa.timestamp("ms", tz="UTC")}
+    assert {k for n, k in leaves(schema) if n.endswith("_id") and k != pa.string()} == {pa.int32()}
+
+
+def leaves(fields) -> list[tuple[str, pa.DataType]]:
+    found = []
+    for field in fields:
+        kind = field.type
+        while pa.types.is_list(kind):
+            kind = kind.value_type
+        if pa.types.is_struct(kind):
+            found += leaves([kind.field(i) for i in range(kind.num_fields)])
+        else:
+            found.append((field.name, kind))
+    return found
+
+
+def test_no_data_page_is_over_one_mebibyte_and_row_groups_stay_small(staging, monkeypatch):
+    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 4_000_000)
+    text = random.Random(3)
+    runs = appended(
+        staging,
+        range(0, 8001, 1000),
+        value=lambda number: alert(number, output=text.randbytes(500).hex()),
+    )
+    file = exported(staging, window(runs))
+    data = [page for page in pages(file) if page.kind == "data"]
+    assert max(page.uncompressed for page in data) <= 1 << 20
+    assert sum(page.column == "raw_data" for page in data) > 8
+    metadata = pq.read_metadata(file)
+    assert metadata.num_row_groups >= 3
+    assert (
+        max(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups)) < 2**25
+    )
+
+
+NASTY = st.one_of(
+    st.text(st.characters(codec=None), max_size=20),
+    st.sampled_from(["\x00", "\ud800", "'", '"', "\\", "{}", "null", "\u2028", "é" * 3, "NaN"]),
+)
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), NASTY),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(NASTY, inner, max_size=3)),
+    max_leaves=6,
+)
+FIELDS = st.sampled_from(["proc.name", "proc.pid", "fd.sip", "fd.sport", "ka.req.pod.name", "x.y"])
+
+
+def test_whatever_an_alert_says_its_window_can_be_staged_and_exported(path):
+    directories = iter(range(1000))
+
+    @settings(
+        max_examples=20,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(
+        changes=st.lists(
+            st.tuples(
+                st.dictionaries(st.sampled_from(["rule", "tags", "hostname", "output"]), ANYTHING),
+                st.dictionaries(st.one_of(FIELDS, NASTY), ANYTHING, max_size=4),
+            ),
+            min_size=1,
+            max_size=20,
+        )
+    )
+    def check(changes) -> None:
+        values = [
+            alert(number, output_fields={"evt.num": number, **fields}, **top)
+            for number, (top, fields) in enumerate(changes)
+        ]
+        made = rows(0, 0, len(values), lambda offset: values[offset])
+        with opened(path / str(next(directories))) as staging:
+            staging.open()
+            run = staging.append(made)
+            assert run.records == len(values)
+            found = 0
+            for group, count in staging.groups(window([run])):
+                file = exported(staging, window([run]), group)
+                assert pq.read_metadata(file).num_rows == count
+                found += count
+            assert found == run.findings
+            assert len(staging.rejects(window([run]))) == run.rejects
+
+    check()
+
+
+# ---- memory
+
+
+@pytest.mark.faults
+def test_a_window_much_larger_than_memory_is_exported(path, monkeypatch):
+    """Of alerts in any order: to sort such rows at once would need all of them in memory."""
+    monkeypatch.setattr(parquet, "MEMORY", "160MB")
+    for limit in ("SLICE_BYTES", "ROW_GROUP_BYTES"):
+        monkeypatch.setattr(parquet, limit, 4_000_000)
+    monkeypatch.setattr(staging_module, "SEGMENT_BYTES", 4_000_000)
+    noise = random.Random(5)
+
+    def wide(number: int) -> bytes:
+        return alert(number * 7919 % 6500, output=noise.randbytes(8000).hex())
+
+    with opened(path) as staging:
+        staging.open()
+        runs = appended(staging, range(0, 6501, 250), value=wide)
+        assert staging.usage().staged > 96_000_000
+        assert pq.read_metadata(exported(staging, window(runs))).num_rows == 6500
+
+
+@pytest.mark.faults
+def test_alerts_of_a_megabyte_are_staged_and_exported(path, monkeypatch):
+    monkeypatch.setattr(parquet, "MEMORY", "256MB")
+    monkeypatch.setattr(parquet, "SLICE_BYTES", 8_000_000)
+    with opened(path) as staging:
+        staging.open()
+        noise = random.Random(6)
+        runs = appended(
+            staging,
+            range(0, 261, 4),
+            value=lambda number: ordered(number, output=noise.randbytes(500_000).hex()),
+        )
+        assert len({run.segment for run in runs}) > 1
+        assert staging.usage().staged > 256_000_000
+        assert pq.read_metadata(exported(staging, window(runs))).num_rows == 260
+
+
+def test_a_segment_takes_no_more_than_its_bytes(staging):
+    small = appended(staging, range(0, 3000, 500))
+    assert {run.segment for run in small} == {1}
+    large = appended(staging, range(3000, 3041, 4), value=lambda _: b"x" * 1_000_000)
+    per_segment = Counter(run.segment for run in large)
+    assert len(per_segment) > 1
+    assert max(per_segment.values()) * 4_000_000 <= staging_module.SEGMENT_BYTES
+    assert staging.rejects(window(large))[0].value == b"x" * 1_000_000
+
+
+# ---- the disk is full
+
+
+@contextlib.contextmanager
+def largest_file(size: int):
+    """No file of this process may become larger; writing on fails as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+
+
+def fill(staging: Staging, position: int, runs: list[Run]) -> int:
+    """Append until there is no room; return how far staging got."""
+    with pytest.raises(Unavailable) as caught:
+        while True:
+            runs.append(staging.append(rows(0, position, position + 200)))
+            position += 200
+    assert "make room" in caught.value.hint
+    return position
+
+
+def survives_a_full_disk(path: Path, full, make_room) -> None:
+    runs: list[Run] = []
+    with opened(path) as staging:
+        staging.open()
+        with full():
+            position = fill(staging, 0, runs)
+            assert position > 0
+            assert sorted(numbers_of(staging, runs)) == list(range(position))
+            make_room()
+        runs.append(staging.append(rows(0, position, position + 200)))
+        position += 200
+        found = numbers(exported(staging, window(runs)))
+        assert sorted(found) == list(range(position))
+    with opened(path) as staging:
+        kept = resume(0, 0, [], staging.open())
+        assert kept[-1].end == position
+        found = numbers(exported(staging, window(kept)))
+        assert sorted(found) == list(range(position))
+    assert not list(path.glob("*.damaged"))
+
+
+def numbers_of(staging: Staging, runs: list[Run]) -> list[int]:
+    """What is staged, without writing a file."""
+    with staging._segments.cursor() as cursor:
+        batches = list(staging_module._Batches(cursor, window(runs), HERE)())
+    return [offset for each in batches for offset in unpack(each, ["offset"])["offset"].to_pylist()]
+
+
+def test_no_room_for_the_wal_is_survived_and_nothing_is_doubled(path):
+    survives_a_full_disk(path, lambda: largest_file(300_000), lambda: None)
+
+
+def test_no_room_for_an_export_is_survived(staging):
+    runs = appended(staging, range(0, 3001, 1000))
+    with largest_file(20_000), pytest.raises(Unavailable, match="cannot export a window"):
+        exported(staging, window(runs))
+    assert sorted(numbers(exported(staging, window(runs)))) == list(range(3000))
+    assert staging.append(rows(0, 3000, 3005)).records == 5
+
+
+def test_no_room_for_a_new_segment_is_survived_and_leaves_nothing(staging, path):
+    with largest_file(2000), pytest.raises(Unavailable):
+        staging.append(rows(0, 0, 5))
+    assert names(path) == ["lock"]
+    assert staging.append(rows(0, 0, 5)).records == 5
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 6 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(place)],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("only root may mount a small disk")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_disk_that_is_really_full_is_survived(small_disk):
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(5_300_000))
+    survives_a_full_disk(small_disk / "staging", contextlib.nullcontext, ballast.unlink)
+
+
+# ---- forget, and usage
+
+
+def test_keep_only_unlinks_the_segments_that_no_run_needs(staging, path):
+    first = staging.append(rows(0, 0, 5))
+    staging.roll()
+    second = staging.append(rows(0, 5, 9))
+    staging.keep_only([second])
+    assert names(path) == ["lock", "segment-00000002.duckdb", "segment-00000002.duckdb.wal"]
+    staging.keep_only([second])
+    assert numbers(exported(staging, window([second]))) == [5, 6, 7, 8]
+    assert first.segment == 1
+
+
+def test_the_segment_that_takes_appends_is_kept_even_without_runs(staging):
+    staging.append(rows(0, 0, 5))
+    staging.keep_only([])
+    assert staging.append(rows(0, 5, 9)).segment == 1
+
+
+def test_a_segment_is_forgotten_only_once_its_export_is_done(staging, path):
+    run = staging.append(rows(0, 0, 2000))
+    staging.roll()
+    reached, forgotten = threading.Event(), threading.Event()
+
+    class Slow:
+        structures = MAPPING.structures
+
+        def select(self, rows: str) -> str:
+            reached.set()
+            assert forgotten.wait(20)
+            return MAPPING.select(rows)
+
+    target = path / "o"
+    export = threading.Thread(
+        target=staging.export, args=(window([run]), HERE, Slow(), {}, target), daemon=True
+    )
+    export.start()
+    assert reached.wait(20)
+    staging.keep_only([])
+    assert (path / MAIN).exists()
+    forgotten.set()
+    export.join(60)
+    assert len(numbers(target)) == 2000
+    assert names(path) == ["lock", "o"]
+
+
+def test_exports_and_appends_run_side_by_side(staging):
+    run = staging.append(rows(0, 0, 5000))
+    staging.roll()
+    sizes = []
+    export = threading.Thread(
+        target=lambda: sizes.append(len(numbers(exported(staging, window([run]))))), daemon=True
+    )
+    export.start()
+    position = 5000
+    while export.is_alive():
+        staging.append(rows(0, position, position + 10))
+        position += 10
+    assert sizes == [5000]
+    assert position > 5000
+
+
+def test_usage_counts_what_staging_takes_and_not_what_was_moved_aside(staging, path):
+    nothing = staging.usage()
+    staging.append(rows(0, 0, 500))
+    (path / "segment-00000009.duckdb.damaged").write_bytes(bytes(10_000_000))
+    found = staging.usage()
+    files = [path / MAIN, path / WAL]
+    assert found.staged - nothing.staged == sum(file.stat().st_size for file in files) > 20_000
+    assert found.free > 0
+
+
+def test_usage_is_measured_while_files_come_and_go(staging, path):
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.is_set():
+            for number in range(20):
+                (path / f"{number}.parquet").write_bytes(b"x")
+            for number in range(20):
+                (path / f"{number}.parquet").unlink()
+
+    busy = threading.Thread(target=churn, daemon=True)
+    busy.start()
+    try:
+        assert all(isinstance(staging.usage(), Usage) for _ in range(300))
+    finally:
+        stop.set()
+        busy.join()
+
+
+def test_after_close_staging_says_so(path):
+    staging = opened(path)
+    staging.open()
+    staging.close()
+    with pytest.raises(Unavailable, match="staging is closed"):
+        staging.append(rows(0, 0, 1))
+    wait_until(lambda: names(path) == ["lock"], 1)

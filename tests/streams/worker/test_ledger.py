@@ -1,0 +1,703 @@
+"""The ledger: what it takes, seals, pauses for, and remembers after a crash."""
+
+import logging
+
+import pytest
+
+from streams.embedded.s3 import ACCOUNT_ID
+from streams.errors import Misconfigured, Unavailable
+from streams.settings.sections import Lake as LakeSettings
+from streams.staging.segments import Usage
+from streams.windows.batch import Batch
+from streams.windows.room import BATCH_BYTES, Room
+from streams.windows.window import METADATA_BYTES, MIXED, Limits, Seal, read_seal
+from streams.worker.transport import Lost
+from tests.streams.falco_records import MAPPING, OTHER_MAPPING, alert, mixed
+from tests.streams.worker_parts import LIMITS, ROOM, RecordedKafka, Worker, in_loop
+
+#: Nothing here is put: the lake is not there.
+NOWHERE = LakeSettings(bucket="lake", region="us-east-1", account_id=ACCOUNT_ID)
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Workers one after the other, on the same staging directory and the same Kafka."""
+    made: list[Worker] = []
+
+    def make_worker(**options) -> Worker:
+        kafka = made[-1].kafka if made else None
+        made.append(Worker(tmp_path / "staging", NOWHERE, kafka, **options))
+        return made[-1]
+
+    return make_worker
+
+
+def bounds(worker: Worker) -> dict[int, tuple[int, int]]:
+    return {n: (w.first, w.end) for n, w in worker.ledger.waiting().items()}
+
+
+def seal_of(worker: Worker, partition: int = 0) -> Seal:
+    offset, metadata = worker.kafka.committed[partition]
+    return read_seal(metadata, offset)
+
+
+# ---- assignment
+
+
+@in_loop
+async def test_a_new_group_begins_at_the_first_offset_kafka_has(make):
+    async with make() as worker:
+        worker.kafka.starts[1] = 40
+        assert await worker.assign(0, 1) == {0: 0, 1: 40}
+        assert worker.metric("lost_records_total", partition="1") == 0
+
+
+@in_loop
+async def test_what_retention_deleted_is_counted_once(make):
+    async with make() as worker:
+        worker.kafka.committed[0] = (10, "")
+        worker.kafka.starts[0] = 40
+        await worker.assign(0)
+        await worker.assign(0)
+        assert worker.metric("lost_records_total", partition="0") == 30
+        worker.kafka.starts[0] = 45
+        await worker.assign(0)
+        assert worker.metric("lost_records_total", partition="0") == 35
+
+
+@in_loop
+async def test_after_a_crash_reading_goes_on_where_staging_ends(make):
+    async with make() as worker:
+        await worker.assign(0, 1)
+        await worker.take(0, 0, 30, mixed)
+        await worker.take(1, 0, 7)
+        await worker.take(0, 30, 41)
+    async with make() as again:
+        assert await again.assign(0, 1) == {0: 41, 1: 7}
+        await again.seal()
+        assert bounds(again) == {0: (0, 41), 1: (0, 7)}
+        counts = again.ledger.waiting()[0].counts
+        assert counts.records == 41 == counts.findings + counts.rejects
+
+
+@in_loop
+async def test_after_the_disk_is_lost_reading_starts_at_the_commit_and_keeps_the_seals(
+    make, tmp_path
+):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 30)
+        await worker.seal()
+        await worker.take(0, 30, 40)
+    for entry in (tmp_path / "staging").iterdir():
+        entry.unlink()
+    async with make() as again:
+        assert await again.assign(0) == {0: 0}
+        await again.take(0, 0, 35)
+        assert bounds(again) == {0: (0, 30)}
+        assert [run.end for run in again.ledger.partitions[0].runs] == [30, 35]
+
+
+@in_loop
+async def test_where_kafka_keeps_no_metadata_the_seals_live_as_long_as_the_worker(make):
+    """What the README does not promise: the next worker cuts the window elsewhere."""
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 30)
+        await worker.seal()
+        assert bounds(worker) == {0: (0, 30)}
+        worker.kafka.committed[0] = (0, "")
+    async with make() as again:
+        assert await again.assign(0) == {0: 30}
+        await again.take(0, 30, 40)
+        await again.seal()
+        assert bounds(again) == {0: (0, 40)}
+
+
+@in_loop
+async def test_what_another_worker_committed_meanwhile_is_dropped(make):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 30)
+        await worker.take(0, 30, 60)
+        worker.kafka.committed[0] = (30, "")
+    async with make() as again:
+        assert await again.assign(0) == {0: 60}
+        assert [run.first for run in again.ledger.partitions[0].runs] == [30]
+    again.kafka.committed[0] = (45, "")
+    async with make() as third:
+        assert await third.assign(0) == {0: 45}
+
+
+@in_loop
+async def test_a_partition_that_is_taken_away_is_forgotten_and_one_that_stays_is_kept(
+    make, tmp_path
+):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 10)
+        await worker.assign(0, 1)
+        await worker.take(1, 0, 10)
+        assert await worker.assign(1) == {1: 10}
+        files = sorted(path.name for path in (tmp_path / "staging").glob("segment-*.duckdb"))
+        assert files == ["segment-00000002.duckdb"]
+        assert await worker.assign(0, 1) == {0: 0, 1: 10}
+
+
+@in_loop
+async def test_staging_of_a_topic_that_was_made_anew_is_not_taken_for_the_new_ones(make):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 30)
+        worker.kafka.ends[0] = 3
+    async with make() as again:
+        assert await again.assign(0) == {0: 0}
+
+
+@in_loop
+async def test_a_batch_of_an_earlier_epoch_is_dropped(make):
+    async with make() as worker:
+        await worker.assign(0)
+        before = worker.ledger.epoch
+        await worker.assign(0)
+        await worker.take(0, 0, 5, epoch=before)
+        assert worker.ledger.partitions[0].position == 0
+        await worker.take(0, 0, 3)
+        assert worker.ledger.partitions[0].position == 3
+
+
+@in_loop
+async def test_metadata_of_a_newer_falcolake_stops_the_worker(make):
+    async with make() as worker:
+        worker.kafka.committed[0] = (5, '{"v":2}')
+        with pytest.raises(Misconfigured, match="newer falcolake"):
+            await worker.assign(0)
+
+
+@in_loop
+async def test_retention_that_was_faster_is_counted_and_said(make, caplog):
+    async with make() as worker:
+        worker.kafka.committed[0] = (10, "")
+        worker.kafka.starts[0] = 50
+        assert await worker.assign(0) == {0: 50}
+        assert worker.metric("lost_records_total", partition="0") == 40
+        assert "deleted offsets 10 to 49" in caplog.text
+        await worker.take(0, 50, 60)
+        await worker.seal()
+        assert bounds(worker) == {0: (10, 60)}
+        assert worker.ledger.waiting()[0].counts.records == 10
+
+
+@in_loop
+async def test_retention_that_overtakes_a_running_worker_is_counted_and_survived(make, caplog):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 10)
+        worker.kafka.starts[0] = 50
+        await worker.take(0, 10, 60, offsets=range(50, 60))
+        assert worker.metric("lost_records_total", partition="0") == 40
+        assert not worker.ledger.paused
+        assert worker.ledger.partitions[0].position == 60
+
+
+@in_loop
+async def test_a_gap_that_kafka_still_has_is_no_loss(make):
+    """Transactions and compaction leave offsets without a record."""
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 60, offsets=[50, 59])
+        assert worker.metric("lost_records_total", partition="0") == 0
+        assert worker.ledger.partitions[0].position == 60
+
+
+# ---- pauses
+
+
+@in_loop
+async def test_a_batch_out_of_sequence_pauses_and_stages_nothing(make, caplog):
+    async with make() as worker:
+        await worker.assign(0, 1)
+        await worker.take(0, 0, 10)
+        await worker.take(0, 12, 20)
+        assert worker.ledger.paused
+        assert "offset 12 where 10 was expected" in worker.ledger.pause_reason
+        assert worker.ledger.partitions[0].position == 10
+        assert worker.metric("paused") == 1
+        await worker.take(1, 0, 5)
+        assert worker.ledger.partitions[1].position == 0
+
+
+@in_loop
+async def test_a_pause_for_a_strange_offset_seals_nothing(make):
+    """It comes back until a person acts: a window each time would be an object a second."""
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 10)
+        await worker.take(0, 5, 20)
+        await worker.ledger.seal_due()
+        assert worker.effects == []
+
+
+@in_loop
+async def test_after_a_pause_reading_goes_on_from_where_staging_really_ends(make):
+    async with make() as worker:
+        await worker.assign(0, 1)
+        await worker.take(0, 0, 10)
+        await worker.take(0, 12, 20)
+        epoch = worker.ledger.epoch
+        await worker.ledger.resume_if_room()
+        assert worker.ledger.paused, "not before the pause is over"
+        worker.ledger._pause_until = 0
+        await worker.ledger.resume_if_room()
+        assert not worker.ledger.paused
+        assert worker.kafka.seeks == [{0: 10, 1: 0}]
+        assert worker.ledger.epoch > epoch
+        await worker.take(0, 10, 20)
+        assert worker.ledger.partitions[0].position == 20
+
+
+@in_loop
+async def test_pauses_that_do_not_last_become_longer_up_to_a_limit(make):
+    async with make() as worker:
+        await worker.assign(0)
+        lengths = []
+        for _ in range(8):
+            before = worker.ledger._pause_seconds
+            await worker.take(0, 5, 6)
+            lengths.append(before)
+            worker.ledger._pause_until = 0
+            await worker.ledger.resume_if_room()
+        assert lengths == [1, 2, 4, 8, 16, 30, 30, 30]
+        await worker.take(0, 0, 5)
+        assert worker.ledger._pause_seconds == 1
+
+
+@in_loop
+async def test_full_staging_pauses_seals_what_is_open_and_waits_for_room(make):
+    async with make(room=Room(25_000, 0)) as worker:
+        await worker.assign(0, 1)
+        await worker.take(1, 0, 2)
+        await worker.take(0, 0, 200)
+        assert worker.ledger.paused
+        assert "STAGING__MAX_BYTES" in worker.ledger.pause_reason
+        await worker.ledger.seal_due()
+        assert worker.effects == ["seal 0 [200]", "seal 1 [2]"]
+        worker.ledger._pause_until = 0
+        await worker.ledger.resume_if_room()
+        assert worker.ledger.paused
+        for window in worker.ledger.waiting().values():
+            await worker.ledger.commit(worker.ledger.assignment, window)
+        await worker.ledger.resume_if_room()
+        assert not worker.ledger.paused
+        assert worker.kafka.seeks == [{0: 200, 1: 2}]
+
+
+@in_loop
+async def test_a_disk_with_little_room_left_pauses(make):
+    async with make(room=Room(10**9, 2**62)) as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 5)
+        assert "STAGING__MIN_FREE_BYTES" in worker.ledger.pause_reason
+        assert worker.ledger.partitions[0].position == 5
+
+
+@pytest.mark.parametrize("max_bytes", [10**9, 1_000_000])
+@in_loop
+async def test_a_batch_leaves_room_for_the_object_that_will_make_room(make, monkeypatch, max_bytes):
+    limits = LIMITS._replace(max_bytes=max_bytes)
+    async with make(room=Room(10**9, 1), limits=limits) as worker:
+        needed = BATCH_BYTES + sum(len(alert(number)) for number in range(20))
+
+        def disk(free: int) -> None:
+            monkeypatch.setattr(worker.staging, "usage", lambda: Usage(staged=5000, free=free))
+
+        await worker.assign(0)
+        disk(needed)
+        await worker.take(0, 0, 10)
+        assert not worker.ledger.paused
+        disk(needed - 1)
+        await worker.take(0, 10, 20)
+        assert "too few for another batch and then an object" in worker.ledger.pause_reason
+        assert worker.ledger.partitions[0].position == 20
+        for free, paused in ((needed - 1, True), (needed, False)):
+            disk(free)
+            worker.ledger._pause_until = 0
+            await worker.ledger.resume_if_room()
+            assert worker.ledger.paused is paused
+
+
+def refused(rows):
+    raise Unavailable("no space", "make room")
+
+
+@in_loop
+async def test_an_append_that_fails_pauses_and_the_batch_is_read_again(make, monkeypatch):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 10)
+        with monkeypatch.context() as patch:
+            patch.setattr(worker.staging, "append", refused)
+            await worker.take(0, 10, 20)
+        assert worker.ledger.paused
+        assert worker.ledger.pause_reason == "no space. make room"
+        assert worker.ledger.partitions[0].position == 10
+        worker.ledger._pause_until = 0
+        await worker.ledger.resume_if_room()
+        assert worker.kafka.seeks == [{0: 10}]
+
+
+@in_loop
+@pytest.mark.parametrize("part", ["usage", "log_start"])
+async def test_no_answer_while_a_batch_is_taken_pauses_and_is_no_crash(make, monkeypatch, part):
+    async with make() as worker:
+        await worker.assign(0)
+
+        def fail():
+            raise Unavailable("gone")
+
+        if part == "usage":
+            monkeypatch.setattr(worker.staging, "usage", fail)
+        else:
+            worker.kafka.errors.append(Unavailable("gone"))
+        await worker.take(0, 0, 10, offsets=[5, 9])
+        assert worker.ledger.paused
+        await worker.ledger.resume_if_room()
+
+
+@in_loop
+async def test_a_resume_that_comes_too_late_leaves_it_to_the_next_assignment(make):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 5, 6)
+        worker.ledger._pause_until = 0
+        worker.kafka.errors.append(Lost())
+        await worker.ledger.resume_if_room()
+        assert worker.ledger.paused
+        await worker.assign(0)
+        await worker.ledger.resume_if_room()
+        assert not worker.ledger.paused
+
+
+# ---- seals
+
+
+@in_loop
+async def test_all_open_windows_are_sealed_together_and_the_segment_is_closed(make):
+    async with make(limits=LIMITS._replace(interval=1)) as worker:
+        await worker.assign(0, 1, 2)
+        await worker.take(0, 0, 10)
+        await worker.take(1, 0, 20)
+        worker.ledger.partitions[0].highwater = 10**6
+        await worker.ledger.seal_due()
+        assert worker.effects == ["seal 0 [10]", "seal 1 [20]"]
+        assert seal_of(worker) == Seal(MAPPING.version, (10,))
+        assert bounds(worker) == {0: (0, 10), 1: (0, 20)}
+        await worker.take(0, 10, 15)
+        assert {run.segment for run in worker.ledger.partitions[0].runs} == {1, 2}
+        assert worker.metric("sealed_windows_total") == 2
+
+
+@in_loop
+async def test_a_window_is_cut_and_sealed_at_max_rows(make):
+    async with make(limits=LIMITS._replace(max_rows=100)) as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 250)
+        assert worker.effects == ["seal 0 [100]", "seal 0 [100, 200]"]
+        assert [w.end for w in worker.ledger.partitions[0].sealed_windows()] == [100, 200]
+        assert worker.ledger.partitions[0].open_records == 50
+
+
+@in_loop
+async def test_a_window_that_was_full_at_a_crash_is_sealed_before_more_joins_it(make):
+    limits = LIMITS._replace(max_rows=100)
+    async with make(limits=limits) as worker:
+        await worker.assign(0)
+        worker.kafka.errors.append(Unavailable("killed"))
+        await worker.take(0, 0, 100)
+        assert worker.effects == []
+    async with make(limits=limits) as again:
+        await again.assign(0)
+        await again.take(0, 100, 250)
+        assert again.effects == ["seal 0 [100]", "seal 0 [100, 200]"]
+
+
+@in_loop
+async def test_a_window_is_sealed_when_its_bytes_are_reached(make):
+    async with make(limits=LIMITS._replace(max_bytes=10_000)) as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 20)
+        assert worker.effects == []
+        await worker.take(0, 20, 60)
+        assert worker.effects == ["seal 0 [60]"]
+
+
+@in_loop
+async def test_while_windows_wait_age_seals_no_further_ones_but_size_does(make):
+    async with make(limits=Limits(1, 10**9, 100)) as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 10)
+        await worker.ledger.seal_due()
+        await worker.take(0, 10, 20)
+        worker.ledger.partitions[0].sealed_at = None
+        await worker.ledger.seal_due()
+        assert worker.effects == ["seal 0 [10]"]
+        await worker.take(0, 20, 110)
+        assert worker.effects == ["seal 0 [10]", "seal 0 [10, 110]"]
+
+
+@in_loop
+@pytest.mark.parametrize("error", [Lost(), Unavailable("no answer"), ("after", Unavailable("?"))])
+async def test_a_seal_that_kafka_did_not_take_or_did_not_confirm_seals_nothing_here(make, error):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 10)
+        worker.kafka.errors.append(error)
+        await worker.seal()
+        assert bounds(worker) == {}
+        await worker.take(0, 10, 20)
+        await worker.seal()
+        assert seal_of(worker).ends == (20,)
+        assert bounds(worker) == {0: (0, 20)}
+
+
+@in_loop
+async def test_offsets_without_a_record_alone_are_not_sealed(make):
+    async with make(limits=LIMITS._replace(interval=1)) as worker:
+        worker.kafka.committed[0] = (0, Seal(MAPPING.version, (5,)).encode())
+        await worker.assign(0)
+        await worker.take(0, 0, 10, offsets=[2])
+        await worker.ledger.seal_due()
+        assert worker.effects == []
+        assert bounds(worker) == {0: (0, 5)}
+
+
+def many_ends(count: int = 250) -> tuple[int, ...]:
+    return tuple(range(10**15, 10**15 + count))
+
+
+@in_loop
+async def test_a_full_list_of_seals_makes_the_open_window_grow_and_disturbs_no_other(make):
+    async with make(limits=Limits(10**9, 10**9, 10)) as worker:
+        ends = many_ends(237)
+        assert Seal(MAPPING.version, ends).fits
+        assert not Seal(MAPPING.version, (*ends, 10**15 + 300)).fits
+        worker.kafka.committed[0] = (ends[0] - 1, Seal(MAPPING.version, ends).encode())
+        worker.kafka.ends[0] = 2**60
+        await worker.assign(0, 1)
+        await worker.take(0, ends[0] - 1, ends[-1])
+        await worker.take(1, 0, 5)
+        for first in range(ends[-1], ends[-1] + 60, 20):
+            await worker.take(0, first, first + 20)
+            await worker.ledger.seal_due()
+        assert worker.ledger.partitions[0].open_records == 60
+        assert worker.effects == [], "a window of the other partition at every look"
+        assert len(worker.kafka.committed[0][1]) <= METADATA_BYTES
+
+
+# ---- inherited seals
+
+
+@in_loop
+async def test_inherited_windows_are_read_one_partition_after_the_other(make):
+    async with make() as worker:
+        for number in (0, 1):
+            worker.kafka.committed[number] = (0, Seal(MAPPING.version, (10,)).encode())
+        await worker.assign(0, 1, 2)
+        assert worker.ledger.wanted == {0}
+        await worker.take(0, 0, 10)
+        assert worker.ledger.wanted == {1}
+        await worker.take(1, 0, 10)
+        assert worker.ledger.wanted is None
+        assert bounds(worker) == {0: (0, 10), 1: (0, 10)}
+
+
+@in_loop
+async def test_a_sealed_end_past_transaction_markers_is_reached_without_a_record(make):
+    async with make() as worker:
+        worker.kafka.committed[0] = (0, Seal(MAPPING.version, (10,)).encode())
+        await worker.assign(0)
+        await worker.take(0, 0, 9)
+        assert bounds(worker) == {}
+        await worker.ledger.append(Batch(0, 9, 10, [], worker.ledger.epoch, 10))
+        assert bounds(worker) == {0: (0, 10)}
+
+
+@in_loop
+async def test_sealed_ends_of_the_owner_before_cut_the_same_windows(make, tmp_path):
+    kafka = RecordedKafka([], tmp_path / "staging")
+    kafka.committed[0] = (10, Seal(MAPPING.version, (25, 40)).encode())
+    worker = Worker(tmp_path / "staging", NOWHERE, kafka)
+    async with worker:
+        assert await worker.assign(0) == {0: 10}
+        await worker.take(0, 10, 33)
+        assert bounds(worker) == {0: (10, 25)}
+        await worker.take(0, 33, 60)
+        found = [
+            (w.first, w.end, w.overwrite) for w in worker.ledger.partitions[0].sealed_windows()
+        ]
+        assert found == [(10, 25, False), (25, 40, False)]
+        assert worker.ledger.partitions[0].open_records == 20
+
+
+@in_loop
+async def test_windows_that_another_mapping_sealed_are_claimed_before_they_are_overwritten(make):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 20)
+        await worker.seal()
+    async with make(mapping=OTHER_MAPPING) as other:
+        assert await other.assign(0) == {0: 0}, "staged by the other mapping"
+        await other.take(0, 0, 20)
+        window = other.ledger.waiting()[0]
+        assert window.overwrite
+        await other.ledger.claim(other.ledger.assignment, window)
+        await other.ledger.claim(other.ledger.assignment, window)
+        assert other.effects == ["seal 0 [20]", "seal 0 [20]"]
+        assert seal_of(other) == Seal(MIXED, (20,))
+    async with make() as back:
+        await back.assign(0)
+        await back.take(0, 0, 20)
+        assert back.ledger.waiting()[0].overwrite
+
+
+# ---- commits
+
+
+@in_loop
+async def test_a_commit_forgets_the_rows_and_keeps_the_seals_that_wait(make, tmp_path):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 20)
+        await worker.seal()
+        await worker.take(0, 20, 30)
+        await worker.seal()
+        await worker.ledger.commit(worker.ledger.assignment, worker.ledger.waiting()[0])
+        assert worker.kafka.committed[0] == (20, Seal(MAPPING.version, (30,)).encode())
+        assert bounds(worker) == {0: (20, 30)}
+        assert [p.name for p in (tmp_path / "staging").glob("*.duckdb")] == [
+            "segment-00000002.duckdb"
+        ]
+        await worker.ledger.commit(worker.ledger.assignment, worker.ledger.waiting()[0])
+        assert worker.kafka.committed[0] == (30, "")
+        assert not list((tmp_path / "staging").glob("segment-*"))
+
+
+@in_loop
+@pytest.mark.parametrize("error", [Lost(), Unavailable("no answer")])
+async def test_a_commit_that_kafka_refused_keeps_everything(make, error):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 20)
+        await worker.seal()
+        window = worker.ledger.waiting()[0]
+        worker.kafka.errors.append(error)
+        with pytest.raises(type(error)):
+            await worker.ledger.commit(worker.ledger.assignment, window)
+        assert bounds(worker) == {0: (0, 20)}
+        await worker.ledger.commit(worker.ledger.assignment, window)
+        assert worker.effects == ["seal 0 [20]", "commit 0 20"]
+
+
+@in_loop
+async def test_a_window_of_an_earlier_assignment_is_not_committed(make):
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 20)
+        await worker.seal()
+        window, assignment = worker.ledger.waiting()[0], worker.ledger.assignment
+        await worker.assign(0)
+        with pytest.raises(Lost):
+            await worker.ledger.commit(assignment, window)
+        assert worker.effects == ["seal 0 [20]"]
+
+
+@in_loop
+async def test_what_is_staged_is_counted_by_outcome(make):
+    async with make(mapping=OTHER_MAPPING) as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 28, mixed)
+        outcomes = {
+            outcome: worker.metric("staged_records_total", outcome=outcome)
+            for outcome in ("finding", "reject", "filtered")
+        }
+        assert outcomes == {"finding": 0, "reject": 4, "filtered": 24}
+        worker.ledger.show()
+        assert worker.metric("staged_offset", partition="0") == 28
+        assert worker.metric("committed_offset", partition="0") == 0
+
+
+@in_loop
+async def test_a_closed_ledger_takes_nothing_more(make, caplog):
+    caplog.set_level(logging.ERROR)
+    worker = make(room=ROOM)
+    async with worker:
+        await worker.assign(0)
+    await worker.take(0, 0, 5)
+    assert worker.ledger.waiting() == {}
+    assert caplog.text == ""
+
+
+# ---- flush
+
+AGELESS = LIMITS._replace(interval=10**12)
+
+
+@in_loop
+async def test_a_flush_seals_once_and_only_when_all_it_asks_for_is_staged(make):
+    async with make(limits=AGELESS) as worker:
+        await worker.assign(0, 1)
+        await worker.take(0, 0, 30)
+        await worker.take(1, 0, 10, highwater=20)
+        worker.ledger.flush({0: 30, 1: 20})
+        await worker.ledger.seal_due()
+        assert worker.effects == [], "partition 1 has records to read yet"
+        await worker.take(1, 10, 25)
+        await worker.take(0, 30, 33)
+        await worker.ledger.seal_due()
+        assert worker.effects == ["seal 0 [33]", "seal 1 [25]"]
+        await worker.take(0, 33, 50)
+        await worker.ledger.seal_due()
+        assert len(worker.effects) == 2, "what came later is no part of the flush"
+
+
+@in_loop
+async def test_an_older_flush_takes_nothing_back_and_one_beyond_the_end_asks_for_nothing(make):
+    async with make(limits=AGELESS) as worker:
+        await worker.assign(0, 1)
+        await worker.take(0, 0, 30)
+        await worker.take(1, 0, 10)
+        worker.ledger.flush({0: 30, 1: 2**62})
+        worker.ledger.flush({0: 5, 9: 5})
+        await worker.ledger.seal_due()
+        assert worker.effects == ["seal 0 [30]", "seal 1 [10]"]
+        await worker.take(1, 10, 20)
+        await worker.ledger.seal_due()
+        assert len(worker.effects) == 2
+        assert worker.ledger.flushing()
+
+
+@in_loop
+async def test_flushes_during_an_outage_seal_two_windows_and_no_more(make):
+    async with make(limits=AGELESS) as worker:
+        await worker.assign(0)
+        for end in range(10, 60, 10):
+            await worker.take(0, end - 10, end)
+            worker.ledger.flush({0: end})
+            await worker.ledger.seal_due()
+        assert worker.effects == ["seal 0 [10]", "seal 0 [10, 20]"]
+        await worker.ledger.commit(worker.ledger.assignment, worker.ledger.waiting()[0])
+        await worker.ledger.seal_due()
+        assert worker.effects[2:] == ["commit 0 10", "seal 0 [20, 50]"]
+
+
+@in_loop
+async def test_a_flush_holds_for_partitions_that_come_later(make):
+    async with make(limits=AGELESS) as worker:
+        await worker.assign(0)
+        worker.ledger.flush({1: 10})
+        assert not worker.ledger.flushing()
+        await worker.assign(0, 1)
+        assert worker.ledger.flushing()
+        await worker.take(1, 0, 10)
+        await worker.ledger.seal_due()
+        assert worker.effects == ["seal 1 [10]"]
