@@ -77,7 +77,7 @@ def falcolake(
 
 
 def _settings(context: typer.Context) -> "Settings":
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     return load(context.obj)
 

@@ -11,7 +11,8 @@ from kafka.errors import for_code
 from streams.errors import FalcolakeError, Misconfigured
 from streams.kafka import client as kafka
 from streams.lake import store as lake
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 
 DAY_MS = 86_400_000
 

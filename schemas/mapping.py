@@ -201,7 +201,7 @@ class Mapping:
         source = _source(alert, fields)
         draft = Draft(fields, shape, source, uid, moment.ns, release.names)
         if shape.echoes:
-            _drop_echoes(draft, moment)
+            _drop_echoes(draft, shape.echoes, moment)
         scene = self._scene_of(given, shape, source, hostname_of(alert, fields), small)
         scene.begin(draft)
         for build, names in shape.builders:
@@ -307,10 +307,10 @@ def _source(alert: Alert, given: dict[str, Any]) -> str:
     return str(source)
 
 
-def _drop_echoes(draft: Draft, moment: Moment) -> None:
+def _drop_echoes(draft: Draft, echoes: tuple[str, ...], moment: Moment) -> None:
     """Drop the fields that only repeat the alert's own time or source."""
     given = draft.fields
-    for field in draft.shape.echoes:
+    for field in echoes:
         value = given.get(field)
         if value == moment.ns or (value.__class__ is str and parse(value) == moment):
             del given[field]

@@ -30,8 +30,9 @@ from streams.lake import store as lake
 from streams.page.health import Health
 from streams.page.report import Reporter
 from streams.page.server import Web
+from streams.settings.load import wanted_fault
 from streams.settings.mapping import build_mapping
-from streams.settings.settings import Settings, wanted_fault
+from streams.settings.settings import Settings
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import Batch

@@ -7,16 +7,12 @@ still there at the end goes to `unmapped`. So a field is mapped or unmapped, nev
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from schemas.falco.alert import text
 from schemas.ocsf.releases import INT32, INT64, OTHER_FILE, Release, observable
-
-if TYPE_CHECKING:
-    from schemas.sources.scene import Shape
-    from schemas.sources.syscall_process import Program
 
 TEXT = "text"
 ANY = "any"
@@ -34,6 +30,24 @@ class Row(NamedTuple):
     attributes: tuple[str, ...]
     why: str = ""
     kind: str = TEXT
+
+
+class Program(NamedTuple):
+    """What the process's scene knows of it, as far as the finding's own part needs that."""
+
+    parent: dict[str, Any]
+    """The parent as an ancestor."""
+    ancestors: tuple[dict[str, Any], ...]
+    """Those of the shape's generations; from 1.4."""
+
+
+class Names:
+    """What a builder asks of the names of an alert's fields. See `Shape`, which works them out."""
+
+    arguments: tuple[str, ...]
+    """The fields that are arguments of the call, in the alert's order."""
+    generations: tuple[dict[str, str], ...]
+    """Attribute → field for each ancestor that the fields name, nearest first."""
 
 
 class Draft:
@@ -56,7 +70,7 @@ class Draft:
     def __init__(
         self,
         fields: dict[str, Any],
-        shape: Shape,
+        shape: Names,
         source: str,
         uid: str,
         ns: int,
@@ -156,6 +170,17 @@ def plain(value: Any) -> Any:
     if kind is dict or (kind is int and not -INT64 <= value < INT64):
         return text(value)
     return value
+
+
+def texts(value: Any) -> list[str]:
+    """A list's items as text; a string like `(a,b)`, as Falco prints lists, is split."""
+    if value.__class__ is list:
+        return [text(item) for item in value if item not in (None, "", "<NA>")]
+    if value.__class__ is not str:
+        return []
+    if value.startswith("(") and value.endswith(")"):
+        value = value[1:-1]
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 def _parse(value: Any) -> int | None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.ocsf.releases import Release, file_of
-from schemas.sources.draft import ANY, Draft, Row
-from schemas.sources.k8s_audit import texts
+from schemas.sources.draft import ANY, Draft, Row, texts
 
 _API = "evidences[].api"
 _USER = "evidences[].actor.user"

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.falco.alert import text
 from schemas.ocsf.releases import Release, is_ip
-from schemas.sources.draft import ANY, Draft, Row, plain
+from schemas.sources.draft import ANY, Draft, Row, plain, texts
 
 _API = "evidences[].api"
 _USER = "evidences[].actor.user"
@@ -124,17 +123,6 @@ def _containers(draft: Draft) -> list[dict[str, Any]]:
         for container, image in zip(containers, images, strict=True):
             container["name"] = image
     return containers
-
-
-def texts(value: Any) -> list[str]:
-    """A list's items as text; a string like `(a,b)`, as Falco prints lists, is split."""
-    if value.__class__ is list:
-        return [text(item) for item in value if item not in (None, "", "<NA>")]
-    if value.__class__ is not str:
-        return []
-    if value.startswith("(") and value.endswith(")"):
-        value = value[1:-1]
-    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 def _actor(draft: Draft, release: Release) -> None:

@@ -26,7 +26,7 @@ from schemas.sources import (
     syscall_process,
     syscall_user,
 )
-from schemas.sources.draft import ANY, TEXT, Builder, Draft, Row
+from schemas.sources.draft import ANY, TEXT, Builder, Draft, Names, Row
 
 
 def _apart(build: Builder) -> Builder:
@@ -108,7 +108,7 @@ def _kinds(fields: Iterable[str]) -> tuple[tuple[str, bool], ...]:
     return tuple((field, _is_text(field)) for field in fields)
 
 
-class Shape:
+class Shape(Names):
     """What the names of an alert's fields say."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:

@@ -7,10 +7,10 @@ UNNEST. Stock rules print no pid, and a process needs a pid or a uid: the findin
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any
 
 from schemas.ocsf.releases import INT64, Release, executable, file_of, fingerprint
-from schemas.sources.draft import ANY, Draft, Row
+from schemas.sources.draft import ANY, Draft, Program, Row
 
 _PROCESS = "evidences[].process"
 _PARENT = f"{_PROCESS}.parent_process"
@@ -86,15 +86,6 @@ _ANCESTOR_ATTRIBUTES = {
     "cmdline": "cmd_line",
     "pid": "pid",
 }
-
-
-class Program(NamedTuple):
-    """What the process's scene knows of it, as far as the finding's own part needs that."""
-
-    parent: dict[str, Any]
-    """The parent as an ancestor."""
-    ancestors: tuple[dict[str, Any], ...]
-    """Those of the shape's generations; from 1.4."""
 
 
 def build_program(draft: Draft, release: Release) -> None:

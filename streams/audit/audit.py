@@ -15,12 +15,13 @@ from streams.audit.coverage import Coverage, Known, Problem, Stored, Window, arr
 from streams.audit.recount import recount
 from streams.errors import Misconfigured
 from streams.kafka import letters, status
-from streams.kafka.letters import Letters
 from streams.kafka.status import Status
 from streams.lake import footers
+from streams.lake.keys import ObjectKey, parse_key
 from streams.lake.reader import LakeReader
-from streams.lake.store import ObjectKey, StoredObject, connect, is_probe, parse_key
+from streams.lake.store import StoredObject, connect, is_probe
 from streams.settings.settings import Settings, variable
+from streams.windows.letters import Letters
 from streams.windows.window import Counts
 
 #: Told how many footers are read, of how many.

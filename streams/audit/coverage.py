@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from streams.lake.footers import Footer, Unread
-from streams.lake.store import ObjectKey
+from streams.lake.keys import Footer, ObjectKey, Unread
 from streams.windows.window import Counts
 
 Kind = Literal[

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from streams.audit.coverage import Coverage, Kind, Known, Problem, Stored, Window
-from streams.kafka.letters import Letters
-from streams.lake.footers import Footer, Unread
+from streams.lake.keys import Footer, Unread
+from streams.windows.letters import Letters
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

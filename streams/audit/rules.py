@@ -20,8 +20,8 @@ from streams.audit.coverage import Stored
 from streams.audit.page_sizes import pages
 from streams.audit.rows import CLASSES
 from streams.errors import Corrupt
-from streams.lake.footers import Unread, interpret
-from streams.lake.store import parse_key
+from streams.lake.footers import interpret
+from streams.lake.keys import Unread, parse_key
 
 PAGE_BYTES = 1 << 20
 ROW_GROUP_BYTES = 256 << 20

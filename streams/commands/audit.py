@@ -59,7 +59,7 @@ def audit(
       falcolake audit --json | jq .problems
     """
     from streams.audit.audit import Days, run
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     if since and until and since > until:
         raise typer.BadParameter("--from is after --to: no day is in between")
@@ -127,7 +127,7 @@ def verify(
       falcolake verify --sample 100 s3://my-security-lake/ext/falco
     """
     from streams.audit.verify import run
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     with progress_bar("checking objects") as progress:
         found = run(load(context.obj), place, sample=sample, progress=progress)

@@ -50,7 +50,7 @@ def list_letters(
       falcolake dead-letter list --each --reason JSON
     """
     from streams.kafka.letters import standing
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     asked = _wanted(reason, partition)
     found = standing(
@@ -112,7 +112,7 @@ def show(
     """
     from streams.errors import FalcolakeError
     from streams.kafka.letters import standing
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     found = standing(
         load(context.obj),
@@ -168,7 +168,7 @@ def retry(
       falcolake dead-letter retry --partition 3 --offset 41207
     """
     from streams.replay.retry import run
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     if offset and len(partition or ()) != 1:
         raise typer.BadParameter("--offset needs --partition, one of them")

@@ -54,8 +54,8 @@ def map_alerts(
     from schemas.explain import explain
     from schemas.mapping import Filtered, Reject
     from streams.commands.convert import convert
+    from streams.settings.load import load
     from streams.settings.mapping import build_mapping
-    from streams.settings.settings import load
 
     settings = load(context.obj)
     wanted = {"event_class": event_class, "version": ocsf_version}

@@ -79,7 +79,7 @@ def policy(
         --eks-issuer https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE
     """
     from streams.lake import iam
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     settings = load(context.obj)
     lake = settings.lake
@@ -160,7 +160,7 @@ def register(
         --crawler-role arn:aws:iam::123456789012:role/falco-crawler)"
     """
     from streams.lake import custom_source
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     settings = load(context.obj)
     registration = custom_source.Registration(

@@ -86,7 +86,7 @@ def replay(
       falcolake audit --json > found.json || falcolake replay --audit found.json
     """
     from streams.replay.replay import Options, Selection, run
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     settings = load(context.obj)
     copies = [each for each in to or [] if each.startswith(COPY)]

@@ -44,7 +44,7 @@ def status(
     """
     from streams.commands.times import duration
     from streams.control.overview import read
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     settings, seconds = load(context.obj), duration(every, "--every")
     if watch:
@@ -130,7 +130,7 @@ def flush(
     """
     from streams.commands.times import duration
     from streams.control.flush import run
-    from streams.settings.settings import load
+    from streams.settings.load import load
 
     seconds = duration(timeout, "--timeout")
     said: set[str] = set()

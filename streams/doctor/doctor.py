@@ -12,7 +12,8 @@ from streams.doctor import kafka as kafka_checks
 from streams.doctor import lake as lake_checks
 from streams.doctor.diagnosis import Check, Diagnosis, bad, examine, good, one_line, warning
 from streams.errors import Misconfigured
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 
 
 def diagnose(config: Path | None, timeout: float) -> Iterator[Diagnosis]:

@@ -30,7 +30,8 @@ from streams.embedded.stack import EmbeddedStack
 from streams.errors import Corrupt, Unavailable
 from streams.kafka import produce, status
 from streams.lake.reader import LakeReader
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 from streams.terminal import say
 
 GARBAGE = 0.005

@@ -23,7 +23,7 @@ from streams import faults
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
 from streams.kafka import client as kafka
 from streams.settings.settings import Settings
-from streams.staging.staging import Rejected
+from streams.windows.batch import Rejected
 
 #: The client's own bound; the topic's `max.message.bytes` is the one that counts.
 MAX_REQUEST = 64 << 20

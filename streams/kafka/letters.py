@@ -1,15 +1,14 @@
 """Letters: which records the dead-letter topic holds, by the headers that say where they stood."""
 
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from streams.kafka.client import unknown_topic
 from streams.kafka.dead_letters import RESOLVED
 from streams.kafka.scan import bounds, consumer, scan
 from streams.settings.settings import Settings
+from streams.windows.letters import Letters
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer, TopicPartition
@@ -21,26 +20,6 @@ T = TypeVar("T")
 Source = tuple[int, int]
 #: That, the letter's headers, and the letter.
 Found = tuple[Source, Mapping[str, bytes], "ConsumerRecord"]
-
-
-@dataclass(slots=True)
-class Letters:
-    """Offsets of the topic's records that have a dead letter, by partition, sorted, each once."""
-
-    offsets: dict[int, list[int]] = field(default_factory=dict)
-    #: How many letters repeat one that is there: sent again after a crash.
-    repeated: int = 0
-    #: Whether the topic no longer has its oldest letters.
-    trimmed: bool = False
-
-    def of(self, partition: int, first: int, end: int) -> list[int]:
-        """Give the offsets of `[first, end)` that have a letter."""
-        offsets = self.offsets.get(partition, [])
-        return offsets[bisect_left(offsets, first) : bisect_left(offsets, end)]
-
-    def within(self, partition: int, first: int, end: int) -> int:
-        """Count the distinct letters of offsets `[first, end)`."""
-        return len(self.of(partition, first, end))
 
 
 class Letter(NamedTuple):

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import repeat
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from pyarrow import dataset
 
 from streams.errors import Corrupt
+from streams.lake.keys import Footer, Unread
 from streams.lake.reader import LakeReader
 from streams.lake.store import StoredObject, connect
 from streams.settings import sections
@@ -43,28 +44,6 @@ SLICE = 500
 #: From so many objects on it pays to start processes, a second each; and how many at most.
 MANY = 3000
 PROCESSES = 8
-
-
-class Footer(NamedTuple):
-    """A footer's account: window, counts, mapping; the rows that are there, and their times."""
-
-    topic: str
-    partition: int
-    first: int
-    end: int
-    counts: Counts
-    mapping_version: str
-    rows: int
-    #: Lowest and highest `time`, epoch ms; None without rows or without statistics.
-    times: tuple[int, int] | None
-
-
-class Unread(NamedTuple):
-    """Why an object has no footer that counts."""
-
-    reason: str
-    #: Whether it is Parquet of somebody else, not a damaged object.
-    foreign: bool = False
 
 
 def read_all(reader: LakeReader, objects: Sequence[StoredObject]) -> Iterator[Footer | Unread]:

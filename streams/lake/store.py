@@ -27,6 +27,7 @@ from botocore.exceptions import (
 )
 
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
+from streams.lake.keys import ObjectKey
 from streams.settings import sections
 
 if TYPE_CHECKING:
@@ -52,40 +53,6 @@ HINTS = {
     "RequestTimeTooSkewed": "set this machine's clock by NTP",
 }
 WAITING = "nothing is lost: Kafka keeps the records until the lake takes them"
-
-
-class ObjectKey(NamedTuple):
-    """What an object's key says: where it is filed, and the window `[first, end)` it belongs to."""
-
-    region: str
-    account_id: str
-    event_day: str
-    topic: str
-    partition: int
-    first: int
-    end: int
-
-    def under(self, prefix: str) -> str:
-        """Write the key below a prefix; never with a leading slash."""
-        return (
-            f"{prefix}/region={self.region}/accountId={self.account_id}/eventDay={self.event_day}/"
-            f"{self.topic}-{self.partition:05d}-{self.first:020d}-{self.end:020d}.parquet"
-        ).lstrip("/")
-
-
-KEY = re.compile(
-    r"region=([^/]+)/accountId=([^/]+)/eventDay=(\d{8})/([^/]+)-(\d{5,})-(\d{20})-(\d{20})\.parquet",
-    re.ASCII,
-)
-
-
-def parse_key(key: str, prefix: str) -> ObjectKey | None:
-    """Read a key back; None if it is not one of falcolake's under this prefix."""
-    found = KEY.fullmatch(key.removeprefix(f"{prefix}/")) if key.startswith(f"{prefix}/") else None
-    if found is None:
-        return None
-    region, account_id, event_day, topic, partition, first, end = found.groups()
-    return ObjectKey(region, account_id, event_day, topic, int(partition), int(first), int(end))
 
 
 def connect(settings: sections.Lake) -> "S3Client":

@@ -16,9 +16,9 @@ from schemas.mapping import Mapping
 from streams.audit.coverage import Stored, Window
 from streams.errors import FalcolakeError
 from streams.kafka.dead_letters import DeadLetterTopic
-from streams.kafka.letters import Letters
 from streams.kafka.scan import scan
-from streams.lake.footers import Footer, read
+from streams.lake.footers import read
+from streams.lake.keys import Footer
 from streams.lake.reader import LakeReader
 from streams.lake.store import Lake, StoredObject
 from streams.replay.plan import Target
@@ -27,6 +27,7 @@ from streams.staging.objects import Objects
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import Record, tabulate
+from streams.windows.letters import Letters
 from streams.windows.window import Counts, Limits, Run
 from streams.windows.window import Window as Staged
 

@@ -22,7 +22,7 @@ from streams.errors import FalcolakeError
 from streams.kafka import client as kafka
 from streams.kafka import letters, scan, status
 from streams.lake import footers
-from streams.lake.footers import Footer
+from streams.lake.keys import Footer
 from streams.lake.reader import LakeReader
 from streams.lake.store import Lake, StoredObject, connect
 from streams.replay import plan as replay_plan

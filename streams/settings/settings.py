@@ -1,46 +1,23 @@
-"""The settings: `Settings`, and `load`, the only reader of the environment.
+"""The settings: one typed, checked model. `Settings(...)` itself reads nothing, see `load`.
 
-A value comes from, first found first: `FALCOLAKE_*` variables (`FALCOLAKE_KAFKA__TOPIC` is
-`kafka.topic`), a TOML file, falcosidekick's own variables, the default. `Settings(...)` itself
-reads nothing. Refuses what is unknown, out of range or contradicts itself, naming the setting as it
-was written; never shows a secret.
+A secret is never shown.
 """
 
-import difflib
-import json
-import os
-import re
-import tomllib
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, Self, get_args
 
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError
+from pydantic import Field, PrivateAttr, SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
-    EnvSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    SettingsError,
 )
 
-from streams import faults
 from streams.errors import Misconfigured
-from streams.settings import falcosidekick, sections
+from streams.settings import sections
 
-CONFIG = "FALCOLAKE_CONFIG"
-DEFAULT_FILE = Path("falcolake.toml")
 SECURITY_LAKE_INTERVAL = 300
-WORDING = {
-    "extra_forbidden": "there is no such setting",
-    "model_type": "this is a section; set its settings one by one",
-    "greater_than_equal": "it must be at least {ge}",
-    "less_than_equal": "it must be at most {le}",
-    "byte_size": "a size is a number of bytes, or a number with kB, MB, MiB, GB or GiB",
-    "byte_size_unit": "a size is a number of bytes, or a number with kB, MB, MiB, GB or GiB",
-}
 
 
 class Origin(NamedTuple):
@@ -161,153 +138,3 @@ def example(field: FieldInfo) -> str | int | float | bool:
 def rounded(value: Any) -> Any:
     """Write a whole number without a fraction: 300.0 → 300."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def load(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from all their sources.
-
-    Args:
-        config: the TOML file; by default what FALCOLAKE_CONFIG names, or falcolake.toml if there.
-        environment: the variables; by default the process's own.
-
-    Raises:
-        Misconfigured: a file that cannot be read, or settings that are wrong, all of them at once.
-    """
-    variables = os.environ if environment is None else environment  # noqa: TID251 - only here
-    values: dict[str, Any] = {}
-    origins: dict[str, Origin] = {}
-    for name, known_as, value in falcosidekick.translate(variables):
-        _put(values, name, value)
-        origins[name] = Origin("falcosidekick", known_as)
-    file = config or (Path(variables[CONFIG]) if variables.get(CONFIG) else None)
-    for name, value in _flat(_from_file(file)):
-        _put(values, name, value)
-        origins[name] = Origin("file", str(file or DEFAULT_FILE))
-    for name, value in _flat(_from_environment(variables)):
-        _put(values, name, value)
-        origins[name] = Origin("environment", variable(name))
-    try:
-        settings = Settings(**values)
-    except ValidationError as error:
-        raise _misconfigured(error, origins) from None
-    return settings.traced(origins, [*_strays(variables), *falcosidekick.ignored(variables)])
-
-
-def wanted_fault() -> str:
-    """Read the fault point that a test asks for, see `streams.faults`; empty in normal use."""
-    return os.environ.get(faults.VARIABLE, "")  # noqa: TID251 - only here
-
-
-def _put(values: dict[str, Any], name: str, value: Any) -> None:
-    section, _, key = name.partition(".")
-    if not key:
-        values[section] = value
-    elif isinstance(group := values.setdefault(section, {}), dict):
-        group[key] = value
-
-
-def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for section, group in values.items():
-        if isinstance(group, dict):
-            for key, value in group.items():
-                yield f"{section}.{key}", value
-        else:
-            yield section, group
-
-
-def _from_file(file: Path | None) -> dict[str, Any]:
-    path = file or DEFAULT_FILE
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if file is None:
-            return {}
-        raise Misconfigured(
-            f"there is no settings file {path}",
-            f"correct --config or {CONFIG}; 'falcolake settings --example' prints a first one",
-        ) from None
-    except OSError as error:
-        raise Misconfigured(f"cannot read the settings file {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Misconfigured(f"the settings file {path} is not UTF-8 text") from None
-    except tomllib.TOMLDecodeError as error:
-        raise Misconfigured(
-            f"the settings file {path} is not valid TOML: {error}",
-            'text needs quotes, as in topic = "falco-events"',
-        ) from None
-
-
-def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
-    source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): value for name, value in variables.items() if value}
-    try:
-        return source()
-    except SettingsError:
-        whole = [name for name in map(variable, Settings.model_fields) if variables.get(name)]
-        raise Misconfigured(
-            f"{', '.join(whole)}: a whole section of settings must be valid JSON",
-            "set single values, as in FALCOLAKE_KAFKA__TOPIC=falco-events",
-        ) from None
-
-
-def _strays(variables: Mapping[str, str]) -> Iterator[str]:
-    """Name variables that look like a setting and are none.
-
-    Only a warning: Kubernetes itself sets FALCOLAKE_PORT and others for a service of that name.
-    """
-    known = {variable(name).replace("_", ""): variable(name) for name, _ in fields()}
-    right = set(known.values())
-    for name in sorted(variables):
-        meant = known.get(name.upper().replace("_", ""))
-        if name.upper().startswith("FALCOLAKE_") and meant and name.upper() not in right:
-            yield f"{name} is not a setting and is ignored; did you mean {meant}?"
-
-
-def _misconfigured(error: ValidationError, origins: Mapping[str, Origin]) -> Misconfigured:
-    known = dict(fields())
-    problems: list[str] = []
-    hints: list[str] = []
-    for detail in error.errors(include_url=False):
-        # A default that is derived from a wrong value is no problem of its own.
-        if detail["type"] == "default_factory_not_called":
-            continue
-        name = _setting(detail)
-        field = known.get(name)
-        origin = next(
-            (origins[key] for key in origins if f"{key}.".startswith(f"{name}.")), Origin("default")
-        )
-        in_file = origin.source == "file"
-        written = f"{name} in {origin.name}" if in_file else origin.name or variable(name)
-        problems.append(_problem(detail, written, field))
-        hints += _hint(name, field, in_file=in_file)
-    return Misconfigured("\n".join(problems), "\n".join(hints))
-
-
-def _setting(detail: ErrorDetails) -> str:
-    place = [str(part) for part in detail["loc"]]
-    if detail["type"] == "contradiction":
-        place.append(detail["ctx"]["setting"])
-    return ".".join(place[:2])
-
-
-def _problem(detail: ErrorDetails, written: str, field: FieldInfo | None) -> str:
-    why = detail["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
-    if wording := WORDING.get(detail["type"]):
-        why = wording.format_map({key: rounded(v) for key, v in detail.get("ctx", {}).items()})
-    if detail["type"] == "contradiction" or field is None or secret(field):
-        return f"{written}: {why}"
-    # A name and password in a URL, or before a host, is somebody's secret in the wrong place.
-    shown = re.sub(r"[^/,\s]*@", "***@", str(rounded(detail["input"])))
-    return f"{written} is {shown[:80]!r}: {why}"
-
-
-def _hint(name: str, field: FieldInfo | None, *, in_file: bool) -> list[str]:
-    if field is None:
-        known = [*Settings.model_fields, *(known for known, _ in fields())]
-        near = difflib.get_close_matches(name, known, n=1)
-        return [f"did you mean {word if in_file else variable(word)}?" for word in near]
-    if secret(field):
-        return []
-    value = example(field)
-    written = f"{name} = {json.dumps(value)}" if in_file else f"{variable(name)}={value}"
-    return [f"for example {written}"]

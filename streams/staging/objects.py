@@ -10,7 +10,7 @@ from pathlib import Path
 
 from schemas.mapping import Mapping
 from streams import faults
-from streams.lake.store import ObjectKey
+from streams.lake.keys import ObjectKey
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.window import Window

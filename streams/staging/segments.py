@@ -15,13 +15,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 
 import duckdb
 
 from streams import faults
 from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
 from streams.staging.parquet import connect, literal
+from streams.windows.room import Usage
 from streams.windows.window import Run
 
 log = logging.getLogger(__name__)
@@ -44,13 +45,6 @@ TABLES = """
     CREATE TABLE {s}.runs("partition" INTEGER, "first" BIGINT, "end" BIGINT, records BIGINT,
         findings BIGINT, rejects BIGINT, filtered BIGINT, bytes BIGINT, oldest BIGINT);
 """
-
-
-class Usage(NamedTuple):
-    """Bytes that staging takes on disk, and bytes the disk has left."""
-
-    staged: int
-    free: int
 
 
 @contextlib.contextmanager

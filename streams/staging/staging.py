@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -20,8 +20,9 @@ from streams import faults
 from streams.errors import FalcolakeError
 from streams.staging import packed
 from streams.staging.parquet import Group, Nesting, Writer
-from streams.staging.segments import Segments, Usage, schema, translated
-from streams.windows.batch import Rows
+from streams.staging.segments import Segments, schema, translated
+from streams.windows.batch import Rejected, Rows
+from streams.windows.room import Usage
 from streams.windows.window import Run, Window
 
 #: DuckDB pins 2,048 rows at a time, however long, at commits and in scans: so at most this many
@@ -41,16 +42,6 @@ REJECTS = pa.schema(
         ("reason", pa.string()),
     ]
 )
-
-
-class Rejected(NamedTuple):
-    """A record that waits for the dead-letter topic."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    reason: str
 
 
 class Staging:

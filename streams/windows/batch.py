@@ -9,7 +9,7 @@ import bisect
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from schemas.mapping import Filtered, Mapping, Reject
 
@@ -115,3 +115,29 @@ def _fitting(records: Sequence[Record]) -> int:
     """How many of the records have `PIECE_BYTES` together; at least one."""
     sizes = itertools.accumulate(len(record.value or b"") for record in records)
     return next((max(1, n) for n, size in enumerate(sizes) if size > PIECE_BYTES), len(records))
+
+
+class Rejected(NamedTuple):
+    """A record that waits for the dead-letter topic."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    reason: str
+
+
+class Found(NamedTuple):
+    """What Kafka says of a partition at assignment.
+
+    `committed` is None in a new group; `start` and `end` are the log's first and next offset.
+    """
+
+    committed: int | None
+    metadata: str
+    start: int
+    end: int
+
+
+class Lost(Exception):  # noqa: N818 - what happened to the partition
+    """The partitions may be another worker's by now: drop what was meant for them."""

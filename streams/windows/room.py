@@ -3,11 +3,16 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.staging.segments import Usage
-
 #: Bytes that a batch of the usual size may take in staging, packed as badly as can be: a fetch of a
 #: partition, twice over.
 BATCH_BYTES = 10_000_000
+
+
+class Usage(NamedTuple):
+    """Bytes that staging takes on disk, and bytes the disk has left."""
+
+    staged: int
+    free: int
 
 
 class Room(NamedTuple):

@@ -18,11 +18,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from schemas import mapping as mappings
 from streams import clock, faults
 from streams.errors import FalcolakeError, Unavailable
-from streams.staging.segments import Usage
 from streams.staging.staging import Staging
-from streams.windows.batch import Batch, split, tabulate
+from streams.windows.batch import Batch, Found, Lost, split, tabulate
 from streams.windows.progress import Bounds, Progress, Tracker
-from streams.windows.room import BATCH_BYTES, Room
+from streams.windows.room import BATCH_BYTES, Room, Usage
 from streams.windows.window import (
     MIXED,
     Limits,
@@ -36,7 +35,6 @@ from streams.windows.window import (
     resume,
 )
 from streams.worker.metrics import Metrics
-from streams.worker.transport import Found, Lost
 
 log = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from prometheus_client import (
 
 from streams import clock
 from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
-from streams.staging.segments import Usage
 from streams.windows.batch import Rows
 from streams.windows.progress import Progress
+from streams.windows.room import Usage
 from streams.windows.window import Window
 from streams.worker.journal import Journal
 from streams.worker.tally import SEVERITIES, Tallier

@@ -25,12 +25,11 @@ from streams.errors import FalcolakeError
 from streams.lake.store import Lake
 from streams.staging.objects import Objects
 from streams.staging.parquet import Group
-from streams.staging.staging import Rejected
+from streams.windows.batch import Lost, Rejected
 from streams.windows.window import Window
 from streams.worker.ledger import Ledger
 from streams.worker.logs import facts
 from streams.worker.metrics import Metrics
-from streams.worker.transport import Lost
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from aiokafka import errors as kafka_errors
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -27,7 +27,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
-from streams.windows.batch import Batch
+from streams.windows.batch import Batch, Found, Lost
 from streams.windows.progress import Bounds
 
 log = logging.getLogger(__name__)
@@ -46,22 +46,6 @@ LOST = (
     kafka_errors.RebalanceInProgressError,
     kafka_errors.CommitFailedError,
 )
-
-
-class Lost(Exception):  # noqa: N818 - what happened to the partition
-    """The partitions may be another worker's by now: drop what was meant for them."""
-
-
-class Found(NamedTuple):
-    """What Kafka says of a partition at assignment.
-
-    `committed` is None in a new group; `start` and `end` are the log's first and next offset.
-    """
-
-    committed: int | None
-    metadata: str
-    start: int
-    end: int
 
 
 class Intake(Protocol):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.streams.lake_writer import LakeWriter
 
 PARTITIONS = 8

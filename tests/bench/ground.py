@@ -24,7 +24,7 @@ from schemas.mapping import Options
 from streams import samples
 from streams.embedded.stack import EmbeddedStack
 from streams.kafka import produce
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.bench.cost import Cost, read_cost
 
 ROOT = Path(__file__).parents[2]

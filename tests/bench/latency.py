@@ -17,8 +17,8 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from streams.kafka import produce
-from streams.lake.store import parse_key
-from streams.settings.settings import load
+from streams.lake.keys import parse_key
+from streams.settings.load import load
 from tests.bench.cost import until
 from tests.bench.ground import Ground, Topic
 from tests.bench.worker import Worker, started

@@ -20,8 +20,9 @@ from typing import Any
 from schemas.falco.alert import decode
 from streams.app import FETCH_RECORDS
 from streams.lake import store as lake
+from streams.settings.load import load
 from streams.settings.mapping import build_mapping
-from streams.settings.settings import Settings, load
+from streams.settings.settings import Settings
 from streams.staging.objects import Objects
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging

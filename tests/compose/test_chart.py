@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from streams.settings.settings import Settings, fields, load
+from streams.settings.load import load
+from streams.settings.settings import Settings, fields
 from tests.compose.chart import CHART, MINIMUM, NEWEST, manifest, merged, render
 from tests.compose.engine import EngineError, run
 from tests.compose.files import ALERTS, DOCKERFILE, ROOT, read

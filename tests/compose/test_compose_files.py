@@ -17,8 +17,8 @@ from streams.embedded import apache_jars
 from streams.embedded.s3 import S3Server
 from streams.embedded.stack import EmbeddedStack
 from streams.settings import falcosidekick
+from streams.settings.load import load
 from streams.settings.sections import Web
-from streams.settings.settings import load
 from tests.compose.files import COMPOSE, COMPOSE_FILE, DOCKERFILE, ROOT, images, read, services
 from tests.conftest import LakeEnvironment
 

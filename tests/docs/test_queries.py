@@ -9,7 +9,7 @@ import pytest
 
 from schemas.mapping import Mapping, Options
 from streams import samples
-from streams.lake.store import ObjectKey
+from streams.lake.keys import ObjectKey
 from streams.staging.staging import Staging
 from streams.windows.window import Window
 from tests.streams.falco_records import ACCOUNT, REGION, rows

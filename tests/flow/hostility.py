@@ -2,7 +2,7 @@
 
 import urllib.request
 
-from streams.lake.store import parse_key
+from streams.lake.keys import parse_key
 from tests.flow.worlds import Worker, World
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from streams.audit import audit
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.flow.worlds import GARBAGE, World, alert
 from tests.waiting import wait_until
 

@@ -10,7 +10,8 @@ from streams.control import flush
 from streams.control import messages as control
 from streams.control.flush import Flushed
 from streams.embedded.stack import EmbeddedStack
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 from tests.flow.worlds import World, alert, assert_exactly_once
 from tests.waiting import wait_until
 

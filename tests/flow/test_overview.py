@@ -5,7 +5,7 @@ import pytest
 from streams.clock import now_ms
 from streams.control import overview
 from streams.embedded.stack import EmbeddedStack
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.flow.worlds import World, alert
 from tests.waiting import wait_until
 

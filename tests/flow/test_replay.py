@@ -12,7 +12,8 @@ from streams.clock import now_ms
 from streams.kafka import letters
 from streams.replay import replay
 from streams.replay.replay import LAST, Options, Replay, Selection
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 from tests.flow.worlds import GARBAGE, World, alert, assert_exactly_once
 
 #: 2026-11-23T00:00:00Z, when the alerts were raised; their records are of today.

@@ -17,7 +17,7 @@ from streams.embedded.stack import EmbeddedStack
 from streams.errors import FalcolakeError
 from streams.kafka import client as kafka
 from streams.kafka import status
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.certificates import Authority
 from tests.conftest import LakeEnvironment
 from tests.flow.conftest import FAST

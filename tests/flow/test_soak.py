@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.flow.worlds import GARBAGE, World, alert
 from tests.soak.__main__ import main
 from tests.soak.verdict import judge

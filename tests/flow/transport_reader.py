@@ -16,8 +16,8 @@ from typing import Any
 
 import faust
 
-from streams.windows.batch import Batch
-from streams.worker.transport import BatchTransport, Found, Lost
+from streams.windows.batch import Batch, Found, Lost
+from streams.worker.transport import BatchTransport
 
 #: Long enough that a test sees whether a worker that stops has left the group.
 SESSION = 30.0

@@ -19,7 +19,7 @@ from pathlib import Path
 from streams.embedded.ports import HOST, free_ports
 from streams.embedded.s3 import S3Server
 from streams.embedded.stack import EmbeddedStack
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.flow.proxies import KafkaProxy, S3Proxy
 from tests.flow.worlds import World
 from tests.soak.faults import Fleet, Nemesis

@@ -15,7 +15,7 @@ import pytest
 import streams
 from streams import faults
 from streams.errors import Misconfigured
-from streams.settings.settings import load, wanted_fault
+from streams.settings.load import load, wanted_fault
 
 LOOPBACK = "http://127.0.0.1:8333"
 PASSES = """

@@ -13,18 +13,18 @@ from typing import Any
 
 from schemas.mapping import Mapping as FalcoMapping
 from streams.embedded.stack import EmbeddedStack
-from streams.lake.store import Lake, connect, parse_key
+from streams.lake.keys import parse_key
+from streams.lake.store import Lake, connect
 from streams.settings import sections
 from streams.staging.parquet import Group
-from streams.staging.staging import Rejected, Staging
-from streams.windows.batch import Batch
+from streams.staging.staging import Staging
+from streams.windows.batch import Batch, Found, Rejected
 from streams.windows.progress import Bounds
 from streams.windows.room import Room
 from streams.windows.window import Limits, read_seal
 from streams.worker.ledger import Ledger
 from streams.worker.metrics import Metrics
 from streams.worker.shipping import Shipper
-from streams.worker.transport import Found
 from tests.streams.falco_records import ACCOUNT, MAPPING, REGION, alert, messages
 
 TOPIC = "falco-events"

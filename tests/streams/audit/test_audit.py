@@ -14,7 +14,8 @@ from streams.audit.audit import Audit, Days, run
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Misconfigured, Unavailable
 from streams.lake import footers
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 from streams.windows.window import Counts
 from tests.conftest import LakeEnvironment
 from tests.flow.proxies import Exchange, S3Proxy, answer, forward

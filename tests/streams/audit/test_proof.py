@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from streams.audit.coverage import Coverage, Known, Stored, arrange
 from streams.audit.proof import check, day
-from streams.kafka.letters import Letters
-from streams.lake.footers import Footer, Unread
-from streams.lake.store import ObjectKey
+from streams.lake.keys import Footer, ObjectKey, Unread
+from streams.windows.letters import Letters
 from streams.windows.window import Counts
 
 TOPIC = "alerts"

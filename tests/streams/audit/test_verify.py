@@ -15,7 +15,8 @@ from streams.audit import rows as ocsf_rows
 from streams.audit import rules
 from streams.audit.verify import Verification, run
 from streams.errors import Misconfigured
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 from tests.conftest import LakeEnvironment
 from tests.streams.falco_records import ACCOUNT, REGION, alert
 from tests.streams.lake_writer import LakeWriter

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.conftest import LakeEnvironment
 from tests.streams.commands.conftest import Run
 from tests.streams.falco_records import alert

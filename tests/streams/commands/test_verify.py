@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.conftest import LakeEnvironment
 from tests.streams.commands.conftest import Run
 from tests.streams.lake_writer import LakeWriter

@@ -32,7 +32,8 @@ from streams.embedded.s3 import MotoS3
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Misconfigured
 from streams.kafka import client as kafka
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 from tests.conftest import LakeEnvironment
 from tests.streams.fake_s3 import FakeS3, serving
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from streams.embedded import demo
 from streams.embedded.process import ServerProcess
 from streams.errors import Corrupt, Unavailable
-from streams.settings.settings import load
+from streams.settings.load import load
 from tests.streams.embedded.processes import alive
 from tests.streams.falco_records import mixed
 from tests.streams.lake_writer import mixed_lake

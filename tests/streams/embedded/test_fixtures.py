@@ -2,7 +2,7 @@
 
 import pytest
 
-from streams.settings import settings
+from streams.settings.load import load
 from tests.waiting import wait_until
 
 
@@ -20,7 +20,7 @@ def test_a_name_is_good_for_a_bucket_whatever_the_test_is_called(make_name, stac
 def test_the_environment_is_one_that_the_settings_accept(
     lake_environment, topic, bucket, tmp_path, kafka_bootstrap
 ):
-    loaded = settings.load(environment=lake_environment(WINDOW__INTERVAL=2))
+    loaded = load(environment=lake_environment(WINDOW__INTERVAL=2))
     assert loaded.kafka.topic == topic
     assert kafka_bootstrap in str(loaded.kafka.bootstrap_servers)
     assert loaded.lake.bucket == bucket

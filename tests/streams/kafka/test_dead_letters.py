@@ -12,8 +12,8 @@ import streams.kafka.dead_letters as dead_letters
 from streams.embedded.kafka import EmbeddedKafka
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
 from streams.kafka.dead_letters import DeadLetterTopic
-from streams.settings.settings import load
-from streams.staging.staging import Rejected
+from streams.settings.load import load
+from streams.windows.batch import Rejected
 from tests.streams.falco_records import NOW
 from tests.streams.worker_parts import in_loop
 

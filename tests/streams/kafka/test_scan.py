@@ -9,7 +9,8 @@ from kafka import TopicPartition
 
 from streams.kafka import client as kafka
 from streams.kafka import scan
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 
 #: More than a megabyte a batch, which some decoders stop at.
 VALUES = [b'{"n":%d,"text":"%s"}' % (n, b"x" * 3000) for n in range(600)]

@@ -10,7 +10,8 @@ from streams.errors import Misconfigured, Unavailable
 from streams.kafka import client as kafka
 from streams.kafka import status
 from streams.kafka.status import PartitionStatus, Status
-from streams.settings.settings import Settings, load
+from streams.settings.load import load
+from streams.settings.settings import Settings
 
 GROUP = "falcolake"
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from streams.embedded.ports import HOST, free_ports
 from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3, MotoS3, find_weed
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
-from streams.lake.store import Lake, ObjectKey, connect, parse_key
+from streams.lake.keys import ObjectKey, parse_key
+from streams.lake.store import Lake, connect
 from streams.settings import sections
 from tests.streams.fake_s3 import FakeS3, serving
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from streams.errors import Misconfigured
 from streams.settings import text as settings_text
-from streams.settings.settings import Settings, example, fields, load, secret, variable
+from streams.settings.load import load
+from streams.settings.settings import Settings, example, fields, secret, variable
 
 SASL = {
     "FALCOLAKE_KAFKA__SECURITY_PROTOCOL": "SASL_SSL",

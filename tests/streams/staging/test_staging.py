@@ -24,8 +24,8 @@ from streams.errors import Misconfigured, Unavailable
 from streams.staging import parquet, segments
 from streams.staging.packed import unpack
 from streams.staging.parquet import Group
-from streams.staging.segments import Usage
 from streams.staging.staging import Staging
+from streams.windows.room import Usage
 from streams.windows.window import Run, Window, resume
 from tests.streams.falco_records import (
     ACCOUNT,

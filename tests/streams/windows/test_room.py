@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.staging.segments import Usage
-from streams.windows.room import BATCH_BYTES, Room
+from streams.windows.room import BATCH_BYTES, Room, Usage
 
 ROOM = Room(max_bytes=1000, min_free_bytes=2 * BATCH_BYTES)
 PLENTY = 10 * BATCH_BYTES

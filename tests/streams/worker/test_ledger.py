@@ -7,11 +7,9 @@ import pytest
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Misconfigured, Unavailable
 from streams.settings.sections import Lake as LakeSettings
-from streams.staging.segments import Usage
-from streams.windows.batch import Batch
-from streams.windows.room import BATCH_BYTES, Room
+from streams.windows.batch import Batch, Lost
+from streams.windows.room import BATCH_BYTES, Room, Usage
 from streams.windows.window import METADATA_BYTES, MIXED, Limits, Seal, read_seal
-from streams.worker.transport import Lost
 from tests.streams.falco_records import MAPPING, OTHER_MAPPING, alert, mixed
 from tests.streams.worker_parts import LIMITS, ROOM, RecordedKafka, Worker, in_loop
 

@@ -11,10 +11,10 @@ import streams.worker.shipping as shipping
 from schemas.mapping import Mapping, Options
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Misconfigured, Unavailable
-from streams.lake.store import parse_key
+from streams.lake.keys import parse_key
 from streams.settings.sections import Lake as LakeSettings
+from streams.windows.batch import Lost
 from streams.windows.window import Seal
-from streams.worker.transport import Lost
 from tests.streams.falco_records import ACCOUNT, DAY, MAPPING, OTHER_MAPPING, alert, mixed, rows
 from tests.streams.worker_parts import TOPIC, Worker, in_loop
 

@@ -1,0 +1,66 @@
+"""Keys and footers: what an object's name and its own account say. Pure.
+
+A key says what its object holds (`ObjectKey`), so the lake is its own ledger; a footer repeats the
+window and adds its counts.
+"""
+
+import re
+from typing import NamedTuple
+
+from streams.windows.window import Counts
+
+
+class ObjectKey(NamedTuple):
+    """What an object's key says: where it is filed, and the window `[first, end)` it belongs to."""
+
+    region: str
+    account_id: str
+    event_day: str
+    topic: str
+    partition: int
+    first: int
+    end: int
+
+    def under(self, prefix: str) -> str:
+        """Write the key below a prefix; never with a leading slash."""
+        return (
+            f"{prefix}/region={self.region}/accountId={self.account_id}/eventDay={self.event_day}/"
+            f"{self.topic}-{self.partition:05d}-{self.first:020d}-{self.end:020d}.parquet"
+        ).lstrip("/")
+
+
+KEY = re.compile(
+    r"region=([^/]+)/accountId=([^/]+)/eventDay=(\d{8})/([^/]+)-(\d{5,})-(\d{20})-(\d{20})\.parquet",
+    re.ASCII,
+)
+
+
+def parse_key(key: str, prefix: str) -> ObjectKey | None:
+    """Read a key back; None if it is not one of falcolake's under this prefix."""
+    found = KEY.fullmatch(key.removeprefix(f"{prefix}/")) if key.startswith(f"{prefix}/") else None
+    if found is None:
+        return None
+    region, account_id, event_day, topic, partition, first, end = found.groups()
+    return ObjectKey(region, account_id, event_day, topic, int(partition), int(first), int(end))
+
+
+class Footer(NamedTuple):
+    """A footer's account: window, counts, mapping; the rows that are there, and their times."""
+
+    topic: str
+    partition: int
+    first: int
+    end: int
+    counts: Counts
+    mapping_version: str
+    rows: int
+    #: Lowest and highest `time`, epoch ms; None without rows or without statistics.
+    times: tuple[int, int] | None
+
+
+class Unread(NamedTuple):
+    """Why an object has no footer that counts."""
+
+    reason: str
+    #: Whether it is Parquet of somebody else, not a damaged object.
+    foreign: bool = False
