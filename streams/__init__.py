@@ -1,0 +1,18 @@
+"""The way of an alert, and the folder of each step. Start reading at `app`, which builds a worker.
+
+Kafka ─► worker.transport ─► worker.ledger ─► staging ─► worker.shipping ─► lake ─► commit
+
+windows    the values of the flow and what decides on them; pure
+worker     transport → ledger → shipping; listener, drain; metrics, journal, logs
+staging    findings not in the lake yet: the only DuckDB
+lake       keys, objects, footers, roles: the only S3
+kafka      Kafka outside the worker: clients, scans, status, dead letters, produce
+control    requests to workers and their answers: flush, overview
+audit      what the lake proves: coverage, counts, rules for objects
+replay     windows rebuilt from Kafka
+doctor     checks of everything a worker needs
+page       the status page, probes and metrics endpoint
+settings   the settings model and where values come from
+commands   one file a command
+samples, embedded   sample alerts; the development broker and S3 server
+"""

@@ -1,118 +1,217 @@
-"""Imports point one way: cli → streams.app → the rest of streams → schemas. No circle."""
+"""The structure: imports point one way, deciders are pure, each library has its owners.
+
+Imports for typing count too. Owners are compared exactly, so a stale name fails as a new user does.
+"""
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-PURE = {"os", "io", "pathlib", "socket", "subprocess", "random", "time", "duckdb", "faust", "boto3"}
+from tests.imports import MODULES, ROOT, libraries, own_imports, room, rooms, tree
 
+#: The folders from the ground up. Each imports only from those above it in this list.
+FLOORS = (
+    "schemas",
+    "schemas.falco",
+    "schemas.ocsf",
+    "schemas.sources",
+    "schemas.classes",
+    "schemas.mapping",
+    "schemas.explain",
+    "streams",
+    "streams.errors",
+    "streams.clock",
+    "streams.faults",
+    "streams.terminal",
+    "streams.samples",
+    "streams.settings",
+    "streams.windows",
+    "streams.lake",
+    "streams.kafka",
+    "streams.staging",
+    "streams.control",
+    "streams.audit",
+    "streams.replay",
+    "streams.doctor",
+    "streams.worker",
+    "streams.page",
+    "streams.app",
+    "streams.embedded",
+    "streams.commands",
+    "cli",
+)
 
-def modules() -> dict[str, Path]:
-    """Every module of the project by its dotted name."""
-    found = {"cli": ROOT / "cli.py"}
-    for package in ("streams", "schemas"):
-        for path in (ROOT / package).rglob("*.py"):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
-
-
-MODULES = modules()
-
-
-def imports(name: str, *, top_level: bool = False) -> Iterator[str]:
-    """The modules that one imports; with `top_level` only those it imports when it is imported."""
-    tree = ast.parse(MODULES[name].read_text())
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)
-        for inner in ast.walk(node)
+#: What decides. None of it may touch the world, nor load anything that does.
+DECIDERS = tuple(
+    name
+    for name in MODULES
+    if room(name) == "streams.windows"
+    or name.startswith("schemas")
+    or name
+    in {
+        "streams.audit.coverage",
+        "streams.audit.proof",
+        "streams.control.messages",
+        "streams.lake.keys",
+        "streams.replay.plan",
+        "streams.worker.pause",
+        "streams.worker.takeover",
     }
-    for node in tree.body if top_level else ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            for alias in node.names:
-                whole = f"{node.module}.{alias.name}"
-                yield whole if whole in MODULES else node.module
+)
+
+#: Modules of the standard library that touch the world, or give other answers to the same question.
+WORLD = {
+    *("asyncio", "concurrent", "http", "io", "logging", "multiprocessing", "os"),
+    *("queue", "random", "secrets", "select", "shutil", "signal", "socket", "sqlite3", "ssl"),
+    *("subprocess", "sys", "tempfile", "threading", "time", "urllib"),
+}
+
+HEAVY = {"aiohttp", "aiokafka", "boto3", "botocore", "duckdb", "faust", "kafka", "pyarrow"}
 
 
-def test_schemas_import_nothing_of_streams_and_no_input_or_output() -> None:
-    for name in MODULES:
-        if name.startswith("schemas"):
-            roots = {imported.split(".")[0] for imported in imports(name)}
-            assert not roots & {"streams", "cli"}, name
-            assert not roots & PURE, name
+def users_of(library: str) -> set[str]:
+    """Return the modules that import a library, but for the development servers."""
+    return {name for name in MODULES if library in libraries(name) and not is_embedded(name)}
 
 
-def test_nothing_but_the_command_line_imports_it() -> None:
-    for name in MODULES:
-        assert name == "cli" or "cli" not in set(imports(name)), name
-
-
-def test_nothing_but_the_command_line_imports_the_app() -> None:
-    for name in MODULES:
-        assert name == "cli" or "streams.app" not in set(imports(name)), name
-
-
-def test_production_code_never_imports_the_embedded_servers() -> None:
-    for name in MODULES:
-        if name == "cli" or name.startswith("streams.embedded"):
-            continue
-        assert not [found for found in imports(name) if found.startswith("streams.embedded")], name
+def is_embedded(name: str) -> bool:
+    """Whether a module belongs to the development servers."""
+    return room(name) == "streams.embedded"
 
 
 def test_there_is_no_circle() -> None:
-    graph = {name: set(imports(name)) & MODULES.keys() - {name} for name in MODULES}
-    tuple(TopologicalSorter(graph).static_order())
+    tuple(TopologicalSorter({name: own_imports(name) for name in MODULES}).static_order())
+
+
+def test_every_folder_has_its_floor() -> None:
+    assert set(rooms()) == set(FLOORS)
+
+
+def test_no_import_climbs() -> None:
+    floor = {name: number for number, name in enumerate(FLOORS)}
+    climbs = [
+        f"{lower} → {upper}"
+        for lower, others in rooms().items()
+        for upper in others
+        if floor[upper] >= floor[lower]
+    ]
+    assert climbs == []
+
+
+def test_only_the_commands_start_the_worker_and_the_development_servers() -> None:
+    users = {
+        name: {room(other) for other in own_imports(name)} & {"streams.app", "streams.embedded"}
+        for name in MODULES
+        if not is_embedded(name)
+    }
+    assert {name: found for name, found in users.items() if found} == {
+        "cli": {"streams.app", "streams.embedded"},
+    }
+
+
+def test_a_package_file_holds_nothing_but_words() -> None:
+    for name, path in MODULES.items():
+        if path.name == "__init__.py" and room(name) != "streams.samples":
+            assert [type(node) for node in tree(name).body] == [ast.Expr], name
+
+
+@pytest.mark.parametrize("name", DECIDERS)
+def test_a_decider_imports_deciders_alone(name: str) -> None:
+    plain = {*DECIDERS, "streams.errors"}
+    assert not own_imports(name) - plain
+    assert not libraries(name) & (WORLD | HEAVY)
+
+
+def test_importing_every_decider_loads_no_library_that_touches_the_world() -> None:
+    code = f"import sys, {', '.join(DECIDERS)}; print(*sys.modules)"
+    assert not loaded_by(code) & HEAVY
+
+
+def test_the_command_line_starts_without_what_is_heavy() -> None:
+    assert not loaded_by("import sys, cli; print(*sys.modules)") & HEAVY
+
+
+def loaded_by(code: str) -> set[str]:
+    """Run a program that prints the names of its modules; return the top-level ones."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return {name.split(".")[0] for name in done.stdout.split()}
 
 
 @pytest.mark.parametrize(
     ("library", "owners"),
     [
+        ("aiohttp", {"streams.page.server"}),
         (
-            "duckdb",
+            "aiokafka",
             {
-                "streams.staging.parquet",
-                "streams.staging.segments",
-                "streams.staging.staging",
-                "streams.embedded.demo",
-                "streams.embedded.proof",
+                "streams.app",
+                "streams.kafka.dead_letters",
+                "streams.kafka.msk",
+                "streams.kafka.produce",
+                "streams.worker.listener",
+                "streams.worker.transport",
             },
         ),
-        ("boto3", {"streams.lake.store", "streams.lake.custom_source", "streams.embedded.s3"}),
-        ("faust", {"streams.app", "streams.worker.transport", "streams.kafka.client"}),
+        ("boto3", {"streams.lake.custom_source", "streams.lake.store"}),
+        (
+            "botocore",
+            {
+                "streams.doctor.lake",
+                "streams.lake.custom_source",
+                "streams.lake.reader",
+                "streams.lake.store",
+            },
+        ),
+        (
+            "duckdb",
+            {"streams.staging.parquet", "streams.staging.segments", "streams.staging.staging"},
+        ),
+        ("faust", {"streams.app", "streams.kafka.client", "streams.worker.transport"}),
+        (
+            "kafka",
+            {
+                "streams.audit.recount",
+                "streams.control.flush",
+                "streams.control.overview",
+                "streams.control.requests",
+                "streams.doctor.group",
+                "streams.doctor.kafka",
+                "streams.kafka.client",
+                "streams.kafka.letters",
+                "streams.kafka.msk",
+                "streams.kafka.scan",
+                "streams.kafka.status",
+                "streams.replay.rebuild",
+                "streams.replay.replay",
+            },
+        ),
+        (
+            "pyarrow",
+            {
+                "streams.audit.page_sizes",
+                "streams.audit.rows",
+                "streams.audit.rules",
+                "streams.lake.footers",
+                "streams.staging.packed",
+                "streams.staging.parquet",
+                "streams.staging.staging",
+            },
+        ),
+        ("prometheus_client", {"streams.app", "streams.page.server", "streams.worker.metrics"}),
     ],
 )
-def test_a_library_has_one_room(library: str, owners: set[str]) -> None:
-    users = {
-        name for name in MODULES if any(found.split(".")[0] == library for found in imports(name))
-    }
-    assert users <= owners
-
-
-def test_the_command_line_starts_without_what_is_heavy() -> None:
-    code = "import sys, cli; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
-    )
-    loaded = {name.split(".")[0] for name in done.stdout.split()}
-    assert not loaded & {"faust", "duckdb", "boto3", "pyarrow", "kafka", "aiokafka"}
+def test_a_library_has_its_owners(library: str, owners: set[str]) -> None:
+    assert users_of(library) == owners
 
 
 def calls(name: str) -> set[str]:
-    """The names of the functions and methods that a module calls."""
-    found = (each for each in ast.walk(ast.parse(MODULES[name].read_text())))
-    called = {each.func for each in found if isinstance(each, ast.Call)}
+    """Return the names of the functions and methods that a module calls."""
+    called = {each.func for each in ast.walk(tree(name)) if isinstance(each, ast.Call)}
     return {each.attr for each in called if isinstance(each, ast.Attribute)} | {
         each.id for each in called if isinstance(each, ast.Name)
     }
@@ -125,7 +224,7 @@ def calls(name: str) -> set[str]:
         ("commit_offsets", {"streams.worker.ledger"}),
         ("_do_commit_offsets", {"streams.worker.transport"}),
         ("commit_async", set()),
-        ("alter_group_offsets", {"streams.doctor.group"}),  # of a group of its own
+        ("alter_group_offsets", {"streams.doctor.group"}),  # only of a group that it creates
         ("alter_consumer_group_offsets", set()),
         # The lake: workers put single objects; only `replay --prune` deletes.
         ("put_object", {"streams.lake.store", "streams.doctor.lake"}),
@@ -138,5 +237,4 @@ def calls(name: str) -> set[str]:
     ],
 )
 def test_only_its_owner_changes_offsets_and_objects(call: str, owners: set[str]) -> None:
-    production = [name for name in MODULES if not name.startswith("streams.embedded")]
-    assert {name for name in production if call in calls(name)} == owners
+    assert {name for name in MODULES if not is_embedded(name) and call in calls(name)} == owners

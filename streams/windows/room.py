@@ -1,6 +1,6 @@
 """Room: whether staging may take more, by what it takes and what its disk has left. Pure."""
 
-from pathlib import Path
+from pathlib import PurePath
 from typing import NamedTuple
 
 #: Bytes that a batch of the usual size may take in staging, packed as badly as can be: a fetch of a
@@ -21,7 +21,7 @@ class Room(NamedTuple):
     max_bytes: int
     min_free_bytes: int
 
-    def lack(self, path: Path, usage: Usage, window_bytes: int) -> tuple[str, str] | None:
+    def lack(self, path: PurePath, usage: Usage, window_bytes: int) -> tuple[str, str] | None:
         """Say why nothing more may be staged in `path`, and what to try; None if there is room.
 
         `window_bytes`: the most that the records of a window have.

@@ -180,7 +180,8 @@ def test_exactly_once_through_scram_and_tls(
 # The signer's token is for MSK; this Kafka takes one that says who it is, unsigned (RFC 7515, A.5).
 WITH_TOKEN = """
 import base64, json, sys, time
-from streams import clock, msk
+from streams import clock
+from streams.kafka import msk
 
 def encoded(value):
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")

@@ -26,26 +26,32 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
-    "aws_cloudtrail",
-    "detection_finding",
-    "envelope",
-    "gcp_auditlog",
-    "github",
-    "k8s_audit",
-    "okta",
-    "security_finding",
-    "sources",
-    "syscall_container",
-    "syscall_event",
-    "syscall_file",
-    "syscall_network",
-    "syscall_process",
-    "syscall_user",
+    "classes/detection_finding",
+    "classes/envelope",
+    "classes/security_finding",
+    "sources/aws_cloudtrail",
+    "sources/gcp_auditlog",
+    "sources/github",
+    "sources/k8s_audit",
+    "sources/okta",
+    "sources/scene",
+    "sources/syscall_container",
+    "sources/syscall_event",
+    "sources/syscall_file",
+    "sources/syscall_network",
+    "sources/syscall_process",
+    "sources/syscall_user",
 )
 #: The quickest first: most mutants do not get past it.
 TESTS = (
-    ("test_rows", "test_envelope"),
-    ("test_every_rule_and_field", "test_attack", "test_columns", "test_explain", "test_falco"),
+    ("test_rows", "classes/test_envelope"),
+    (
+        "test_every_rule_and_field",
+        "ocsf/test_attack",
+        "ocsf/test_columns",
+        "test_explain",
+        "falco/test_alert",
+    ),
     ("test_mapping", "test_bad_input"),
 )
 #: What a builder tells its draft, beside the attributes that it sets.

@@ -15,7 +15,15 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
 
-UNIT = [f"tests/streams/test_{name}.py" for name in ("shipping", "ledger", "windows", "lake")]
+UNIT = [
+    f"tests/streams/{name}.py"
+    for name in (
+        "worker/test_shipping",
+        "worker/test_ledger",
+        "windows/test_window",
+        "lake/test_store",
+    )
+]
 MATRIX = "tests/flow/test_matrix.py::test_"
 KILLED = f"{MATRIX}killed_at_any_effect_the_lake_is_that_of_an_undisturbed_run"
 OTHER_LIMITS = f"{MATRIX}a_worker_of_other_limits_keeps_to_the_windows_that_were_sealed"
@@ -50,10 +58,10 @@ class Mutation(NamedTuple):
     edits: Sequence[Edit]
 
 
-LEDGER, SHIPPING, LAKE = (
+LEDGER, SHIPPING, KEYS = (
     "streams/worker/ledger.py",
     "streams/worker/shipping.py",
-    "streams/lake/store.py",
+    "streams/lake/keys.py",
 )
 SEAL = "                await self.kafka.commit_offsets(self.assignment, seals)\n"
 CLAIM = "                    await self.kafka.commit_offsets(assignment, claimed)\n"
@@ -94,8 +102,8 @@ MUTATIONS = [
     Mutation(
         "wall clock in the key",
         [
-            Edit(LAKE, "import re\n", "import re\nimport time\n"),
-            Edit(LAKE, NAME, NAME.replace("{self.topic}", "{self.topic}-{time.time_ns()}")),
+            Edit(KEYS, "import re\n", "import re\nimport time\n"),
+            Edit(KEYS, NAME, NAME.replace("{self.topic}", "{self.topic}-{time.time_ns()}")),
         ],
     ),
     Mutation("commit before the dead letters", [Edit(SHIPPING, LETTERS, EARLY + LETTERS)]),

@@ -35,8 +35,8 @@ def test_each_mutant_is_one_row_short() -> None:
 
 def test_every_module_that_has_rows_is_taken() -> None:
     having = {
-        path.stem
-        for path in (ROOT / "schemas").glob("*.py")
+        f"{path.relative_to(ROOT / 'schemas').with_suffix('')}"
+        for path in (ROOT / "schemas").rglob("*.py")
         if "\nROWS" in path.read_text() or "_ROWS = (" in path.read_text()
     }
     assert having <= set(MODULES)

@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_read_is_misconfigured(settings, tmp_path, name):
 SCRIPT = """
 import sys
 from pathlib import Path
-from streams import produce
+from streams.kafka import produce
 from streams.settings.settings import Settings
 
 settings = Settings(kafka={"bootstrap_servers": sys.argv[1], "topic": sys.argv[2]})
