@@ -8,7 +8,7 @@ start on the same directory, and everything it writes is there. It listens on lo
 from kafka import KafkaAdminClient
 from kafka.errors import RetriableError
 
-from streams.embedded.apache_jars import find_jars, find_program
+from streams.embedded.apache_jars import find_jars, find_program, require_checkout
 from streams.embedded.kafka import KafkaServer
 from streams.embedded.ports import HOST, free_ports
 from streams.embedded.process import ServerProcess
@@ -70,6 +70,7 @@ class ApacheKafka(KafkaServer):
 
     def _java(self) -> list[str]:
         """The command that runs a class of Kafka's: quick to start, and small."""
+        require_checkout()
         return [
             find_program("java"),
             *("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"),

