@@ -1,10 +1,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-QUICK := not faults and not chromium and not tools and not engine
+QUICK := not faults and not chromium and not tools and not engine and not dist
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE ?= falcolake
 
 .PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-compose \
-	check format docs pictures mutate-protocol mutate-mapping lock bench bench-guard clean
+	lint check format docs pictures mutate-protocol mutate-mapping lock bench bench-guard \
+	dist test-dist image chart clean
 
 setup: $(READY)
 
@@ -26,8 +29,15 @@ $(READY): pyproject.toml requirements-dev.txt
 demo: $(READY)
 	$(BIN)/falcolake demo
 
+# What needs no server and not long comes first, for a first answer within a minute.
+PURE := $(filter-out %/test_mapping.py,$(wildcard tests/schemas/*/ tests/schemas/test_*.py \
+	tests/streams/windows tests/streams/audit/test_coverage.py tests/streams/audit/test_proof.py \
+	tests/streams/replay/test_plan.py tests/streams/worker/test_pause.py \
+	tests/streams/worker/test_takeover.py))
+
 test: $(READY)
-	$(BIN)/python -m pytest -m "$(QUICK)" -n 4 --dist loadfile
+	$(BIN)/python -m pytest -m "$(QUICK)" -n 2 --dist loadfile $(PURE)
+	$(BIN)/python -m pytest -m "$(QUICK)" -n 4 --dist loadfile $(addprefix --ignore=,$(PURE))
 
 test-faults: $(READY)
 	$(BIN)/python -m pytest -m "faults and not chromium" -n 2
@@ -50,13 +60,13 @@ test-kafka: kafka
 		--ignore tests/flow/test_hostile_s3.py --ignore tests/flow/test_hostile_disk.py \
 		tests/streams/embedded/test_apache.py tests/streams/embedded/broker/test_conformance_*.py tests/flow
 
-# helm, promtool, Compose and Kubernetes' schemas, fetched once into .cache (needs Go and Debian).
+# helm, promtool, actionlint, Compose, Kubernetes' schemas, fetched once into .cache (needs Go and Debian).
 tools: $(READY)
 	$(BIN)/python -m tests.compose.tools
 
-# What these say of compose/: the files, the chart, the rules.
+# What these say of compose/ (the files, the chart, the rules) and of the workflows.
 test-tools: tools
-	$(BIN)/python -m pytest -m tools tests/compose
+	$(BIN)/python -m pytest -m tools tests/compose tests/packaging
 
 # The stack of compose/compose.yaml in a Docker engine of its own (needs root, Debian, Java and
 # Maven), with images that are built here.
@@ -64,11 +74,14 @@ test-compose: kafka
 	$(BIN)/python -m tests.compose.tools wheels
 	$(BIN)/python -m pytest -m engine tests/compose
 
-check: $(READY)
+# What reads the code without running it.
+lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -m "$(QUICK)" -n 4 --dist loadfile
+	$(BIN)/deptry .
+
+check: lint test
 
 format: $(READY)
 	$(BIN)/ruff format .
@@ -109,5 +122,23 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-deps tests/compose/requirements.in -o tests/compose/requirements.txt
 
+# The wheel, made from the source distribution, so that both are whole.
+dist: $(READY)
+	rm -f dist/falcolake-*.whl dist/falcolake-*.tar.gz
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
+	$(BIN)/twine check --strict dist/falcolake-*.whl dist/falcolake-*.tar.gz
+
+# Installs the wheel into fresh environments and runs it there.
+test-dist: dist
+	$(BIN)/python -m pytest -m dist tests/packaging
+
+image:
+	@command -v docker > /dev/null || { echo "make image needs docker in the PATH" >&2; exit 1; }
+	docker build --file compose/Dockerfile --tag $(IMAGE):$(VERSION) .
+
+chart: $(READY)
+	$(BIN)/python -m tests.compose.tools helm
+	.cache/tools/helm package compose/helm/falcolake --destination dist
+
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
