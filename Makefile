@@ -29,7 +29,7 @@ $(READY): pyproject.toml requirements-dev.txt
 demo: $(READY)
 	$(BIN)/falcolake demo
 
-# What needs no server and not long comes first, for a first answer within a minute.
+# Fast tests that need no server run first, so that the first answer comes within a minute.
 PURE := $(filter-out %/test_mapping.py,$(wildcard tests/schemas/*/ tests/schemas/test_*.py \
 	tests/streams/windows tests/streams/audit/test_coverage.py tests/streams/audit/test_proof.py \
 	tests/streams/replay/test_plan.py tests/streams/worker/test_pause.py \
@@ -64,7 +64,7 @@ test-kafka: kafka
 tools: $(READY)
 	$(BIN)/python -m tests.compose.tools
 
-# What these say of compose/ (the files, the chart, the rules) and of the workflows.
+# Checks compose/ (files, chart, rules) and the workflows with them.
 test-tools: tools
 	$(BIN)/python -m pytest -m tools tests/compose tests/packaging
 
@@ -74,7 +74,7 @@ test-compose: kafka
 	$(BIN)/python -m tests.compose.tools wheels
 	$(BIN)/python -m pytest -m engine tests/compose
 
-# What reads the code without running it.
+# Checks that read the code and do not run it.
 lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -122,7 +122,7 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-deps tests/compose/requirements.in -o tests/compose/requirements.txt
 
-# The wheel, made from the source distribution, so that both are whole.
+# The source distribution, and the wheel built from it.
 dist: $(READY)
 	rm -f dist/falcolake-*.whl dist/falcolake-*.tar.gz
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist

@@ -1,5 +1,5 @@
-"""The wheel and the source distribution in dist/ (`make test-dist`): what is in them, and whether
-the wheel works where nothing but itself and its declared dependencies is installed.
+"""The wheel and the source distribution in dist/ (`make test-dist`): their contents, and the wheel
+installed with nothing but its declared dependencies.
 """
 
 import json
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.dist
 
 
 class Installed:
-    """An environment in which only the wheel and its dependencies are."""
+    """An environment with the wheel and its dependencies, and nothing else."""
 
     def __init__(self, folder: Path) -> None:
         self.bin = folder / "venv" / "bin"
@@ -33,7 +33,7 @@ class Installed:
         run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv")
 
     def install(self, extra: str = "") -> None:
-        """Install the wheel, its dependencies at the versions of the developers' lock file."""
+        """Install the wheel, with dependencies at the versions of the lock file."""
         run(
             *(UV, "pip", "install", "--quiet", "--compile-bytecode"),
             *("--python", self.bin / "python", "--constraint", ROOT / "requirements-dev.txt"),
@@ -69,7 +69,7 @@ def wheel() -> Path:
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    """Every file of a wheel but those that describe it."""
+    """Return every file of a wheel except its metadata."""
     with zipfile.ZipFile(path) as archive:
         return {
             name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name
@@ -85,7 +85,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 
 def source_files() -> Iterator[Path]:
-    """Every file that a user needs; pom.xml is for checkouts, where `make kafka` reads it."""
+    """Yield every file of the packages, except pom.xml, which only `make kafka` reads."""
     yield ROOT / "cli.py"
     for package in ("schemas", "streams"):
         for path in (ROOT / package).rglob("*"):

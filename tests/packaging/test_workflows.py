@@ -1,4 +1,4 @@
-"""CI, the release and the hooks run make targets, so that they check what a developer checks."""
+"""CI, the release and the hooks run the make targets that a developer runs."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from tests.compose.tools import tool
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = {path.stem: path for path in (ROOT / ".github" / "workflows").glob("*.yml")}
 MAKE = re.compile(r"^\s*make ([a-z-]+)", re.MULTILINE)
-# Whoever can start a Docker engine runs it; a runner of GitHub's has one, which is in the way.
+# It starts a Docker engine of its own, which fails where another one runs, as on GitHub's runners.
 NOT_IN_CI = {"test-compose"}
 
 
@@ -27,7 +27,7 @@ def steps(name: str) -> list[dict[str, Any]]:
 
 
 def targets(name: str) -> set[str]:
-    """The make targets that a workflow runs, those of a matrix included."""
+    """Return the make targets that a workflow runs, including those of a matrix."""
     jobs = read(WORKFLOWS[name])["jobs"].values()
     matrix = {
         target
@@ -61,7 +61,7 @@ def test_the_release_publishes_only_what_was_tested() -> None:
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
-def test_a_workflow_may_no_more_than_it_needs(name: str) -> None:
+def test_a_workflow_has_only_the_permissions_it_needs(name: str) -> None:
     workflow = read(WORKFLOWS[name])
     assert workflow["permissions"] in ({}, {"contents": "read"})
     for job in workflow["jobs"].values():
@@ -93,7 +93,7 @@ def test_the_workflows_are_valid() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_one_version_of_the_project_is_everywhere() -> None:
+def test_the_chart_has_the_version_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     chart = read(ROOT / "compose" / "helm" / "falcolake" / "Chart.yaml")
     assert {chart["version"], chart["appVersion"]} == {project["version"]}
