@@ -21,9 +21,10 @@ $(READY): pyproject.toml requirements-dev.txt
 	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r .venv/uv.txt
 	@echo "3/4 installing requirements-dev.txt with uv"
 	@$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements-dev.txt || \
-		{ echo "uv does not read pip.conf: to use a mirror of PyPI, set UV_DEFAULT_INDEX" >&2; exit 1; }
+		{ echo "uv could not (it does not read pip.conf); installing with pip, some minutes" >&2; \
+		$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt; }
 	@echo "4/4 installing falcolake itself, editable"
-	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --offline --editable .
 	@touch $@
 
 demo: $(READY)
