@@ -6,7 +6,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= falcolake
 
 .PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-compose \
-	lint check format docs pictures mutate-protocol mutate-mapping lock bench bench-guard \
+	lint check format docs site pictures mutate-protocol mutate-mapping lock bench bench-guard \
 	dist test-dist image chart clean
 
 setup: $(READY)
@@ -81,6 +81,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/deptry .
+	$(BIN)/codespell
 
 check: lint test
 
@@ -88,12 +89,17 @@ format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The pages that are made of the code: commands, metrics, the mapping, and a transcript of real runs.
+# The pages that are generated from the code, and a transcript of real runs.
 docs: $(READY)
 	$(BIN)/python -m tests.docs.commands
+	$(BIN)/python -m tests.docs.settings_page
 	$(BIN)/python -m tests.docs.metrics_page
 	$(BIN)/python -m tests.docs.mapping_page
 	$(BIN)/python -m tests.docs.transcript
+
+# docs/ as a website, in build/site; a broken link fails.
+site: $(READY)
+	$(BIN)/zensical build --clean --strict
 
 # The pictures of the status page, taken in Chromium while all of it runs; some minutes.
 pictures: $(READY)

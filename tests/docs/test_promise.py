@@ -12,7 +12,7 @@ from tests.mutation.protocol import MUTATIONS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "promise.md").read_text(encoding="utf-8")
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+HOW = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
 RULES = 11
 
 PROMISES, _, PROOFS = PAGE.partition("\n## How it is tested\n")
@@ -41,8 +41,8 @@ def plain(text: str) -> str:
 
 
 def bullets(title: str) -> list[str]:
-    """The items of the list in a section of the README."""
-    text = re.split(r"\n##+ ", README.split(f" {title}\n")[1])[0]
+    """The items of the list in a section of the page on how it works."""
+    text = re.split(r"\n##+ ", HOW.split(f"# {title}\n")[1])[0]
     return re.findall(r"^- (.*?)(?=\n- |\n\n|\Z)", text, re.DOTALL | re.MULTILINE)
 
 
@@ -62,14 +62,14 @@ def test_every_rule_of_the_protocol_has_its_sentences() -> None:
     assert all("`test_" in part for part in parts[2::2])
 
 
-def test_what_the_readme_says_of_it_is_on_the_page() -> None:
+def test_what_the_page_on_how_it_works_says_is_on_the_page() -> None:
     page = plain(PAGE)
-    for bullet in bullets("How it works"):
+    for bullet in bullets("The protocol"):
         (begins,) = re.findall(r"^\*\*(.*?)\.?\*\*", bullet, re.DOTALL)
         assert plain(begins) in page
     for bullet in bullets("What is not promised"):
         assert plain(re.split(r"[;:.,]", bullet)[0]) in page
-    assert len(bullets("How it works")) >= RULES
+    assert len(bullets("The protocol")) >= RULES
 
 
 def test_the_numbers_of_the_matrix_are_its_own() -> None:
@@ -83,7 +83,7 @@ def test_the_numbers_of_the_matrix_are_its_own() -> None:
         two_mappings,
         3 * PAIRS,
     ]
-    for text, title in ((README, "How the promise is tested"), (PAGE, "How it is tested")):
+    for text, title in ((HOW, "How the promise is tested"), (PAGE, "How it is tested")):
         section = text.split(f" {title}\n")[1].split("\n#")[0]
         assert [number for number in said if not re.search(rf"\b{number}\b", section)] == []
 

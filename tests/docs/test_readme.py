@@ -1,48 +1,46 @@
-"""The README is in step with the code: settings, commands, falcosidekick's variables, files."""
+"""README and CONTRIBUTING: short, and what they name exists."""
 
 import re
 from pathlib import Path
 
-import typer.main
-
-import cli
-from streams.settings import falcosidekick
-from streams.settings.settings import fields, variable
+import pytest
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+WORDS = 700
+
+FILES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")
 
 
-def section(title: str) -> str:
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def targets(text: str) -> set[str]:
+    """The targets of make that a text names, in a block or in line."""
+    return set(re.findall(r"(?:^ +|`)make ([a-z-]+)", text, re.MULTILINE))
 
 
-def named(text: str) -> set[str]:
-    """The names in the first column of the tables of a section."""
-    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
-    return {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+def test_the_readme_is_short() -> None:
+    assert len(README.split()) <= WORDS
 
 
-def test_every_setting_is_in_the_readme_and_no_other() -> None:
-    settings = {variable(name).removeprefix("FALCOLAKE_") for name, _ in fields()}
-    assert named(section("Settings")) - {"FALCOLAKE_…"} == settings
+@pytest.mark.parametrize("name", FILES)
+def test_every_make_target_that_is_named_exists(name: str) -> None:
+    for target in targets((ROOT / name).read_text()):
+        assert re.search(rf"^{target}:", MAKEFILE, re.MULTILINE), target
 
 
-def test_every_command_is_in_the_readme_and_no_other() -> None:
-    commands = set(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
-    assert named(section("Commands")) - {"falcolake …"} == commands
+def test_every_make_target_is_explained_to_contributors() -> None:
+    phony = re.search(r"^\.PHONY: ((?:.*\\\n)*.*)$", MAKEFILE, re.MULTILINE)
+    assert phony
+    listed = set(re.findall(r"^ +make ([a-z-]+) +#", CONTRIBUTING, re.MULTILINE))
+    assert listed == set(phony[1].replace("\\", " ").split())
 
 
-def test_every_variable_of_falcosidekick_is_in_the_readme() -> None:
-    security = {"KAFKA_SASL", "KAFKA_USERNAME", "KAFKA_PASSWORD", "KAFKA_TLS"}
-    ignored = falcosidekick.IGNORED.keys() - {"KAFKA_TSL"}  # a misprint of its documentation
-    known = {*falcosidekick.PLAIN, *security, *ignored}
-    assert named(section("From falcosidekick to falcolake")) >= known
-
-
-def test_every_file_and_make_target_the_readme_names_exists() -> None:
-    makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"^ +make ([a-z-]+)", README, re.MULTILINE):
-        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
-    for path in re.findall(r"`((?:streams|schemas|tests|compose)/[^`]+)`", README):
+@pytest.mark.parametrize("name", FILES)
+def test_every_file_that_is_named_or_linked_exists(name: str) -> None:
+    text = (ROOT / name).read_text()
+    for path in re.findall(r"`((?:streams|schemas|tests|compose|docs)/[^`\s]*)`", text):
         assert (ROOT / path).exists(), path
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        if not target.startswith("https://"):
+            assert (ROOT / target.partition("#")[0]).exists(), target

@@ -98,7 +98,7 @@ def test_large_records_break_no_rule(settings: Settings, place: str, writer: Lak
 def test_a_page_too_large_because_of_unmapped_is_found(
     settings: Settings, place: str, writer: LakeWriter
 ) -> None:
-    """What the README does not promise: DuckDB does not bound the pages of maps by their size."""
+    """Not promised: DuckDB does not bound the pages of maps by their size."""
     fields = {"custom.field": "y" * 2_000_000}
     writer.window(0, 0, 3, lambda n: alert(n, output_fields=fields))
     assert broken(run(settings, place, sample=1)) == {"page"}

@@ -98,7 +98,7 @@ async def test_after_the_disk_is_lost_reading_starts_at_the_commit_and_keeps_the
 
 @in_loop
 async def test_where_kafka_keeps_no_metadata_the_seals_live_as_long_as_the_worker(make):
-    """What the README does not promise: the next worker cuts the window elsewhere."""
+    """Not promised: the next worker cuts the window elsewhere."""
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 30)

@@ -406,7 +406,7 @@ async def test_a_window_that_another_mapping_sealed_is_claimed_then_overwritten(
 
 @in_loop
 async def test_another_region_while_a_window_waits_files_it_twice(make):
-    """What the README does not promise."""
+    """This is not promised: see `docs/how-it-works.md`."""
     async with make() as worker:
         await sealed(worker, value=alert)
         worker.kafka.errors.append(Unavailable("killed"))

@@ -1,0 +1,109 @@
+"""Writes the reference page of all settings from the model itself: `make docs`."""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import ByteSize, SecretStr
+
+from streams.settings.settings import Settings, fields, rounded, variable
+from streams.settings.text import REQUIRED
+
+PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
+HEAD = """# Settings
+
+Written by `make docs` from the settings model; a test keeps it up to date.
+
+Set each one in `falcolake.toml` under its section, or as an environment variable: `topic` under
+`[kafka]` is `FALCOLAKE_KAFKA__TOPIC`. The environment wins over the file, and both win over
+[falcosidekick's variables](from-falcosidekick.md#settings). The file is read from the working
+directory; `--config` or `FALCOLAKE_CONFIG` names another one.
+
+    falcolake settings              # each value and where it came from; secrets are masked
+    falcolake settings --example    # a file to begin with
+
+A duration is a number of seconds, or a number with `ms`, `s`, `m` or `h`. A size is a number of
+bytes, or a number with `kB`, `MB`, `GB`, `MiB` or `GiB`.
+"""
+NOTES = {
+    "kafka": """The control and dead-letter topics follow the name of `topic` unless they are set.
+The mechanism `AWS_MSK_IAM` needs `pip install 'falcolake[msk]'` and `SASL_SSL`. It signs in with
+AWS credentials, without user name and password.""",
+    "lake": """AWS credentials come from boto3's own chain: environment, profile, IRSA or instance
+role. The role in `role_arn` is assumed with these, and renewed before its session expires. For an
+S3 server with a private certificate authority, set `AWS_CA_BUNDLE`.""",
+    "window": """A window is sealed at whichever limit it reaches first. Amazon Security Lake asks
+for at least five minutes between objects.""",
+    "staging": """[Sizing](sizing.md) says how large the disk should be.""",
+    "ocsf": """Another version or class has other columns. Give it its own prefix and custom source;
+see [Upgrades](upgrades.md#mapping-versions).""",
+    "web": """[Operations](operations.md) explains the page and the probes. The server has no
+sign-in.""",
+    "log": """The log never has a line per alert. [Operations](operations.md#logs) lists the fields
+of a JSON line.""",
+}
+_UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
+
+
+class Row(NamedTuple):
+    """One setting as the page has it; `default` is None if there is none."""
+
+    section: str
+    key: str
+    default: str | None
+    text: str
+
+    @property
+    def name(self) -> str:
+        """The dotted name, as in kafka.topic."""
+        return f"{self.section}.{self.key}"
+
+
+def rows() -> Iterator[Row]:
+    """Yield every setting, with the default that an empty environment gives it."""
+    defaults = Settings()
+    for name, field in fields():
+        section, _, key = name.partition(".")
+        value = defaults.model_dump(by_alias=True)[section][key]
+        # As written in the model: "~" is not yet somebody's home directory.
+        default = field.default if isinstance(value, Path) else value
+        yield Row(section, key, _written(default), field.description or "")
+
+
+def _written(value: Any) -> str | None:
+    """Return a default as a person would write it."""
+    if value is None or value == "" or isinstance(value, SecretStr):
+        return None
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, ByteSize):
+        return next(f"{value // size}{unit}" for size, unit in _UNITS if value % size == 0)
+    return f"{rounded(value)}"
+
+
+def page() -> str:
+    """Return the whole page."""
+    parts = [HEAD]
+    table: dict[str, list[str]] = {}
+    for row in rows():
+        default = (
+            "**required**" if row.name in REQUIRED else f"`{row.default}`" if row.default else ""
+        )
+        name = variable(row.name)
+        table.setdefault(row.section, []).append(
+            f"| `{row.key}` | `{name}` | {default} | {row.text} |"
+        )
+    for section, lines in table.items():
+        what = inspect.getdoc(Settings.model_fields[section].annotation)
+        head = ["| setting | variable | default | |", "|---|---|---|---|"]
+        parts += [f"## {section}\n", f"{what}\n", "\n".join([*head, *lines]) + "\n"]
+        if note := NOTES.get(section):
+            parts.append(f"{note}\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    sys.stderr.write(f"wrote {PAGE}\n")
