@@ -93,6 +93,7 @@ format: $(READY)
 docs: $(READY)
 	$(BIN)/python -m tests.docs.commands
 	$(BIN)/python -m tests.docs.settings_page
+	$(BIN)/python -m tests.docs.structure_page
 	$(BIN)/python -m tests.docs.metrics_page
 	$(BIN)/python -m tests.docs.mapping_page
 	$(BIN)/python -m tests.docs.transcript
