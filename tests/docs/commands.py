@@ -14,8 +14,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
 HEAD = """# Commands
 
 Every command and its options, as `falcolake COMMAND --help` prints them at 80 columns. Written by
-`make docs`; a test keeps it in step. Exit codes: 0 done, 1 a problem found, 2 wrong usage or
-settings, 130 interrupted. An error is `Error: …`, then `Try: …`, on standard error.
+`make docs`; a test keeps it up to date.
+
+Exit codes: 0 done, 1 a problem found, 2 wrong usage or settings, 130 interrupted. An error is
+`Error: …`, then `Try: …`, on standard error. `falcolake --install-completion` sets up completion in
+your shell.
 """
 
 
@@ -39,9 +42,19 @@ def help_of(*words: str) -> str:
     return done.stdout.rstrip()
 
 
+def summary(*words: str) -> str:
+    """Return the first paragraph of a command's help in one line."""
+    _, first, *_ = help_of(*words).split("\n\n")
+    return " ".join(first.split())
+
+
 def page() -> str:
-    """The whole page."""
-    parts = [HEAD]
+    """Return the whole page."""
+    rows = ["| `falcolake …` | |", "|---|---|"]
+    for words in sorted(commands()):
+        title = " ".join(words)
+        rows.append(f"| [`{title}`](#falcolake-{title.replace(' ', '-')}) | {summary(*words)} |")
+    parts = [HEAD, "\n".join(rows) + "\n"]
     for words in ((), *sorted(commands())):
         title = " ".join(("falcolake", *words))
         parts.append(f"## {title}\n\n```text\n{help_of(*words)}\n```\n")

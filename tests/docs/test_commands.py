@@ -8,6 +8,7 @@ import typer.main
 
 import cli
 from tests.docs.commands import PAGE, commands, help_of, page
+from tests.docs.pages import anchors
 
 COMMANDS = sorted(commands())
 
@@ -19,6 +20,13 @@ def leaf(words: tuple[str, ...]) -> bool:
 def test_the_reference_page_is_in_step() -> None:
     """If this fails, run `make docs` and commit what it wrote."""
     assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_command_is_in_the_table_and_no_other() -> None:
+    rows = re.findall(r"^\| \[`([^`]+)`\]\(#([\w-]+)\) \| (.+) \|$", page(), re.MULTILINE)
+    assert [tuple(title.split()) for title, _, _ in rows] == COMMANDS
+    assert {anchor for _, anchor, _ in rows} <= anchors(PAGE)
+    assert all(re.fullmatch(r"[A-Z].*\.", text) for _, _, text in rows)
 
 
 @pytest.mark.parametrize("words", [(), *COMMANDS], ids=" ".join)
