@@ -39,7 +39,7 @@ def machine(report: Report) -> str:
     peers = ", ".join(line.replace("==", " ") for pins in report.peers.values() for line in pins)
     return (
         f"{found['processor']}, {found['cores']} cores, {found['memory']}; {found['kernel']}; "
-        f"{found['python']}; {packages}; in environments of their own {peers}. "
+        f"{found['python']}; {packages}; in separate environments {peers}. "
         f"Commit {found['commit']}; load average before the first run {found['load']}."
     )
 
@@ -48,13 +48,14 @@ def method(report: Report) -> str:
     """How it was measured."""
     sizes = "; ".join(f"{KINDS[kind]}: {size:,.0f} bytes" for kind, size in report.bytes.items())
     return (
-        f"{report.count:,} alerts of backlog a run ({sizes}), the median of {report.runs} runs, "
-        "which take turns. CPU is user and system time of the whole process, all threads: ours "
-        "from the first assignment to the last commit, Pathway's from its start (its engine reads "
-        "long before it calls back), the others' from the first record to the last object. Broker "
-        "and S3 server run on the same cores, so alerts/s, by the clock, is what is left of them; "
-        "alerts/s on a core is what a core of CPU time is worth. Memory is the peak of the "
-        "process's whole life. The rows, columns and codec of every run were checked in the lake."
+        f"Each run has a backlog of {report.count:,} alerts ({sizes}). Figures are the median of "
+        f"{report.runs} runs, which alternate. CPU is user and system time of the whole process, "
+        "all threads: ours from the first assignment to the last commit, Pathway's from its start "
+        "(its engine reads long before it calls back), the others' from the first record to the "
+        "last object. Broker and S3 server run on the same cores, so alerts/s, by the clock, is "
+        "what they leave; alerts/s on a core is what one core of CPU time achieves. Memory is the "
+        "peak over the process's life. The rows, columns and codec of every run were checked in "
+        "the lake."
     )
 
 
@@ -78,9 +79,10 @@ def _side_by_side(report: Report) -> Table:
     rows += [_cost(each, floor, f"{each.name}: {each.note}") for each in report.others]
     return Table(
         "Side by side",
-        "Syscall alerts, 4 partitions. The floor fetches with aiokafka, decodes with msgspec, has "
-        "DuckDB write rows that are ready, and puts them. The peers are given the same mapping "
-        "function and columns; their settings are in `tests/bench/peers`.",
+        "Syscall alerts, 4 partitions. The floor is the least anyone could do: it fetches with "
+        "aiokafka, decodes with msgspec, lets DuckDB write ready-made rows, and puts them. The "
+        "peers get the same mapping function and columns; their settings are in "
+        "`tests/bench/peers`.",
         [COSTS, *rows],
     )
 
@@ -98,8 +100,8 @@ def _end_to_end(report: Report) -> Table:
     ]
     return Table(
         "falcolake, Kafka to S3",
-        "What a row does not name is as in the first. The memory of two workers is added up. "
-        "Other alerts have a floor of their own, of the same alerts.",
+        "Rows differ from the first one only in what they name. The memory of two workers is their sum. "
+        "Other alerts are compared with a floor of the same alerts.",
         [COSTS, *rows],
     )
 
@@ -110,8 +112,8 @@ def _steps(report: Report) -> Table:
         rows.append(["all steps", f"{sum(report.steps.values()):.1f}"])
     return Table(
         "The steps",
-        "The worker's code without the worker, one step after the other. `map` is what mapping "
-        "takes beside decoding; COPY sorts, slices, nests and compresses.",
+        "The worker's code without the worker, one step after the other. `map` is mapping without "
+        "decoding; COPY sorts, slices, nests and compresses.",
         [["step", "CPU µs per alert"], *rows],
     )
 
@@ -122,10 +124,10 @@ def _mapping(report: Report) -> Table:
     ]
     return Table(
         "The mapping alone",
-        "A call of `Mapping.map` on a syscall alert of 35 fields, decoding and encoding included, "
-        "once its rules and scenes are known: the median of nine runs, and the least. In the steps "
-        "`map` has no decoding in it, but meets each rule and scene for the first time, and makes "
-        "the rows that are staged.",
+        "A call of `Mapping.map` on a syscall alert of 35 fields, including decoding and encoding, "
+        "once its rules and scenes are known: the median and the least of nine runs. In the steps "
+        "above, `map` excludes decoding, but sees each rule and scene for the first time and "
+        "builds the rows to stage.",
         [["", "CPU µs per alert", "least"], *rows],
     )
 
@@ -138,9 +140,9 @@ def _profile(report: Report) -> Table:
     ]
     return Table(
         "Where the worker's CPU goes",
-        "By library, as `perf` saw a worker on the first row's backlog. Of fresh memory it touched "
-        f"{report.faults:.1f} pages of 4 KiB per alert: a COPY nests and buffers a row group, and "
-        "the kernel clears each page first.",
+        "By library, measured with `perf` on the first row's backlog. The worker touched "
+        f"{report.faults:.1f} pages of 4 KiB per alert for the first time: a COPY nests and "
+        "buffers a row group, and the kernel clears each page first.",
         [["library", "share", "CPU µs per alert"], *rows],
     )
 
@@ -175,7 +177,7 @@ def _growth(report: Report) -> Table:
     return Table(
         "Growth",
         "Syscall alerts, 4 partitions, one run each. `to 100,000` is CPU per alert relative to "
-        "that backlog: 1.00 everywhere is a straight line.",
+        "that backlog; 1.00 everywhere means linear growth.",
         [header, *rows],
     )
 

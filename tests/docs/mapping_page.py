@@ -70,27 +70,27 @@ _NO_PLACE = "OCSF has no place for it."
 INTRODUCTION = f"""\
 # The mapping: Falco → OCSF
 
-Version {MAPPING_VERSION} of the mapping. Made by `python -m tests.docs.mapping_page` from the rows
-that the mapping runs by; do not edit it. Ask about an alert of your own:
+Version {MAPPING_VERSION} of the mapping. `make docs` writes this page from the rows that the
+mapping itself uses; do not edit it. To see where your own alerts go:
 
     falcolake map --explain alerts.jsonl
 
 How to read the tables:
 
-- Paths are those of a Detection Finding (class 2004). `(1.8.0)` behind a path: only at that
-  release; `(1.1.0)`: only there, because OCSF renamed or deprecated it. A field whose only
-  attribute is `(1.8.0)` is in `unmapped` at 1.1.0.
-- At 1.1.0, `evidences[].container` is `evidences[].process.container`: evidences have no container
-  before OCSF 1.2.
-- No note: the value is copied as it is.
-- **Nothing is lost.** A field that is in no table, or whose value does not fit its attribute (a pid
-  that is no number, an address that is none), is in `unmapped` under Falco's own name, as text.
-  Only `null`, empty and `<NA>` are left out, and what says again what another field says.
-  `raw_data` is the record's value as received.
-- A name that ends in `*` stands for all that begin so. Brackets may have been replaced by
-  falcosidekick: `proc.aname_2` is `proc.aname[2]`.
-- The tables go by a field's name, not by the alert's source, so a rule may mix them. An alert of
-  several sources has an element of `evidences` for each.
+- Paths are those of a Detection Finding (class 2004). `(1.8.0)` after a path means: only in that
+  release. `(1.1.0)` means: only in that one, because OCSF renamed or deprecated it later. A field
+  whose only attribute is `(1.8.0)` is in `unmapped` at 1.1.0.
+- At 1.1.0, `evidences[].container` is `evidences[].process.container`: evidences have no
+  container before OCSF 1.2.
+- Without a note, the value is copied unchanged.
+- **Nothing is lost.** A field that is in no table, or whose value does not fit its attribute (a
+  pid that is not a number, an invalid address), is in `unmapped` under Falco's own name, as text.
+  Only `null`, empty values, `<NA>` and repetitions of another field are left out. `raw_data` is
+  the record's value as received.
+- A name that ends in `*` stands for all names that begin with it. falcosidekick may have replaced
+  brackets: `proc.aname_2` is `proc.aname[2]`.
+- The tables are chosen by a field's name, not by the alert's source, so a rule may mix them. An
+  alert with fields of several sources has an element of `evidences` for each.
 """
 
 
@@ -105,10 +105,10 @@ def page() -> str:
             *_attack(),
             *_section("Fields of any source", ANYWHERE),
             "## Syscalls: `syscall`\n",
-            "The acting process is whole in `evidences[].process`, and short in `actor.process`.\n",
+            "`evidences[].process` has the complete process, `actor.process` a short form.\n",
             *(line for title, rows in SYSCALL for line in _section(title, rows, "###")),
             "## Plugins\n",
-            "The host that runs the plugin is in `metadata.loggers[]`, for it is not affected.\n",
+            "The host of the plugin is in `metadata.loggers[]`, because it is not affected.\n",
             *(line for title, rows in PLUGINS for line in _section(title, rows, "###")),
             *_observables(),
             *_security_finding(),
@@ -149,7 +149,7 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]
 
 def _severities() -> Iterator[str]:
     yield "## Priority and severity\n"
-    yield "The same order as falcosidekick's Security Lake output, so that old and new compare.\n"
+    yield "As in falcosidekick's Security Lake output, so that old and new findings compare.\n"
     rows = [(name.capitalize(), SEVERITY_IDS[name]) for name in PRIORITIES]
     yield from _table(
         ("`priority`", "`severity_id`", "`severity`"),
@@ -172,15 +172,15 @@ def _attack() -> Iterator[str]:
     yield "## ATT&CK\n"
     yield f"Tags become `finding_info.attacks[]` by ATT&CK {attack_enterprise.VERSION}."
     yield "`mitre_persistence`, `TA0003` and `TA0003-persistence` are tactics; `T1059`, `T1059.004`"
-    yield "and `T1562-impair-defenses` are techniques. There is one element for each technique and"
-    yield "tagged tactic that it belongs to, then one for each tactic that is left. A technique"
-    yield "without a tagged tactic gets none; an unknown id is kept without a name.\n"
+    yield "and `T1562-impair-defenses` are techniques. There is one element for each pair of a"
+    yield "technique and a tagged tactic that it belongs to, then one for each remaining tactic. A"
+    yield "technique without a tagged tactic has no tactic; an unknown id has no name.\n"
 
 
 def _observables() -> Iterator[str]:
     yield "## Observables\n"
-    yield "Values to search for, of any source. 13, 15, 16, 35 and 45 are left out at 1.1.0: OCSF"
-    yield "added them, or the attributes they name, later.\n"
+    yield "Searchable values of any source. Types 13, 15, 16, 35 and 45 are left out at 1.1.0,"
+    yield "because OCSF added them, or the attributes they name, later.\n"
     places: dict[int, dict[str, None]] = defaultdict(dict)
     for _, _, *observed in OBSERVABLES:
         for each in observed[:2]:
@@ -197,7 +197,7 @@ def _observables() -> Iterator[str]:
 
 def _security_finding() -> Iterator[str]:
     yield "## Security Finding (class 2001)\n"
-    yield "The same findings in the older class, at 1.1.0. Its attributes are elsewhere:\n"
+    yield "The same findings in the older class, at 1.1.0. These attributes are in other places:\n"
     begins = (
         "evidences[].process.name",
         "evidences[].file.path",
@@ -215,7 +215,7 @@ def _security_finding() -> Iterator[str]:
             for name in begins
         ),
     )
-    yield "`evidence` is JSON: all of the first element of `evidences`, the others under `others`."
+    yield "`evidence` is JSON: the first element of `evidences`, and the others under `others`."
 
 
 def main() -> None:

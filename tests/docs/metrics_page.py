@@ -12,48 +12,49 @@ from streams.worker.metrics import PREFIX, Metrics
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 HEAD = """# Metrics
 
-What a worker tells Prometheus on `http://WEB__HOST:WEB__PORT/metrics`. Written by `make docs`; a
-test keeps it in step. Offsets, records and windows are of this worker alone: add them up over
-workers, `sum by (partition) (…)`. Counters begin at nought with each process. Every count is made
-once a batch or once a window, never once an alert. `process_…` are Prometheus's own: memory, CPU,
-files.
+What a worker exposes to Prometheus on `http://WEB__HOST:WEB__PORT/metrics`. Written by `make
+docs`; a test keeps it up to date. Each worker counts its own offsets, records and windows: add
+them up over workers with `sum by (partition) (…)`. Counters start at zero with each process. They
+are updated once per batch or window, never per alert. `process_…` are Prometheus's standard
+metrics: memory, CPU, files.
 
-**records = findings + rejects + filtered**, when they are staged and when they are shipped. What a
-worker takes from Kafka and drops, because its partitions moved or staging was full, it or another
-reads again: `consumed` may be more than `staged`, `staged` more than `shipped`. In the lake each
-record is once.
+**records = findings + rejects + filtered**, both when staged and when shipped. If a worker drops
+records because its partitions moved or staging was full, it or another worker reads them again.
+So `consumed` may exceed `staged`, and `staged` may exceed `shipped`. In the lake each record is
+there once.
 
 | metric | type | labels | |
 |---|---|---|---|
 """
 QUERIES = {
-    "alerts a second into the lake": "sum(rate(falcolake_shipped_records_total[5m]))",
-    "how old is what is not in the lake yet": "max(falcolake_lag_seconds)",
-    "for how long is shipping held": "time() - min(falcolake_held_since_seconds)",
-    "nine of ten batches are in the lake within": (
+    "alerts per second into the lake": "sum(rate(falcolake_shipped_records_total[5m]))",
+    "age of the oldest record not in the lake": "max(falcolake_lag_seconds)",
+    "how long shipping has been held": "time() - min(falcolake_held_since_seconds)",
+    "90th percentile of the time from event to lake": (
         "histogram_quantile(0.9, sum by (le) (rate(falcolake_event_to_lake_seconds_bucket[1h])))"
     ),
-    "how long until retention deletes what waits": "min(falcolake_retention_spare_seconds)",
-    "how many partitions have a worker": "count(count by (partition) (falcolake_lag_records))",
+    "time until retention deletes waiting records": "min(falcolake_retention_spare_seconds)",
+    "number of partitions with a worker": "count(count by (partition) (falcolake_lag_records))",
     "share of rejects": (
         "sum(rate(falcolake_staged_rejects_total[15m])) "
         "/ sum(rate(falcolake_staged_records_total[15m]))"
     ),
-    "share of a core that mapping takes": "rate(falcolake_mapping_seconds_total[5m])",
+    "share of a core used by mapping": "rate(falcolake_mapping_seconds_total[5m])",
 }
 TAIL = """
-`falcolake_lag_seconds` is the age of the oldest record that waits, by its time in Kafka; where it
-has not been read yet, the time since it was first seen. While all is well it swings between nought
+`falcolake_lag_seconds` is the age of the oldest waiting record, by its time in Kafka; if that
+record has not been read yet, the time since it was first seen. Normally it swings between zero
 and `WINDOW__INTERVAL` plus the time to ship a window.
 
-`falcolake_retention_spare_…` are there only while something waits and Kafka has begun to delete
-(`falcolake_start_offset` above nought), so that a comparison with a number is an alert rule.
-Kafka is asked every 15 seconds; while it does not answer the last answer holds.
+`falcolake_retention_spare_…` exist only while records wait and Kafka has begun to delete
+(`falcolake_start_offset` above zero), so an alert rule can simply compare them with a number. The
+worker asks Kafka every 15 seconds and keeps the last answer while Kafka does not respond.
 
-`outcome` is `finding`, `reject` or `filtered`. `reason` is the dead letter's, without what is of
-one record alone. `kind` of a retry says what a person has to do: `Unavailable` wait,
-`Misconfigured` reconfigure, `Corrupt` repair; of a control message: `flush`, `ask`, `state`,
-`other-group`, `ignored`. `result` is `put`, or `existed` where the lake had the object already.
+`outcome` is `finding`, `reject` or `filtered`. `reason` is the dead letter's, without the parts
+that differ per record. `kind` of a retry says what a person does next: `Unavailable` wait,
+`Misconfigured` reconfigure, `Corrupt` repair. `kind` of a control message is `flush`, `ask`,
+`state`, `other-group` or `ignored`. `result` is `put`, or `existed` if the lake already had the
+object.
 """
 
 
@@ -84,7 +85,7 @@ def page() -> str:
         for row in rows()
     ]
     asked = [f"| {question} | `{query}` |" for question, query in QUERIES.items()]
-    head = ["", "## Good to ask", "", "| question | PromQL |", "|---|---|"]
+    head = ["", "## Useful queries", "", "| question | PromQL |", "|---|---|"]
     return HEAD + "\n".join([*lines, *head, *asked]) + "\n" + TAIL
 
 

@@ -26,11 +26,11 @@ _MARK = "--- done:"
 HEAD = """\
 # A transcript
 
-What the commands answer, from the first alert to a lake that was broken and healed. Made by
-`make docs`: a script types every command below into a shell on a machine without any account, and
-writes down what it answers. CI does it again and compares all but seconds, rates, the day and the
-number of S3 requests. Output is as in a pipe; on a terminal tables have lines and colours, and long
-work a progress bar. The S3 client here is boto3, which falcolake has with it.
+The commands at work, from the first alert to a lake that was broken and repaired. `make docs` types
+every command below into a shell, without any account, and records the output. CI repeats this and
+compares everything except seconds, rates, the day and the number of S3 requests. The output is that
+of a pipe; a terminal also shows colours and progress bars. The S3 client here is boto3, which
+falcolake depends on.
 """
 
 
@@ -57,8 +57,8 @@ STEPS = (
         """\
 ## A broker, an S3 server, a worker
 
-The first line starts both servers and exports the settings for them. The windows are the default
-ones, five minutes long.
+The first line starts both servers and exports the settings for them. Windows have their default
+length, five minutes.
 """,
         (
             'eval "$(falcolake stack --data data 2> stack.log &)"',
@@ -69,8 +69,9 @@ ones, five minutes long.
         """\
 ## Produce, and flush
 
-Sample alerts, and of the first ones each hundredth is none. Without a flush they would wait for the
-end of their windows. `flush` returns when the committed offsets prove that all is in the lake.
+Sample alerts; one in a hundred of the first batch is garbage. Without a flush they would wait for
+the end of their windows. `flush` returns when the committed offsets prove that everything is in the
+lake.
 """,
         ("falcolake produce --count 5000 --garbage 0.01",),
     ),
@@ -80,8 +81,8 @@ end of their windows. `flush` returns when the committed offsets prove that all 
         """\
 ## Audit
 
-Two windows in each partition, without a gap between them; findings and rejects are as many as the
-records that Kafka had, and each reject is a dead letter.
+Each partition has two windows without a gap. Findings and rejects add up to the records that Kafka
+had, and each reject is a dead letter.
 """,
         ("falcolake audit", "echo $?"),
     ),
@@ -89,8 +90,8 @@ records that Kafka had, and each reject is a dead letter.
         """\
 ## Break the lake
 
-Four objects, three of them hurt: one is deleted, one is cut short, and one gets the content of
-another.
+The script damages three objects: it deletes one, truncates one, and overwrites one with the content
+of another.
 """,
         (HURT, "python hurt.py"),
     ),
@@ -98,16 +99,16 @@ another.
         """\
 ## The audit finds it
 
-By the keys and the footers alone, no row was read.
+The audit reads only keys and footers, not a single row.
 """,
         ("falcolake audit", "echo $?"),
     ),
     Step(
         """\
-## Replay heals it
+## Replay repairs it
 
 The audit's list says what to rebuild. Kafka still has the records, and the same records make the
-same objects. (`--dry-run` prints that, too and writes nothing.)
+same objects. (`--dry-run` prints the same and writes nothing.)
 """,
         (
             "falcolake audit --json > found.json",
@@ -119,8 +120,8 @@ same objects. (`--dry-run` prints that, too and writes nothing.)
         """\
 ## The audit is clean
 
-Once more is no harm: a replay of all of it finds every object the same, byte for byte, and writes
-nothing. `verify` reads every row.
+A replay can be repeated: this one finds every object identical, byte for byte, and writes nothing.
+`verify` reads every row.
 """,
         (
             "falcolake audit",
