@@ -100,8 +100,8 @@ def _end_to_end(report: Report) -> Table:
     ]
     return Table(
         "falcolake, Kafka to S3",
-        "Rows differ from the first one only in what they name. The memory of two workers is their sum. "
-        "Other alerts are compared with a floor of the same alerts.",
+        "Rows differ from the first one only in what they name. The memory of two workers is "
+        "their sum. Other alerts are compared with a floor of the same alerts.",
         [COSTS, *rows],
     )
 
