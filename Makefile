@@ -98,9 +98,13 @@ docs: $(READY)
 	$(BIN)/python -m tests.docs.mapping_page
 	$(BIN)/python -m tests.docs.transcript
 
-# docs/ as a website, in build/site; a broken link fails.
+# docs/ as a website, in build/site; a broken link fails. It is built from a copy, because Zensical
+# keeps its own cache in .cache beside mkdocs.yml, and clears everything in there.
 site: $(READY)
-	$(BIN)/zensical build --clean --strict
+	rm -rf build/pages build/site && mkdir -p build/pages
+	cp -r mkdocs.yml docs build/pages
+	cd build/pages && $(abspath $(BIN))/zensical build --strict
+	mv build/pages/build/site build/site
 
 # The pictures of the status page, taken in Chromium while all of it runs; some minutes.
 pictures: $(READY)

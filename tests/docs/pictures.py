@@ -81,7 +81,7 @@ def state(page: Chrome) -> str:
 
 
 def take(page: Chrome, name: str, size: tuple[int, int] = WIDE, *, dark: bool = False) -> None:
-    """Take one picture, once the page has drawn itself anew."""
+    """Take one picture, once the page has drawn itself again."""
     set_scheme(page, dark=dark)
     set_size(page, *size)
     time.sleep(4)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import anchors
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
@@ -43,4 +45,6 @@ def test_every_file_that_is_named_or_linked_exists(name: str) -> None:
         assert (ROOT / path).exists(), path
     for target in re.findall(r"\]\(([^)]+)\)", text):
         if not target.startswith("https://"):
-            assert (ROOT / target.partition("#")[0]).exists(), target
+            file, _, anchor = target.partition("#")
+            assert (ROOT / file).exists(), target
+            assert not anchor or anchor in anchors(ROOT / file), target

@@ -28,9 +28,7 @@ def targets(nav: Any) -> Iterator[str]:
 def build(into: Path) -> "subprocess.CompletedProcess[str]":
     """Build a copy of the pages as `make site` does."""
     zensical = Path(sys.executable).with_name("zensical")
-    return subprocess.run(
-        [zensical, "build", "--clean", "--strict"], cwd=into, capture_output=True, text=True
-    )
+    return subprocess.run([zensical, "build", "--strict"], cwd=into, capture_output=True, text=True)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`docs/transcript.md` is what the commands answer: made anew, but for `MASKS`, it is the same."""
+"""`docs/transcript.md` is what the commands answer: run again, it differs only in `MASKS`."""
 
 import pytest
 
