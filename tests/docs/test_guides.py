@@ -20,6 +20,7 @@ from tests.docs.pages import DOCS, PAGES, anchors
 #: Written by other modules of this package, which have tests of their own; or by `tests.bench`.
 GENERATED = {"benchmarks", "commands", "mapping", "metrics", "settings", "structure", "transcript"}
 GUIDES = [page for page in PAGES if page.stem not in GENERATED | {"promise"}]
+GUIDES += [DOCS.parent / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
 APP: Any = typer.main.get_command(cli.app)
 SETTINGS = {variable(name) for name, _ in fields()}
 
@@ -67,7 +68,7 @@ def problem(words: list[str]) -> str:
 @each_guide
 def test_every_command_and_option_exists(guide: Path) -> None:
     found = [words for words in commands(guide.read_text()) if words[0] != "compose/helm/falcolake"]
-    assert found or guide.stem in {"compose", "queries", "sizing"}
+    assert found or guide.stem in {"compose", "queries", "sizing", "CONTRIBUTING"}
     assert [problem(words) for words in found if problem(words)] == []
 
 
