@@ -23,11 +23,12 @@ from schemas.classes.envelope import Product, Received, RuleKey, hostname_of, qu
 from schemas.falco.alert import Alert, NotAnAlertError, decode, shorten, spare_key
 from schemas.falco.identity import uuid5_of
 from schemas.falco.moment import Moment, of_milliseconds, of_nanoseconds, parse
+from schemas.memory import Store, remembered, weigh
 from schemas.ocsf import columns as tables
 from schemas.ocsf.parts import joined, select, structures
-from schemas.ocsf.releases import INT64, PRIORITIES, RELEASES, forget
+from schemas.ocsf.releases import INT64, PRIORITIES, RELEASES
 from schemas.sources.draft import Draft
-from schemas.sources.scene import TIMES, Scene, Shape, present, shape_of
+from schemas.sources.scene import TIMES, Scene, Shape, present
 
 MAPPING_VERSION: Final = "2"
 """Raise it with every change of what a value maps to; it is part of `Mapping.version`."""
@@ -35,10 +36,14 @@ MAPPING_VERSION: Final = "2"
 _CLASSES: Final = {"detection_finding": ("1.1.0", "1.8.0"), "security_finding": ("1.1.0",)}
 _RANKS: Final = {name: rank for rank, name in enumerate(PRIORITIES)} | {"info": 6}
 
-# What is remembered, and of alerts no longer than this: memory stays bounded whatever comes in.
-_MOST_REMEMBERED: Final = 16_384
-_MOST_RULES: Final = 2048
-_MOST_KEPT: Final = 8192
+# Bytes of what a mapping keeps: memory stays bounded whatever comes in.
+_SHAPES_BYTES: Final = 8 << 20
+_RULES_BYTES: Final = 8 << 20
+_SCENES_BYTES: Final = 24 << 20
+_SCENE_BYTES: Final = 3000
+"""What a scene's objects take apart from their texts."""
+_FIELD_BYTES: Final = 700
+"""What a shape takes for each of its fields, apart from the name."""
 _ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,2}-\d{1,2}", re.ASCII)
 
@@ -97,6 +102,9 @@ class Filtered:
 
 FILTERED: Final = Filtered()
 
+SceneKey = tuple[Shape, tuple[Any, ...], str, str | None]
+"""The shape, the values of its repeating fields, the source and the host."""
+
 _decode = msgspec.json.Decoder().decode
 
 
@@ -118,8 +126,9 @@ class Mapping:
         self._filters = self._minimum < _RANKS["debug"]
         self._here = (options.region, options.account_id)
         self._locates = options.location == "alert"
-        self._rules: dict[tuple[Any, ...], str] = {}
-        self._scenes: dict[tuple[Shape, tuple[Any, ...], str, str | None], Scene] = {}
+        self._shapes = Store[tuple[str, ...], Shape](_SHAPES_BYTES)
+        self._rules = Store[tuple[Any, ...], str](_RULES_BYTES)
+        self._scenes = Store[SceneKey, Scene](_SCENES_BYTES)
         self.columns: Dictionary[str, str] = tables.columns(
             options.event_class, options.ocsf_version
         )
@@ -140,8 +149,7 @@ class Mapping:
         except Exception as error:  # A record is never fatal, not even by a fault of ours.
             return Reject(f"The mapping failed, please report it: {error!r}")
         finally:
-            if len(value) > _MOST_REMEMBERED:
-                forget()
+            remembered.trim()
 
     def _map(self, value: bytes, timestamp: int) -> Finding | Filtered:
         raw = value.decode()
@@ -192,8 +200,8 @@ class Mapping:
         """The parts and the unmapped of an alert."""
         given = alert.output_fields or {}
         release = self._release
-        small = received.size <= _MOST_REMEMBERED
-        shape = shape_of(tuple(given)) if small else Shape(tuple(given))
+        names = tuple(given)
+        shape = self._shapes.get(names) or self._new_shape(names)
         uid = alert.uuid or uuid5_of(
             alert.hostname or "", alert.time or "", alert.rule, alert.output or received.text
         )
@@ -202,10 +210,10 @@ class Mapping:
         draft = Draft(fields, shape, source, uid, moment.ns, release.names)
         if shape.echoes:
             _drop_echoes(draft, shape.echoes, moment)
-        scene = self._scene_of(given, shape, source, hostname_of(alert, fields), small)
+        scene = self._scene_of(given, shape, source, hostname_of(alert, fields))
         scene.begin(draft)
-        for build, names in shape.builders:
-            for name in names:
+        for build, theirs in shape.builders:
+            for name in theirs:
                 if name in fields:
                     build(draft, release)
                     break
@@ -213,11 +221,11 @@ class Mapping:
         body = self._class.body_of(alert, draft, scene, received, release)
         profiles = self._class.profiles_of(draft, scene, release)
         key = (alert.rule, alert.priority, source, feature, alert.tags or (), profiles)
-        rule = self._rules.get(key) or self._new_rule(RuleKey(*key), small)
+        rule = self._rules.get(key) or self._new_rule(RuleKey(*key))
         return (rule, scene.text, quote(body)), draft.unmapped() if fields else {}
 
     def _scene_of(
-        self, given: dict[str, Any], shape: Shape, source: str, hostname: str | None, small: bool
+        self, given: dict[str, Any], shape: Shape, source: str, hostname: str | None
     ) -> Scene:
         """What is kept for an alert's host, pod and user, or made for them now."""
         key = (shape, shape.repeating_values(given), source, hostname)
@@ -232,24 +240,26 @@ class Mapping:
             return scene
         scene = self._new_scene(key)
         # 0.0 and -0.0 are equal too, and of one class.
-        if small and float not in map(type, key[1]):
-            if len(self._scenes) >= _MOST_KEPT:
-                self._scenes.clear()
-            self._scenes[key] = scene
+        if float not in map(type, key[1]):
+            # The scene's objects hold about as much as its JSON, which is kept too.
+            self._scenes.add(key, scene, weigh(*key[1:]) + 3 * weigh(scene.text) + _SCENE_BYTES)
         return scene
 
-    def _new_scene(self, key: tuple[Shape, tuple[Any, ...], str, str | None]) -> Scene:
+    def _new_shape(self, names: tuple[str, ...]) -> Shape:
+        shape = Shape(names)
+        if self._shapes.add(names, shape, weigh(names) + _FIELD_BYTES * len(names)):
+            self._scenes.clear()  # they would keep the shapes alive
+        return shape
+
+    def _new_scene(self, key: SceneKey) -> Scene:
         shape, values, source, hostname = key
         scene = Scene(values, shape, source, hostname, self._release)
         scene.text = quote(self._class.scene_of(scene, self._release))
         return scene
 
-    def _new_rule(self, key: RuleKey, small: bool) -> str:
+    def _new_rule(self, key: RuleKey) -> str:
         rule = quote(self._class.rule_of(key, self._release, self._product))
-        if small:
-            if len(self._rules) >= _MOST_RULES:
-                self._rules.clear()
-            self._rules[key] = rule
+        self._rules.add(key, rule, weigh(key, rule))
         return rule
 
     def _named_by(self, given: dict[str, Any]) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from tests.imports import MODULES, ROOT, libraries, own_imports, room, rooms, tr
 #: The folders from the ground up. Each imports only from those above it in this list.
 FLOORS = (
     "schemas",
+    "schemas.memory",
     "schemas.falco",
     "schemas.ocsf",
     "schemas.sources",

@@ -52,16 +52,20 @@ _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_any = msgspec.json.Decoder().decode
 
 # Far more than Falco prints, and far less than Python's recursion limit: what is refused must not
-# depend on how deep the caller's stack is.
+# depend on how deep the caller's stack is, so this is checked before anything recurses.
 _MAX_DEPTH = 100
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# A string, or what begins like one and never ends: each character is looked at once.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+_BRACKET = re.compile(r"[\[\]{}]")
 
 
 def decode(value: str) -> Alert:
     """The alert in a record's value; raises `NotAnAlertError`, and nothing else."""
+    if is_deep(value):
+        raise NotAnAlertError("The value is nested too deeply.")
     try:
         alert = _decode_alert(value)
-    except (msgspec.MsgspecError, RecursionError):
+    except msgspec.MsgspecError:
         return _decode_leniently(value)
     return alert if alert.rule and alert.priority else _decode_leniently(value)
 
@@ -72,36 +76,22 @@ def text(value: Any) -> str:
         return str(value)
     if value.__class__ is bool:
         return "true" if value else "false"
-    _check_value_depth(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _check_depth(value: str) -> None:
+def is_deep(value: str) -> bool:
+    """Whether JSON text nests lists and objects more than 100 deep. Takes linear time."""
     if value.count("[") + value.count("{") <= _MAX_DEPTH:
-        return
+        return False
     depth = 0
-    for character in _STRING.sub("", value):
-        if character in "[{":
+    for bracket in _BRACKET.findall(_STRING.sub("", value)):
+        if bracket in "[{":
             depth += 1
             if depth > _MAX_DEPTH:
-                raise NotAnAlertError("The value is nested too deeply.")
-        elif character in "]}":
+                return True
+        else:
             depth -= 1
-
-
-def _check_value_depth(value: Any) -> None:
-    """The same for a value of the fields, of which few are lists or objects."""
-    level: list[Any] = [value]
-    for _ in range(_MAX_DEPTH):
-        level = [
-            item
-            for outer in level
-            if isinstance(outer, list | dict)
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not level:
-            return
-    raise NotAnAlertError("The value is nested too deeply.")
+    return False
 
 
 def _decode_leniently(value: str) -> Alert:
@@ -119,7 +109,8 @@ def _decode_leniently(value: str) -> Alert:
 
 
 def _parse(value: str) -> Any:
-    _check_depth(value)
+    if is_deep(value):
+        raise NotAnAlertError("The value is nested too deeply.")
     try:
         return _decode_any(value)
     except msgspec.MsgspecError:

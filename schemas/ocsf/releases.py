@@ -8,15 +8,16 @@ arguments; the caches only remember answers. Source: the schema at https://schem
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from ipaddress import ip_address
 from posixpath import dirname
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
+
+from schemas.memory import remembered
 
 INT32 = 2**31
 INT64 = 2**63
@@ -89,10 +90,9 @@ RELEASES = MappingProxyType(
     }
 )
 
-_HOSTNAME = re.compile(
-    r"(?:(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])\.)*"
-    r"(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])"
-)
+# Labels of letters and digits, with hyphens only between them. Possessive: it never backtracks.
+_LABEL = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
+_HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*+")
 _EMAIL = re.compile(r"[a-zA-Z0-9_.+-]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9.-]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _HASHES = MappingProxyType({32: (1, "MD5"), 40: (2, "SHA-1"), 64: (3, "SHA-256")})
@@ -107,27 +107,9 @@ def json_of(value: Any) -> msgspec.Raw:
     return msgspec.Raw(_encode(value))
 
 
-_Answer = TypeVar("_Answer")
-_remembering: list[Any] = []
-
-
-def remembered(function: Callable[..., _Answer]) -> Callable[..., _Answer]:
-    """Keep the last answers of a pure function of strings, until `forget`."""
-    kept = lru_cache(4096)(function)
-    _remembering.append(kept)
-    return kept
-
-
-def forget() -> None:
-    """Let go of every answer kept: after a large alert, so that memory stays bounded."""
-    for kept in _remembering:
-        kept.cache_clear()
-
-
 @remembered
 def is_hostname(text: str) -> bool:
     """Whether `text` is a host name by the rule of OCSF before 1.4 (valid in every release)."""
-    # The expression backtracks badly on long input; no host name is longer than 255.
     return len(text) <= 255 and _HOSTNAME.fullmatch(text) is not None
 
 

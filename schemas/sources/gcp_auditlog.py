@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.falco.alert import is_deep
 from schemas.ocsf.releases import Release, is_email, is_ip
 from schemas.sources.draft import ANY, Draft, Row, plain
 
@@ -127,9 +128,11 @@ def from_json(value: Any) -> Any:
     """The JSON in a field that holds some as text; the field's own value if it is no text."""
     if value.__class__ is not str:
         return value
+    if is_deep(value):
+        return None
     try:
         return msgspec.json.decode(value)
-    except (msgspec.MsgspecError, RecursionError):
+    except msgspec.MsgspecError:
         return None
 
 

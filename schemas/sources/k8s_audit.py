@@ -56,6 +56,9 @@ ROWS = (
 _IMAGES = "ka.req.pod.containers.image"
 _NAMES = "ka.req.pod.containers.name"
 
+#: A pod has a handful. Each becomes an object many times as long as its name: more are unmapped.
+_MOST_CONTAINERS = 1000
+
 
 def build(draft: Draft, release: Release) -> None:
     """Add the request, who made it and from where, and the objects it was about."""
@@ -110,7 +113,7 @@ def _request_data(draft: Draft) -> dict[str, Any]:
 def _containers(draft: Draft) -> list[dict[str, Any]]:
     images = texts(draft.fields.get(_IMAGES))
     names = texts(draft.fields.get(_NAMES))
-    if not images or (names and len(names) != len(images)):
+    if not images or len(images) > _MOST_CONTAINERS or (names and len(names) != len(images)):
         return []
     del draft.fields[_IMAGES]
     draft.fields.pop(_NAMES, None)

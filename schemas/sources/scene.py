@@ -7,12 +7,11 @@ of names: a `Shape`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
 from schemas.falco.alert import text
-from schemas.ocsf.releases import Release, is_hostname, remembered
+from schemas.ocsf.releases import Release, is_hostname
 from schemas.sources import (
     aws_cloudtrail,
     gcp_auditlog,
@@ -97,11 +96,36 @@ def rows_of(field: str, rows: Iterable[Row] = ROWS) -> list[Row]:
     return exact + wide
 
 
-@remembered
+class _Fields:
+    """The fields that some rows speak of. A look-up costs the same however many rows there are."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        fields = [row.field for row in rows]
+        self._exact = frozenset(fields)
+        self._beginnings = tuple(field[:-1] for field in fields if field.endswith("*"))
+
+    def __contains__(self, field: str) -> bool:
+        return field in self._exact or field.startswith(self._beginnings)
+
+
+_KNOWN = _Fields(ROWS)
+_REPEATING_FIELDS = _Fields(_REPEATING_ROWS)
+_REPEATING_FIELDS_WITHOUT_CALL = _Fields(
+    row for row in _REPEATING_ROWS if row not in syscall_event.CALL_ROWS
+)
+_FIELDS_OF_BUILDERS = tuple((build, _Fields(rows)) for build, rows in _BUILDERS)
+
+
+_KIND_OF = {row.field: row.kind for row in reversed(ROWS)}
+_KINDS_OF_BEGINNINGS = tuple((row.field[:-1], row.kind) for row in ROWS if row.field.endswith("*"))
+
+
 def _is_text(field: str) -> bool:
     """Whether the builders read `field` as text, by the row with the closest name."""
-    rows = rows_of(field)
-    return bool(rows) and rows[0].kind == TEXT
+    kind = _KIND_OF.get(field)
+    if kind is None and field in _KNOWN:
+        kind = next(kind for start, kind in _KINDS_OF_BEGINNINGS if field.startswith(start))
+    return kind == TEXT
 
 
 def _kinds(fields: Iterable[str]) -> tuple[tuple[str, bool], ...]:
@@ -112,18 +136,20 @@ class Shape(Names):
     """What the names of an alert's fields say."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
+        known = tuple(field for field in fields if field in _KNOWN)
         # A call's result as a number is often another one: a descriptor, a count of bytes.
-        own = syscall_event.CALL_ROWS if "evt.rawres" in fields else ()
-        rows = [row for row in _REPEATING_ROWS if row not in own]
-        self.repeating = tuple(field for field in fields if rows_of(field, rows))
+        has_number = "evt.rawres" in fields
+        repeating = _REPEATING_FIELDS_WITHOUT_CALL if has_number else _REPEATING_FIELDS
+        self.repeating = tuple(field for field in known if field in repeating)
         """The fields of the container, the Kubernetes workload, the user, program and call."""
         self.repeating_values = _getter(self.repeating)
         self.repeating_kinds = _kinds(self.repeating)
-        self.others = _kinds(field for field in fields if field not in self.repeating)
+        apart = frozenset(self.repeating)
+        self.others = _kinds(field for field in fields if field not in apart)
         """The rest, each with whether it is read as text."""
         found = (
-            (build, tuple(field for field in fields if rows_of(field, rows)))
-            for build, rows in _BUILDERS
+            (build, tuple(field for field in known if field in theirs))
+            for build, theirs in _FIELDS_OF_BUILDERS
         )
         self.builders = tuple((build, theirs) for build, theirs in found if theirs)
         """The builders, each with the fields of this shape that call for it."""
@@ -131,9 +157,6 @@ class Shape(Names):
         """The fields that as a rule only repeat the alert's time, source or host."""
         self.arguments = tuple(field for field in fields if field.startswith("evt.arg"))
         self.generations = syscall_process.generations_of(fields)
-
-
-shape_of = lru_cache(4096)(Shape)
 
 
 class Scene:

@@ -108,7 +108,7 @@ def _container(draft: Draft, release: Release) -> dict[str, Any]:
     container: dict[str, Any] = {}
     if (full := pop("container.full_id", None)) is not None:
         container["uid"] = full
-        if full.startswith(fields.get("container.id", "\0")):
+        if "container.id" in fields and full.startswith(fields["container.id"]):
             del fields["container.id"]
     elif (uid := pop("container.id", None)) is not None:
         container["uid"] = uid
@@ -132,9 +132,11 @@ def _container(draft: Draft, release: Release) -> dict[str, Any]:
 def _labels(fields: dict[str, Any]) -> list[str]:
     """All labels, then those printed one by one that are not among them."""
     labels: list[str] = fields.pop("container.labels", "").split(",")
+    known = set(labels)
     for field in [name for name in fields if name.startswith(_ONE_LABEL)]:
         label = f"{field[len(_ONE_LABEL[0]) :].removesuffix(']')}:{fields.pop(field)}"
-        if label not in labels:
+        if label not in known:
+            known.add(label)
             labels.append(label)
     return [label for label in labels if label]
 

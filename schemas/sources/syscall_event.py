@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from schemas.ocsf.releases import Release, json_of, remembered
+from schemas.memory import remembered
+from schemas.ocsf.releases import Release, json_of
 from schemas.sources.draft import ANY, Draft, Row, plain
 
 _API = "evidences[].api"

@@ -46,6 +46,8 @@ ROWS = (
     Row("fd.is_server", (f"{_INFO}.direction_id",), "Without it, by evt.type."),
 )
 
+# Longer than two addresses with ports: `(.+)` tries every place for the arrow.
+_LONGEST_NAME = 100
 _NAME = re.compile(r"(.+):(\d{1,5})->(.+):(\d{1,5})", re.ASCII)
 _PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
 _VERSIONS = {
@@ -88,7 +90,8 @@ def _take_address(draft: Draft, endpoint: dict[str, Any], ip: str, port: str) ->
 
 
 def _read_name(draft: Draft, src: dict[str, Any], dst: dict[str, Any]) -> None:
-    match = _NAME.fullmatch(draft.fields.get("fd.name", ""))
+    name = draft.fields.get("fd.name", "")
+    match = _NAME.fullmatch(name) if len(name) <= _LONGEST_NAME else None
     if match is None:
         return
     ends = [(match[1], int(match[2])), (match[3], int(match[4]))]

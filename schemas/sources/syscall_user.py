@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.ocsf.releases import Release, json_of, remembered
+from schemas.memory import remembered
+from schemas.ocsf.releases import Release, json_of
 from schemas.sources.draft import ANY, Draft, Row
 
 _PROCESS = "evidences[].process"

@@ -70,6 +70,14 @@ REJECTS = {
         value().replace(b'"sh"', b"[" * 101 + b"]" * 101),
         "The value is nested too deeply.",
     ),
+    "deep list in a quoted string": (
+        json.dumps({"log": f'{{"rule": {"[" * 101 + "]" * 101}}}'}).encode(),
+        "The value is nested too deeply.",
+    ),
+    "string that never ends": (
+        b"[" * 101 + b'"' + b'\\"' * 1000,
+        "The value is nested too deeply.",
+    ),
     "log that is no JSON": (b'{"log": "starting up"}', "The value is not JSON."),
     "empty wrapping": (b'{"log": null}', "The alert has no rule."),
     "long rule": (value(rule="r" * 70_000), "The alert's rule is longer than 65,535 characters."),
@@ -102,6 +110,13 @@ FINDINGS = {
     "NUL": value(rule="a\0b", hostname="\0", output_fields={"a\0": "\0", "proc.name": "\0"}),
     "quotes and slashes": value(
         output_fields={"ct.region": "../'\"/x", "ct.recipientaccountid": "1/../2"}
+    ),
+    "full id that begins with NUL": value(
+        output_fields={"container.full_id": "\0abc", "proc.name": "sh"}
+    ),
+    "brackets in a string": value(output_fields={"proc.cmdline": "[{" * 1000}),
+    "depth of the limit": value(output_fields={"evt.arg.a": "X"}).replace(
+        b'"X"', b"[" * 98 + b"]" * 98
     ),
     "large field": value(output_fields={"proc.cmdline": "x" * 1_000_000}),
     "large message": value(output="x" * 1_000_000),
@@ -194,3 +209,21 @@ def test_a_priority_under_the_minimum_is_filtered() -> None:
 def test_options_that_make_no_sense_are_refused(options: Options, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Mapping(options)
+
+
+@pytest.mark.parametrize("field", ["evt.arg.a", "ct.request", "ka.req.x", "gcp.authorizationInfo"])
+@pytest.mark.parametrize("depth", [97, 98, 99, 150, 400, 3000])
+def test_depth_is_judged_alike_however_deep_the_caller_is(field: str, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    record = value(output_fields={field: "X", "gcp.user": "a"}, source="k8s_audit")
+    as_list = record.replace(b'"X"', deep.encode())
+    as_text = record.replace(b'"X"', json.dumps(deep).encode())
+
+    def called(frames: int) -> tuple[Any, Any]:
+        if frames:
+            return called(frames - 1)
+        return MAPPING.map(as_list, 0), MAPPING.map(as_text, 0)
+
+    assert called(600) == called(0)
+    assert isinstance(called(0)[0], Reject) == (depth > 98)
+    assert isinstance(called(0)[1], Finding)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.mapping import Finding, Mapping, Options, Reject
-from schemas.ocsf.releases import observable
+from schemas.memory import remembered
 from tests.schemas.fields import TRICKY, alerts, encode, field_types
 from tests.schemas.ocsf_schema import errors
 from tests.schemas.staged import stage
@@ -308,15 +309,28 @@ def test_ocsf_1_8_says_how_large_the_alert_was_and_that_falcosidekick_cut_it() -
     assert mapping.finding(cut, 0)["finding_info"]["uid"] == "u-1"
 
 
-def test_what_is_remembered_is_bounded() -> None:
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("fd.name", "container.name", "k8s.pod.name", "user.name", "proc.exepath"),
+        *("name of a field", "rule", "tags", "priority", "source", "hostname"),
+    ],
+)
+def test_alerts_that_never_repeat_take_little_memory(place: str) -> None:
     mapping = Mapping(Options())
-    for number in range(20_000):
-        fields = {"container.id": f"c{number}", "user.name": f"u{number}"}
-        mapping.map(encode({**PLAIN, "rule": f"r{number}", "output_fields": fields}), 0)
-    large = {"container.id": "c" * 20_000}
-    mapping.map(encode({**PLAIN, "rule": "large", "output_fields": large}), 0)
-
-    assert len(mapping._rules) <= 2048
-    assert len(mapping._scenes) <= 8192
-    assert not any(key[0] == "large" for key in mapping._rules)
-    assert observable.cache_info().currsize == 0
+    remembered.clear()
+    fields = {"container.id": "c", "proc.name": "sh", "evt.type": "open"}
+    tracemalloc.start()
+    try:
+        for number in range(2_000):
+            text = f"/{number}/" + "é" * 15_000
+            alert = {**PLAIN, "output_fields": fields}
+            if place in PLAIN or place in ("tags", "hostname"):
+                alert[place] = [text] if place == "tags" else text
+            else:
+                alert["output_fields"] = {**fields, (text if " " in place else place): text}
+            mapping.map(json.dumps(alert, ensure_ascii=False).encode(), 0)
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 90_000_000
