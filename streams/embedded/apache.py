@@ -8,7 +8,7 @@ start on the same directory, and everything it writes is there. It listens on lo
 from kafka import KafkaAdminClient
 from kafka.errors import RetriableError
 
-from streams.embedded.apache_jars import find_jars, find_program, require_checkout
+from streams.embedded.apache_jars import JARS, find_jars, find_program, require_checkout
 from streams.embedded.kafka import KafkaServer
 from streams.embedded.ports import HOST, free_ports
 from streams.embedded.process import ServerProcess
@@ -40,6 +40,7 @@ class ApacheKafka(KafkaServer):
 
     name = "Apache Kafka"
     start_timeout = 90.0
+    jars = JARS
 
     def _prepare(self) -> tuple[ServerProcess, list[int]]:
         command = ["sh", "-c", _START, "sh", *self._java()]
@@ -50,7 +51,11 @@ class ApacheKafka(KafkaServer):
         lines = [f"{key}={value}\n" for key, value in settings.items()]
         (self.data / _CONFIGURATION).write_text("".join(lines))
         process = ServerProcess(
-            self.name, command, log=self.data / "broker.log", directory=self.data
+            self.name,
+            command,
+            log=self.data / "broker.log",
+            directory=self.data,
+            patience=self.patience,
         )
         return process, [self.port, controller_port]
 
@@ -78,7 +83,7 @@ class ApacheKafka(KafkaServer):
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS",
             *(f"-Dorg.slf4j.simpleLogger.{key}={value}" for key, value in _LOG_LEVELS.items()),
-            *("-cp", f"{find_jars()}/*"),
+            *("-cp", f"{find_jars(self.jars)}/*"),
         ]
 
 

@@ -37,17 +37,17 @@ def require_checkout() -> None:
         )
 
 
-def find_jars() -> Path:
+def find_jars(jars: Path = JARS) -> Path:
     """Find the folder of the jars; raises `Misconfigured` where they have not been fetched."""
-    if not JARS.is_dir():
+    if not jars.is_dir():
         raise Misconfigured(
-            f"Apache Kafka {VERSION} is not in {JARS}",
+            f"Apache Kafka {VERSION} is not in {jars}",
             "run `make kafka` in a checkout of falcolake, or use the embedded broker",
         )
-    return JARS
+    return jars
 
 
-def fetch() -> None:
+def fetch(jars: Path = JARS) -> None:
     """Fetch the jars, unless they are there.
 
     Raises `Misconfigured` without Java, or without Maven where it has to fetch them; `Unavailable`
@@ -55,11 +55,11 @@ def fetch() -> None:
     """
     require_checkout()
     find_program("java")
-    if JARS.is_dir():
+    if jars.is_dir():
         return
     maven = find_program("mvn")
-    JARS.parent.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f"{JARS.name}-", dir=JARS.parent) as scratch:
+    jars.parent.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{jars.name}-", dir=jars.parent) as scratch:
         fetched = Path(scratch) / "jars"
         command = [
             *(maven, "--batch-mode", "--quiet", "-Dstyle.color=never"),
@@ -72,17 +72,17 @@ def fetch() -> None:
                 f"Maven could not fetch Apache Kafka {VERSION}; its reason is above",
                 "again when the network and Maven's settings let it reach a repository",
             )
-        fetched.rename(JARS)
+        fetched.rename(jars)
 
 
-def main() -> int:
+def main(jars: Path = JARS) -> int:
     """Fetch the jars and tell where they are; 0 when they are there."""
     try:
-        fetch()
+        fetch(jars)
     except FalcolakeError as error:
         print(f"Error: {error.message}\nTry: {error.hint}", file=sys.stderr)
         return 1
-    print(f"Apache Kafka {VERSION} is in {JARS}")
+    print(f"Apache Kafka {VERSION} is in {jars}")
     return 0
 
 

@@ -82,7 +82,8 @@ class EmbeddedKafka(KafkaServer):
             options.append("--no-auto-create")
         if self.advertised_port:
             options += ["--advertised-port", str(self.advertised_port)]
-        process = ServerProcess(self.name, [*command, *options], log=self.data / "broker.log")
+        log = self.data / "broker.log"
+        process = ServerProcess(self.name, [*command, *options], log=log, patience=self.patience)
         return process, [self.port]
 
     def _answers(self) -> bool:

@@ -22,7 +22,8 @@ from streams.embedded import supervisor
 from streams.errors import Misconfigured, Unavailable
 
 _POLL_SECONDS = 0.03
-_PATIENCE_SECONDS = supervisor.GRACE_SECONDS + 2
+PATIENCE_SECONDS = supervisor.GRACE_SECONDS + 2
+"""How long a server may take to end, or the one before it to release its log."""
 
 
 class ServerProcess:
@@ -40,6 +41,7 @@ class ServerProcess:
         directory: Path | None = None,
         environment: Mapping[str, str] | None = None,
         leftovers: Sequence[Path] = (),
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self.name = name
         self.log = log
@@ -47,6 +49,7 @@ class ServerProcess:
         self._directory = directory
         self._environment = environment
         self._leftovers = leftovers
+        self._patience = patience
         self._guard: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
@@ -92,7 +95,7 @@ class ServerProcess:
             return
         self._guard.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._guard.wait(_PATIENCE_SECONDS)
+            self._guard.wait(self._patience)
         self.kill()
 
     def kill(self) -> None:
@@ -111,14 +114,14 @@ class ServerProcess:
         if guard.stdin is not None:
             guard.stdin.close()
         with contextlib.suppress(FileNotFoundError), self.log.open("rb") as log:
-            _lock(log)  # the server itself may end a moment after its supervisor
+            _lock(log, self._patience)  # the server may end a moment after its supervisor
         for path in self._leftovers:
             path.unlink(missing_ok=True)
 
     def _spawn(self) -> "subprocess.Popen[bytes]":
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            if not _lock(log):
+            if not _lock(log, self._patience):
                 raise Misconfigured(
                     f"{self.log.parent} is in use by another {self.name}",
                     "stop that one or choose another data directory",
@@ -142,9 +145,9 @@ class ServerProcess:
         )
 
 
-def _lock(log: IO[bytes]) -> bool:
-    """Wait for everybody else to let go of the log; tell whether they have in time."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _lock(log: IO[bytes], patience: float) -> bool:
+    """Wait until nobody else holds the log; return whether that happened in time."""
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)

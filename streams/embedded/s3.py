@@ -133,6 +133,7 @@ class EmbeddedS3(S3Server):
             directory=self.data,
             environment=self._environment(),
             leftovers=sockets,
+            patience=self.patience,
         )
         return process, [self.port, *parts.values(), *grpc.values()]
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from streams.embedded.ports import HOST, comes_free, free_ports, is_free
-from streams.embedded.process import ServerProcess
+from streams.embedded.process import PATIENCE_SECONDS, ServerProcess
 from streams.errors import Misconfigured, Unavailable
 
-_PATIENCE_SECONDS = 3.0  # for the server of a stack that was killed to stop
+_PORT_SECONDS = 3.0  # the server of a killed stack may hold its port this long
 
 
 class LoopbackServer(ABC):
@@ -20,6 +20,7 @@ class LoopbackServer(ABC):
 
     name: ClassVar[str]
     start_timeout: ClassVar[float] = 30.0  # seconds
+    patience: float = PATIENCE_SECONDS  # see `ServerProcess`
 
     def __init__(self, data: Path, port: int = 0) -> None:
         self.data = data.absolute()
@@ -42,7 +43,7 @@ class LoopbackServer(ABC):
             return
         self.kill()  # one that ended by itself may hold its port a moment longer
         asked = self.port
-        if asked and not comes_free(asked, _PATIENCE_SECONDS):
+        if asked and not comes_free(asked, _PORT_SECONDS):
             raise Misconfigured(
                 f"port {asked} on {HOST} is taken", f"choose another for the {self.name}"
             )

@@ -18,6 +18,7 @@ from typing import Literal, NoReturn, Self, TextIO
 
 from streams.embedded.apache import ApacheKafka
 from streams.embedded.kafka import EmbeddedKafka, KafkaServer
+from streams.embedded.process import PATIENCE_SECONDS
 from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3, find_server
 from streams.errors import Misconfigured
 
@@ -37,7 +38,8 @@ class EmbeddedStack:
 
     `data` None means a temporary directory that is removed on exit; a port of 0 a free port. The
     broker "apache" needs what `streams.embedded.apache` says. With `advertised_port` the broker
-    tells its clients to connect there, where somebody must pass on what comes to `kafka_port`.
+    tells its clients to connect there, to a proxy that forwards to `kafka_port`. `patience` is how
+    many seconds a server waits for another on the same directory to end.
     """
 
     kafka: KafkaServer
@@ -52,6 +54,7 @@ class EmbeddedStack:
         bucket: str = "falcolake",
         broker: BrokerName = "embedded",
         advertised_port: int = 0,
+        patience: float = PATIENCE_SECONDS,
     ) -> None:
         self.topic = topic
         self.bucket = bucket
@@ -59,6 +62,7 @@ class EmbeddedStack:
         self._ports = kafka_port, s3_port
         self._broker = broker
         self._advertised_port = advertised_port
+        self._patience = patience
         self._given = data
         self._parts = contextlib.ExitStack()
 
@@ -73,10 +77,11 @@ class EmbeddedStack:
             _make_directory(self.data)
             kafka_port, s3_port = self._ports
             kafka, directory = _BROKERS[self._broker]
-            self.kafka = parts.enter_context(
-                kafka(self.data / directory, kafka_port, self._advertised_port)
-            )
-            self.s3 = parts.enter_context(EmbeddedS3(self.data / "s3", s3_port))
+            self.kafka = kafka(self.data / directory, kafka_port, self._advertised_port)
+            self.s3 = EmbeddedS3(self.data / "s3", s3_port)
+            for server in (self.kafka, self.s3):
+                server.patience = self._patience
+                parts.enter_context(server)
             self.create_topic(self.topic, self._partitions)
             self.s3.create_bucket(self.bucket)
             self._parts = parts.pop_all()

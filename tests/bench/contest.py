@@ -47,14 +47,14 @@ PEERS = (
 )
 
 
-def python(module: str) -> str:
+def python(module: str, requirements: Path = REQUIREMENTS, cache: Path = CACHE) -> str:
     """The interpreter of a peer's environment, which is made when it is not there or is old.
 
     Raises RuntimeError with the installer's last word if it cannot be made.
     """
-    wanted = REQUIREMENTS / f"{module}.txt"
+    wanted = requirements / f"{module}.txt"
     digest = hashlib.sha256(wanted.read_bytes()).hexdigest()
-    home = CACHE / module
+    home = cache / module
     stamp, interpreter = home / "installed", home / "bin" / "python"
     if not stamp.exists() or stamp.read_text() != digest:
         shutil.rmtree(home, ignore_errors=True)

@@ -62,9 +62,7 @@ def test_the_versions_of_the_peers_are_pinned():
         assert all("==" in line for line in text.splitlines())
 
 
-def test_a_peer_that_cannot_be_installed_says_why(tmp_path, monkeypatch):
-    monkeypatch.setattr(contest, "REQUIREMENTS", tmp_path)
-    monkeypatch.setattr(contest, "CACHE", tmp_path / "cache")
+def test_a_peer_that_cannot_be_installed_says_why(tmp_path):
     (tmp_path / "none.txt").write_text("./no-such-directory\n")
     with pytest.raises(RuntimeError, match=r"cannot be installed here: .*no-such-directory"):
-        contest.python("none")
+        contest.python("none", tmp_path, tmp_path / "cache")

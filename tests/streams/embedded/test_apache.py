@@ -80,9 +80,10 @@ def test_it_ends_with_the_process_that_started_it(tmp_path):
         starter.communicate()
 
 
-def test_a_directory_in_use_is_refused_and_its_server_goes_on(stack, monkeypatch):
-    monkeypatch.setattr("streams.embedded.process._PATIENCE_SECONDS", 0.2)
+def test_a_directory_in_use_is_refused_and_its_server_goes_on(stack):
+    other = ApacheKafka(stack.kafka.data)
+    other.patience = 0.2
     with pytest.raises(Misconfigured, match="in use by another Apache Kafka"):
-        ApacheKafka(stack.kafka.data).start()
+        other.start()
     stack.check()
     stack.kafka.ensure_topics({"still-there": 1})

@@ -3,7 +3,7 @@
 import pytest
 
 from streams.embedded import apache_jars
-from streams.embedded.stack import EmbeddedStack
+from streams.embedded.apache import ApacheKafka
 from streams.errors import Misconfigured, Unavailable
 
 
@@ -17,10 +17,9 @@ def programs(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def no_jars(tmp_path, monkeypatch):
-    """A cache in which nothing is."""
-    monkeypatch.setattr(apache_jars, "JARS", tmp_path / "cache" / "kafka-0")
-    return apache_jars.JARS
+def no_jars(tmp_path):
+    """A folder for the jars, in a cache that is empty."""
+    return tmp_path / "cache" / "kafka-0"
 
 
 def program(folder, name, script):
@@ -34,19 +33,19 @@ def test_fetching_without_java_or_maven_names_what_is_missing(programs, no_jars,
         program(programs, name, "exit 0")
     missing = "mvn" if "java" in there else "java"
     with pytest.raises(Misconfigured, match=f"needs `{missing}`"):
-        apache_jars.fetch()
+        apache_jars.fetch(no_jars)
 
 
 def test_a_fetch_that_fails_leaves_nothing_that_looks_like_jars(programs, no_jars):
     program(programs, "java", "exit 0")
     program(programs, "mvn", "exit 1")
     with pytest.raises(Unavailable, match="could not fetch Apache Kafka"):
-        apache_jars.fetch()
+        apache_jars.fetch(no_jars)
     assert list(no_jars.parent.iterdir()) == []
 
 
 def test_the_command_says_what_to_do_and_no_traceback(programs, no_jars, capsys):
-    assert apache_jars.main() == 1
+    assert apache_jars.main(no_jars) == 1
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.splitlines() == [
@@ -55,8 +54,10 @@ def test_the_command_says_what_to_do_and_no_traceback(programs, no_jars, capsys)
     ]
 
 
-def test_a_stack_without_the_jars_says_how_to_get_them(tmp_path, programs, no_jars):
+def test_a_server_without_the_jars_says_how_to_get_them(tmp_path, programs, no_jars):
     program(programs, "java", "exit 0")
+    server = ApacheKafka(tmp_path / "kafka")
+    server.jars = no_jars
     with pytest.raises(Misconfigured, match="Apache Kafka") as refused:
-        EmbeddedStack(tmp_path / "stack", broker="apache").__enter__()
+        server.start()
     assert "make kafka" in refused.value.hint

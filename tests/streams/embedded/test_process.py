@@ -7,8 +7,7 @@ import sys
 
 import pytest
 
-from streams.embedded import process as process_module
-from streams.embedded.process import ServerProcess
+from streams.embedded.process import PATIENCE_SECONDS, ServerProcess
 from streams.errors import Misconfigured, Unavailable
 from tests.streams.embedded.processes import alive
 from tests.waiting import wait_until
@@ -34,9 +33,9 @@ signal.pause()
 def make(tmp_path):
     made = []
 
-    def make_process(source, log="server.log"):
-        command = [sys.executable, "-c", source]
-        made.append(ServerProcess("server", command, log=tmp_path / log))
+    def make_process(source, patience=PATIENCE_SECONDS):
+        command, log = [sys.executable, "-c", source], tmp_path / "server.log"
+        made.append(ServerProcess("server", command, log=log, patience=patience))
         return made[-1]
 
     yield make_process
@@ -72,9 +71,8 @@ def test_kill_leaves_the_server_no_time(make, tmp_path):
     assert not trace.exists()
 
 
-def test_a_server_that_ignores_the_request_to_stop_is_killed(make, monkeypatch):
-    monkeypatch.setattr(process_module, "_PATIENCE_SECONDS", 0.5)
-    server = make(STUBBORN)
+def test_a_server_that_ignores_the_request_to_stop_is_killed(make):
+    server = make(STUBBORN, patience=0.5)
     (pid,) = started(server)
     server.stop()
     assert not alive(pid)
@@ -155,10 +153,9 @@ def test_a_server_that_is_not_ready_in_time_is_an_error_and_does_not_run_on(make
     assert not alive(int(server.output()))
 
 
-def test_a_second_server_on_the_same_log_is_refused(make, monkeypatch):
-    first, second = make(SERVER), make(SERVER)
+def test_a_second_server_on_the_same_log_is_refused(make):
+    first, second = make(SERVER), make(SERVER, patience=0.2)
     started(first)
-    monkeypatch.setattr(process_module, "_PATIENCE_SECONDS", 0.2)
     with pytest.raises(Misconfigured, match="in use by another server"):
         second.start(lambda: True)
     assert first.running

@@ -111,11 +111,10 @@ def test_a_data_directory_that_is_a_file_is_explained(tmp_path):
         EmbeddedStack(file).__enter__()
 
 
-def test_a_data_directory_in_use_is_refused_and_the_stack_using_it_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr("streams.embedded.process._PATIENCE_SECONDS", 0.2)
+def test_a_data_directory_in_use_is_refused_and_the_stack_using_it_goes_on(tmp_path):
     with EmbeddedStack(tmp_path) as stack:
         with pytest.raises(Misconfigured, match="in use by another Kafka broker"):
-            EmbeddedStack(tmp_path).__enter__()
+            EmbeddedStack(tmp_path, patience=0.2).__enter__()
         stack.check()
 
 
