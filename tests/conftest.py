@@ -9,8 +9,9 @@ import itertools
 import os
 import re
 import signal
+import subprocess
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, get_args
 
@@ -29,6 +30,17 @@ class LakeEnvironment(Protocol):
     def __call__(
         self, topic: str | None = None, bucket: str | None = None, **settings: object
     ) -> dict[str, str]: ...
+
+
+class Spawn(Protocol):
+    """Starts a process: see the fixture `spawn`."""
+
+    def __call__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        stdin: int | None = None,
+    ) -> "subprocess.Popen[str]": ...
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -97,6 +109,29 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("AWS_SECRET_ACCESS_KEY", S3Server.secret_access_key)
         patch.setenv("AWS_DEFAULT_REGION", S3Server.region)
         yield
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """`spawn(command, environment)`: a process with pipes of text, killed with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        stdin: int | None = None,
+    ) -> "subprocess.Popen[str]":
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(
+            command, stdin=stdin, stdout=pipe, stderr=pipe, text=True, env=environment
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 @pytest.fixture(scope="session")

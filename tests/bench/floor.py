@@ -29,6 +29,7 @@ from streams.app import FETCH_BYTES, FETCH_RECORDS
 from streams.staging.parquet import PAGE_BYTES
 from tests.bench.cost import Meter
 from tests.bench.ground import MIX
+from tests.buckets import keys
 
 
 async def fetch(meter: Meter) -> dict[int, list[Any]]:
@@ -97,10 +98,9 @@ def main(ours: str) -> None:
     # Of the mix some alerts are wrapped: those have no type.
     kind = Any if os.environ["BENCH_KIND"] == MIX else Alert
     decode, meter = msgspec.json.Decoder(kind).decode, Meter()
-    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{ours}/")
     with tempfile.TemporaryDirectory() as name, Ready() as ready:
         file = Path(name) / "object.parquet"
-        for key in (each["Key"] for page in pages for each in page["Contents"]):
+        for key in keys(client, bucket, f"{ours}/"):
             client.download_file(bucket, key, str(file))
             ready.add(file)
         for records in asyncio.run(fetch(meter)).values():

@@ -26,6 +26,7 @@ from streams.embedded.stack import EmbeddedStack
 from streams.kafka import produce
 from streams.settings.load import load
 from tests.bench.cost import Cost, read_cost
+from tests.buckets import keys
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,10 +156,8 @@ class Ground:
 
     def objects(self, run: str) -> list[str]:
         """The objects of a run, `bucket/key`."""
-        pages = self.stack.s3.client().get_paginator("list_objects_v2")
-        found = pages.paginate(Bucket=self.stack.bucket, Prefix=f"{run}/")
-        keys = [each["Key"] for page in found for each in page.get("Contents", [])]
-        return [f"{self.stack.bucket}/{key}" for key in keys]
+        bucket = self.stack.bucket
+        return [f"{bucket}/{key}" for key in keys(self.stack.s3.client(), bucket, f"{run}/")]
 
     def files(self) -> S3FileSystem:
         """The lake, for pyarrow."""

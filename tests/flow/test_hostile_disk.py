@@ -91,6 +91,28 @@ def paused(worker: Worker) -> str:
     return worker.readiness().get("paused") or ""
 
 
+def working(world: World, megabytes: int) -> tuple[Worker, SmallDisk]:
+    """A worker that has shipped 600 alerts, with staging on a disk of this size."""
+    world.publish([alert(n) for n in range(600)])
+    worker = world.worker(STAGING__MIN_FREE_BYTES=1, WINDOW__MAX_ROWS=300)
+    disk = SmallDisk(world, worker, megabytes)
+    worker.start()
+    world.wait_until_shipped()
+    return worker, disk
+
+
+def await_pause(worker: Worker) -> str:
+    """Wait until reading is paused, and return why."""
+    return wait_until(lambda: paused(worker), 60, "paused in /readyz")
+
+
+def fill_staging(world: World, worker: Worker, s3: S3Proxy) -> str:
+    """Take the lake away, publish more than staging has room for, and return why it paused."""
+    s3.away()
+    world.publish([noisy(n) for n in range(60_000)])
+    return await_pause(worker)
+
+
 def finish(world: World, worker: Worker, end: int) -> None:
     """All is shipped, once, by the same process."""
     world.wait_until_shipped(120)
@@ -101,14 +123,10 @@ def finish(world: World, worker: Worker, end: int) -> None:
 
 @slow
 def test_a_disk_that_others_fill_pauses_reading_until_there_is_room(world: World) -> None:
-    world.publish([alert(n) for n in range(600)])
-    worker = world.worker(STAGING__MIN_FREE_BYTES=1, WINDOW__MAX_ROWS=300)
-    disk = SmallDisk(world, worker, 40)
-    worker.start()
-    world.wait_until_shipped()
+    worker, disk = working(world, 40)
     ballast = disk.fill()
     world.publish([alert(n) for n in range(600, 2000)])
-    reason = wait_until(lambda: paused(worker), 60, "paused in /readyz")
+    reason = await_pause(worker)
     assert "make room on the disk" in reason
     assert_nothing_committed_that_is_not_there(world)
     ballast.unlink()
@@ -124,9 +142,7 @@ def test_a_disk_that_staging_fills_itself_is_emptied_into_the_lake(
     worker.start()
     wait_until(lambda: worker.readiness().get("ready"), 60)
     usual = memory(worker)
-    s3.away()
-    world.publish([noisy(n) for n in range(60_000)])
-    wait_until(lambda: paused(worker), 60, "paused in /readyz")
+    fill_staging(world, worker, s3)
     assert_nothing_committed_that_is_not_there(world)
     assert memory(worker) < usual + 400
     print(paused(worker), disk.free)
@@ -141,9 +157,7 @@ def test_the_free_space_that_is_asked_for_is_kept(world: World, s3: S3Proxy) -> 
     disk = SmallDisk(world, worker, 45)
     worker.start()
     wait_until(lambda: worker.readiness().get("ready"), 60)
-    s3.away()
-    world.publish([noisy(n) for n in range(60_000)])
-    reason = wait_until(lambda: paused(worker), 60, "paused in /readyz")
+    reason = fill_staging(world, worker, s3)
     assert "STAGING__MIN_FREE_BYTES" in reason
     assert disk.free > keep / 2
     s3.heal()
@@ -152,14 +166,10 @@ def test_the_free_space_that_is_asked_for_is_kept(world: World, s3: S3Proxy) -> 
 
 @slow
 def test_a_disk_that_turns_read_only_pauses_reading_until_it_is_writable(world: World) -> None:
-    world.publish([alert(n) for n in range(600)])
-    worker = world.worker(STAGING__MIN_FREE_BYTES=1, WINDOW__MAX_ROWS=300)
-    disk = SmallDisk(world, worker, 60)
-    worker.start()
-    world.wait_until_shipped()
+    worker, disk = working(world, 60)
     disk.set_read_only()
     world.publish([alert(n) for n in range(600, 2000)])
-    reason = wait_until(lambda: paused(worker), 60, "paused in /readyz")
+    reason = await_pause(worker)
     assert "STAGING__PATH" in reason
     assert_nothing_committed_that_is_not_there(world)
     disk.set_writable()
@@ -178,7 +188,7 @@ def test_permissions_that_are_taken_away_pause_reading_until_they_are_back(world
     world.staging().chmod(0o500)
     try:
         world.publish([alert(n) for n in range(600, 2000)])
-        reason = wait_until(lambda: paused(worker), 60, "paused in /readyz")
+        reason = await_pause(worker)
         assert "in which the worker's user may write" in reason
         assert_nothing_committed_that_is_not_there(world)
     finally:

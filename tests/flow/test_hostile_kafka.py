@@ -5,7 +5,7 @@ A real worker and a real broker that advertises a proxy's port. The worker notic
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -83,14 +83,21 @@ def finish(world: World, worker: Worker, end: int, rejects: int = 0) -> None:
     assert worker.process.poll() is None
 
 
-def test_a_cut_network_is_survived(world: World, kafka: KafkaProxy) -> None:
+def survive(
+    world: World, kafka: KafkaProxy, fault: Callable[[], None], end: int, patience: float
+) -> None:
+    """Break the network, and see that the worker tells, commits nothing and then ships it all."""
     worker = working(world, kafka)
-    kafka.cut_off()
-    world.publish([alert(n) for n in range(600, 900)] + [GARBAGE] * 5)
-    wait_until(lambda: told(worker), 60, "not ready")
+    fault()
+    world.publish([alert(n) for n in range(600, end)] + [GARBAGE] * 5)
+    wait_until(lambda: told(worker), patience, "not ready")
     assert_nothing_committed_that_is_not_there(world)
     kafka.heal()
-    finish(world, worker, 900, rejects=5)
+    finish(world, worker, end, rejects=5)
+
+
+def test_a_cut_network_is_survived(world: World, kafka: KafkaProxy) -> None:
+    survive(world, kafka, kafka.cut_off, 900, 60)
 
 
 @slow
@@ -112,14 +119,8 @@ def test_connections_that_are_reset_again_and_again_are_survived(
 def test_a_network_that_stalls_past_the_session_is_survived(
     world: World, kafka: KafkaProxy
 ) -> None:
-    worker = working(world, kafka)
-    kafka.stall()
-    world.publish([alert(n) for n in range(600, 1200)] + [GARBAGE] * 5)
     # aiokafka waits a minute for the answer to a heartbeat before it takes Kafka for dead.
-    wait_until(lambda: told(worker), 120, "not ready")
-    assert_nothing_committed_that_is_not_there(world)
-    kafka.heal()
-    finish(world, worker, 1200, rejects=5)
+    survive(world, kafka, kafka.stall, 1200, 120)
 
 
 @slow

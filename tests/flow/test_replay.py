@@ -14,6 +14,7 @@ from streams.replay import replay
 from streams.replay.replay import LAST, Options, Replay, Selection
 from streams.settings.load import load
 from streams.settings.settings import Settings
+from tests.buckets import bodies, entries
 from tests.flow.worlds import GARBAGE, World, alert, assert_exactly_once
 
 #: 2026-11-23T00:00:00Z, when the alerts were raised; their records are of today.
@@ -42,20 +43,14 @@ def shipped(world: World) -> World:
 
 
 def lake(world: World, bucket: str = "", prefix: str = "ext/falco/") -> dict[str, bytes]:
-    """All objects by the end of their keys."""
-    bucket = bucket or world.bucket
-    pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
-    return {
-        key.removeprefix(prefix): world.s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        for key in keys
-    }
+    """Return all objects by the end of their keys."""
+    found = bodies(world.s3, bucket or world.bucket, prefix)
+    return {key.removeprefix(prefix): body for key, body in found.items()}
 
 
 def written(world: World) -> dict[str, object]:
-    """When each object was written."""
-    pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=world.bucket)
-    return {each["Key"]: each["LastModified"] for page in pages for each in page["Contents"]}
+    """Return when each object was written."""
+    return {each["Key"]: each["LastModified"] for each in entries(world.s3, world.bucket)}
 
 
 def outcomes(found: Replay) -> dict[str, int]:

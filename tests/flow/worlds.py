@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests import buckets
+from tests.streams import falco_records
 from tests.waiting import wait_until
 
 if TYPE_CHECKING:
@@ -31,19 +33,16 @@ GARBAGE = b"not an alert"
 
 def alert(number: int) -> bytes:
     """A small alert that carries its number; a hundred of them a second of event time."""
-    return json.dumps(
-        {
-            "hostname": f"node-{number % 3}",
-            "output": f"Notice shell number {number}",
-            "priority": "Notice",
-            "rule": f"Rule {number % 5}",
-            "source": "syscall",
-            "tags": ["T1059", "mitre_execution"],
-            "time": f"2026-11-23T{number // 360_000 % 24:02d}:{number // 6000 % 60:02d}:"
-            f"{number // 100 % 60:02d}.{number % 100:02d}0000000Z",
-            "output_fields": {"evt.num": number, "proc.name": "bash", "proc.pid": number % 30_000},
-        }
-    ).encode()
+    return falco_records.alert(
+        number,
+        hostname=f"node-{number % 3}",
+        output=f"Notice shell number {number}",
+        rule=f"Rule {number % 5}",
+        tags=["T1059", "mitre_execution"],
+        time=f"2026-11-23T{number // 360_000 % 24:02d}:{number // 6000 % 60:02d}:"
+        f"{number // 100 % 60:02d}.{number % 100:02d}0000000Z",
+        output_fields={"evt.num": number, "proc.name": "bash", "proc.pid": number % 30_000},
+    )
 
 
 class Process(Protocol):
@@ -307,11 +306,7 @@ class World:
 
     def bodies(self) -> dict[str, bytes]:
         """The bytes of every object of the lake by its key."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=self.setting("LAKE__PREFIX")
-        )
-        keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
-        return {key: self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read() for key in keys}
+        return buckets.bodies(self.s3, self.bucket, self.setting("LAKE__PREFIX"))
 
     def dead_letters(self) -> Counter[tuple[int, int]]:
         """How often each (partition, offset) is in the dead-letter topic."""
@@ -333,8 +328,7 @@ class World:
 
 def stored(world: World) -> int:
     """How many objects the bucket has."""
-    pages = world.s3.get_paginator("list_objects_v2").paginate(Bucket=world.bucket)
-    return sum(page["KeyCount"] for page in pages)
+    return len(buckets.keys(world.s3, world.bucket))
 
 
 def assert_exactly_once(world: World, numbers: Iterable[int], rejects: int = 0) -> list[Stored]:

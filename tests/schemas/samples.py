@@ -258,7 +258,7 @@ SAMPLES = {
 
 
 # falcosidekick's own order; what is empty it leaves out.
-_ORDER = (
+ORDER = (
     "uuid",
     "output",
     "priority",
@@ -284,7 +284,7 @@ def falcosidekick(alert: dict[str, Any]) -> bytes:
     second, _, fraction = alert["time"].removesuffix("Z").partition(".")
     fraction = fraction.rstrip("0")
     given["time"] = f"{second}.{fraction}Z" if fraction else f"{second}Z"
-    text = json.dumps({key: given[key] for key in _ORDER if given.get(key)}, separators=(",", ":"))
+    text = json.dumps({key: given[key] for key in ORDER if given.get(key)}, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text.encode()

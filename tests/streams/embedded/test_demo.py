@@ -44,26 +44,16 @@ def command_of(pid):
 
 
 @pytest.fixture
-def start(tmp_path):
-    started = []
-
+def start(tmp_path, spawn):
     def run(*options, **environment):
         temporary = tmp_path / "tmp"
         temporary.mkdir(exist_ok=True)
-        process = subprocess.Popen(
+        return spawn(
             [sys.executable, "-m", "cli", "demo", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "TMPDIR": str(temporary), **environment},
+            {**os.environ, "TMPDIR": str(temporary), **environment},
         )
-        started.append(process)
-        return process
 
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
+    return run
 
 
 def test_the_demo_ends_with_the_proof_and_leaves_nothing(start, tmp_path):

@@ -149,24 +149,9 @@ print(produce.run(settings, start_ns=0, count=None, rate=200, file=file))
 
 
 @pytest.fixture
-def start(settings):
-    started = []
-
-    def run(what):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, *settings.kafka.servers, settings.kafka.topic, what],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
+def start(settings, spawn):
+    command = [sys.executable, "-c", SCRIPT, *settings.kafka.servers, settings.kafka.topic]
+    return lambda what: spawn([*command, what], stdin=subprocess.PIPE)
 
 
 def test_a_slow_pipe_is_sent_line_by_line(start, settings):

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.mapping import Finding, Mapping, Options, Reject
 from streams import samples
+from tests.schemas.samples import ORDER
 
 START = 1_795_442_607_123_456_789
 PRIORITIES = {"Critical", "Error", "Warning", "Notice", "Informational", "Debug"}
@@ -97,20 +98,9 @@ def test_native_keys_are_sorted_and_old_versions_lack_some():
 
 
 def test_falcosidekick_has_its_own_order_uuid_and_times():
-    order = [
-        "uuid",
-        "output",
-        "priority",
-        "rule",
-        "time",
-        "output_fields",
-        "source",
-        "tags",
-        "hostname",
-    ]
     alerts = decoded(form="falcosidekick", count=20_000)
     for alert in alerts:
-        assert list(alert) == [key for key in order if key in alert]
+        assert list(alert) == [key for key in ORDER if key in alert]
         assert alert.get("tags", ["some"])
         assert not alert["time"].endswith("0Z")
     assert len({alert["uuid"] for alert in alerts}) == len(alerts)
