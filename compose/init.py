@@ -1,6 +1,6 @@
-"""Makes what the development stack's worker needs: its topics and its bucket; then ends.
+"""Create the topics and the bucket of the development stack, then exit.
 
-Takes falcolake's own settings. What is there already is kept, so it may run at every start.
+Uses falcolake's own settings. Existing topics and buckets are kept, so it can run at every start.
 """
 
 import argparse
@@ -18,10 +18,12 @@ DAY_MS = 86_400_000
 
 
 def create_topics(settings: Settings, partitions: int, retention_days: int) -> None:
-    """Create the topics that are missing; raises Misconfigured with the broker's reason."""
+    """Create the missing topics.
+
+    Raises Misconfigured with the broker's reason."""
     names = settings.kafka
     days = {"retention.ms": str(retention_days * DAY_MS)}
-    # Dead letters are for people, who come back from a holiday.
+    # People read dead letters, and may be away for weeks.
     long = {"retention.ms": str(30 * DAY_MS)}
     wanted = {
         names.topic: (partitions, days),
@@ -45,7 +47,7 @@ def create_topics(settings: Settings, partitions: int, retention_days: int) -> N
 
 
 def create_bucket(settings: Settings) -> None:
-    """Create the bucket, unless it is there."""
+    """Create the bucket unless it exists."""
     s3, bucket = lake.connect(settings.lake), settings.lake.bucket
     if bucket not in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket=bucket)
@@ -53,7 +55,7 @@ def create_bucket(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Make all of it; 0 when it is there, 1 with the reason if not."""
+    """Create everything; return 0, or 1 after printing the reason."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--retention-days", type=int, default=7)
@@ -68,7 +70,7 @@ def main() -> int:
         if error.hint:
             print(f"Try: {error.hint}", file=sys.stderr)
         return 1
-    print("topics and bucket are there")
+    print("topics and bucket are ready")
     return 0
 
 

@@ -114,7 +114,7 @@ def test_prometheus_has_every_rule(stack: Stack) -> None:
 
 
 def test_every_panel_has_an_answer(stack: Stack) -> None:
-    """Grafana is not run here; what it would ask is asked."""
+    """Ask Prometheus what Grafana would ask; Grafana itself does not run here."""
     empty = set()
     for panel in panels():
         asked = [target["expr"].replace("$__rate_interval", "1m") for target in panel["targets"]]
@@ -122,9 +122,9 @@ def test_every_panel_has_an_answer(stack: Stack) -> None:
             empty.add(panel["title"])
     assert empty <= {
         "Held for",
-        "Retention leaves",
-        "What retention leaves",
-        "Failed tries to ship",
+        "Time until data loss",
+        "Retention headroom",
+        "Failed shipping attempts",
     }
 
 
