@@ -1,8 +1,8 @@
-"""Apache Kafka as a child server: one KRaft node, in place of the project's own broker.
+"""Apache Kafka as a child server: one KRaft node instead of the project's own broker.
 
-For tests of what the real one does with commits, generations and sessions. It needs Java 17 and the
-jars that `make kafka` fetches. What it has acknowledged survives kill -9 and is there again after a
-start on the same directory, and everything it writes is there. It listens on loopback only.
+Tests use it to see how real Kafka handles commits, generations and sessions. It needs Java 17 and
+the jars that `make kafka` fetches. Acknowledged data survives kill -9 and a restart on the same
+directory, and nothing is written elsewhere. It listens on loopback only.
 """
 
 from kafka import KafkaAdminClient
@@ -18,8 +18,8 @@ CLUSTER_ID = "falcolake-development0"  # 22 characters: Kafka decodes it to 16 b
 _CONFIGURATION = "server.properties"
 _RECORDS = "records"
 
-# A first start has to format the directory. It does so in the server's own process, so that the
-# same supervisor ends it and the same lock keeps others away.
+# The first start formats the directory, in the server's own process: one supervisor ends both, and
+# one lock keeps others away.
 _START = f"""
 test -e {_RECORDS}/meta.properties ||
     "$@" kafka.tools.StorageTool format --config {_CONFIGURATION} --cluster-id {CLUSTER_ID} ||
@@ -30,13 +30,13 @@ exec "$@" kafka.Kafka {_CONFIGURATION}
 _STARTED = "Kafka Server started"
 _LOG_LEVELS = {
     "defaultLogLevel": "warn",
-    "log.kafka.server.KafkaRaftServer": "info",  # says when it has started
-    "log.org.apache.kafka.coordinator.group": "info",  # tells of every rebalance, and why
+    "log.kafka.server.KafkaRaftServer": "info",  # logs when it has started
+    "log.org.apache.kafka.coordinator.group": "info",  # logs every rebalance and its reason
 }
 
 
 class ApacheKafka(KafkaServer):
-    """One node of Apache Kafka, broker and controller. Its first start takes some five seconds."""
+    """One Apache Kafka node, broker and controller. Its first start takes about five seconds."""
 
     name = "Apache Kafka"
     start_timeout = 90.0
@@ -62,8 +62,8 @@ class ApacheKafka(KafkaServer):
     def _answers(self) -> bool:
         if self._process is None or _STARTED not in self._process.output():
             return False
-        # The topic of all groups' offsets is made when somebody first asks for a group, and read
-        # again after a restart. Nobody is to find the server without it.
+        # Kafka creates the offsets topic when a group is first used, and loads it after a restart.
+        # The server is not ready without it.
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         try:
             admin.list_group_offsets([self.name])
@@ -74,7 +74,7 @@ class ApacheKafka(KafkaServer):
         return True
 
     def _java(self) -> list[str]:
-        """The command that runs a class of Kafka's: quick to start, and small."""
+        """Return the command that runs a Kafka class: quick to start, and small."""
         require_checkout()
         return [
             find_program("java"),
@@ -88,7 +88,7 @@ class ApacheKafka(KafkaServer):
 
 
 def _settings(port: int, controller_port: int, advertised_port: int) -> dict[str, object]:
-    """What differs from Kafka's defaults; topics are created on demand, as by default."""
+    """Return the settings that differ from Kafka's defaults."""
     return {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -97,16 +97,16 @@ def _settings(port: int, controller_port: int, advertised_port: int) -> dict[str
         "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
         "advertised.listeners": f"PLAINTEXT://{HOST}:{advertised_port}",
         "log.dirs": _RECORDS,
-        # One node can keep one copy.
+        # One node can keep only one copy.
         "offsets.topic.num.partitions": 1,
         "offsets.topic.replication.factor": 1,
         "transaction.state.log.num.partitions": 1,
         "transaction.state.log.replication.factor": 1,
         "transaction.state.log.min.isr": 1,
-        # Tests do not wait three seconds for a group's second member, nor six for a dead one.
+        # Tests should not wait 3 s for a group's second member, nor 6 s for a dead one.
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 500,
-        # After kill -9 the node waits until its own registration from before has run out.
+        # After kill -9 the node waits until its earlier registration expires.
         "broker.heartbeat.interval.ms": 500,
         "broker.session.timeout.ms": 3000,
         "log.cleaner.dedupe.buffer.size": 4 << 20,  # 128 MiB of heap otherwise

@@ -1,7 +1,7 @@
 """Where Apache Kafka comes from: `python -m streams.embedded.apache_jars` (`make kafka`).
 
 Maven fetches the jars of one version, named here and in pom.xml, into a cache folder of the
-checkout. They get there whole or not at all, so a second run has nothing to do.
+checkout. The folder appears only when complete, so a second run has nothing to do.
 """
 
 import shutil
@@ -18,7 +18,7 @@ POM = Path(__file__).with_name("pom.xml")  # not in the wheel
 
 
 def find_program(name: str) -> str:
-    """Find `java` or `mvn` in the PATH; raises `Misconfigured` where it is not installed."""
+    """Return the path of `java` or `mvn`; raise `Misconfigured` if it is not in the PATH."""
     program = shutil.which(name)
     if program is None:
         raise Misconfigured(
@@ -38,7 +38,7 @@ def require_checkout() -> None:
 
 
 def find_jars(jars: Path = JARS) -> Path:
-    """Find the folder of the jars; raises `Misconfigured` where they have not been fetched."""
+    """Return the folder of the jars; raise `Misconfigured` if they have not been fetched."""
     if not jars.is_dir():
         raise Misconfigured(
             f"Apache Kafka {VERSION} is not in {jars}",
@@ -48,10 +48,10 @@ def find_jars(jars: Path = JARS) -> Path:
 
 
 def fetch(jars: Path = JARS) -> None:
-    """Fetch the jars, unless they are there.
+    """Fetch the jars unless they are there.
 
-    Raises `Misconfigured` without Java, or without Maven where it has to fetch them; `Unavailable`
-    when it cannot.
+    Raises `Misconfigured` without Java, or without Maven when there is something to fetch, and
+    `Unavailable` when the download fails.
     """
     require_checkout()
     find_program("java")
@@ -70,13 +70,13 @@ def fetch(jars: Path = JARS) -> None:
         if subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode:
             raise Unavailable(
                 f"Maven could not fetch Apache Kafka {VERSION}; its reason is above",
-                "again when the network and Maven's settings let it reach a repository",
+                "check the network and Maven's settings, then run it again",
             )
         fetched.rename(jars)
 
 
 def main(jars: Path = JARS) -> int:
-    """Fetch the jars and tell where they are; 0 when they are there."""
+    """Fetch the jars and print where they are; return 0, or 1 after printing the error."""
     try:
         fetch(jars)
     except FalcolakeError as error:

@@ -1,7 +1,7 @@
-"""`falcolake demo`: everything at work on one machine, and the proof that nothing is missing.
+"""`falcolake demo`: the whole pipeline on one machine, and the proof that nothing is missing.
 
-The worker is the real one, a process of its own; its windows are just shorter. Everything lives in
-one directory and everything that runs is stopped at the end, after an error and after Ctrl-C.
+The worker is the real one, in its own process, with shorter windows. All data lives in one
+directory, and every process is stopped at the end, also after an error or Ctrl-C.
 """
 
 import os
@@ -37,9 +37,9 @@ from streams.terminal import say
 GARBAGE = 0.005
 RATE = 1000.0
 LONGEST_SECONDS = 10.0
-"""Alerts a second, more if it would take longer: slow enough to make several windows."""
+"""The rate rises to keep sending under this; slower sending makes several windows."""
 PATIENCE_SECONDS = 60.0
-"""How long the worker may take from one step to the next."""
+"""How long the worker may go without progress."""
 
 _POLL_SECONDS = 0.3
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -49,7 +49,7 @@ _SHORT_WINDOWS = {
     "FALCOLAKE_KAFKA__SESSION_TIMEOUT": "10",
 }
 
-# What an analyst looks at first. Each row is a name and how many findings have it.
+# What an analyst looks at first. Each row is a name and its number of findings.
 VIEWS = {
     "severity": "SELECT severity, count(*) FROM lake GROUP BY severity, severity_id"
     " ORDER BY severity_id DESC",
@@ -65,17 +65,17 @@ VIEWS = {
 
 
 def run(*, count: int = 5000, keep: Path | None = None, out: Console | None = None) -> None:
-    """Show the whole way of `count` alerts and print the proof.
+    """Take `count` alerts from Kafka to the lake, show the findings and print the proof.
 
     Args:
-        count: how many records, a few of which are no alerts.
+        count: the number of records, a few of which are not valid alerts.
         keep: a directory for the data; by default a temporary one that is removed.
         out: where the tables and the proof go; by default standard output. Progress goes to
             standard error.
 
     Raises:
         Corrupt: the proof failed.
-        Unavailable, Misconfigured: a part did not start, or the worker does not get on.
+        Unavailable, Misconfigured: a part did not start, or the worker makes no progress.
     """
     out = out or Console(highlight=False)
     progress = Console(stderr=True, highlight=False)
@@ -97,13 +97,12 @@ def run(*, count: int = 5000, keep: Path | None = None, out: Console | None = No
         proof = _look_back(settings, stack, out)
     out.print(f"Proved in {time.monotonic() - began:.0f} s: {proof}.", soft_wrap=True)
     if keep is not None:
-        out.print(
-            f"kept: falcolake stack --data {shlex.quote(str(keep))} serves it again", soft_wrap=True
-        )
+        command = f"falcolake stack --data {shlex.quote(str(keep))}"
+        out.print(f"The data is kept. To serve it again: {command}", soft_wrap=True)
 
 
 def _environment(stack: EmbeddedStack) -> dict[str, str]:
-    """The worker's environment: this process's, without any setting or credentials of the user."""
+    """Return this process's environment with the stack's settings instead of the user's."""
     settings_file = stack.data.absolute() / "falcolake.toml"
     settings_file.touch()
     (port,) = free_ports(1)
@@ -131,7 +130,7 @@ def _publish(settings: Settings, count: int, progress: Console) -> None:
     if report.interrupted:
         raise KeyboardInterrupt
     if report.failed:
-        raise Unavailable(f"the broker did not take all alerts: {report}")
+        raise Unavailable(f"the broker did not accept all alerts: {report}")
     say(f"{report}")
 
 
@@ -145,7 +144,7 @@ def _worker(stack: EmbeddedStack, environment: dict[str, str]) -> ServerProcess:
 
 
 def _wait_until_shipped(settings: Settings, worker: ServerProcess, progress: Console) -> None:
-    """Wait until the committed offsets are the ends of all partitions."""
+    """Wait until the committed offsets reach the end of every partition."""
     columns = (
         TextColumn("the worker ships"),
         BarColumn(),
@@ -170,7 +169,7 @@ def _wait_until_working(settings: Settings, worker: ServerProcess) -> None:
 
 
 def _watch(settings: Settings, worker: ServerProcess) -> Iterator[status.Status]:
-    """Look again and again; give up when the worker has ended or nothing changes any more."""
+    """Yield the status repeatedly; raise when the worker has ended or nothing changes."""
     before, deadline = None, 0.0
     while True:
         found = status.read(settings)
@@ -183,7 +182,7 @@ def _watch(settings: Settings, worker: ServerProcess) -> Iterator[status.Status]
 
 
 def _stuck(worker: ServerProcess, lag: int) -> Unavailable:
-    what = "does not get on" if worker.running else "has ended"
+    what = "makes no progress" if worker.running else "has ended"
     tail = "\n".join(f"  {line}" for line in worker.output().splitlines()[-5:])
     return Unavailable(
         f"the worker {what}, with {lag:,} records left", f"the end of its log:\n{tail}"
@@ -191,7 +190,7 @@ def _stuck(worker: ServerProcess, lag: int) -> Unavailable:
 
 
 def _look_back(settings: Settings, stack: EmbeddedStack, out: Console) -> str:
-    """Read the lake back: show it, and prove it. Returns what is proved; raises Corrupt."""
+    """Read the lake back, show it and prove it. Return what is proved, or raise Corrupt."""
     reader = LakeReader(settings.lake, stack.s3.client())
     directory = stack.data / "read-back"
     directory.mkdir(exist_ok=True)
@@ -216,12 +215,12 @@ def _look_back(settings: Settings, stack: EmbeddedStack, out: Console) -> str:
     if problems:
         raise Corrupt(
             "the proof failed:\n" + "\n".join(f"  {problem}" for problem in problems),
-            "falcolake demo --keep DIR keeps everything to look at",
+            "run it with --keep DIR to keep the data for inspection",
         )
     return (
         f"{counts.records:,} records = {counts.findings:,} findings + {counts.rejects:,} rejects"
         f" + {counts.filtered:,} filtered; {found.objects:,} objects of {found.windows:,} windows,"
-        " contiguous and without overlap; every reject is a dead letter"
+        " with no gaps and no overlaps; every reject is in the dead-letter topic"
     )
 
 
@@ -251,10 +250,10 @@ def _table(name: str, rows: list[tuple[Any, ...]]) -> Table:
 
 @contextmanager
 def _stopped_by_signals() -> Iterator[None]:
-    """Make SIGTERM and SIGHUP end the demo as Ctrl-C does."""
+    """Make SIGTERM and SIGHUP end the demo like Ctrl-C."""
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
-        signal.raise_signal(signal.SIGINT)  # to asyncio's handler while its loop runs
+        signal.raise_signal(signal.SIGINT)  # asyncio handles this one while its loop runs
 
     handlers = {signal.SIGINT: signal.default_int_handler, **dict.fromkeys(_STOP[1:], interrupt)}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
@@ -266,6 +265,6 @@ def _stopped_by_signals() -> Iterator[None]:
 
 
 def _ignore_signals() -> None:
-    """Let nothing disturb the stopping, which is bounded."""
+    """Ignore signals during the shutdown, which is bounded in time."""
     for number in _STOP:
         signal.signal(number, signal.SIG_IGN)

@@ -1,7 +1,7 @@
-"""The embedded Kafka broker as a child server, and the topics on it or on another.
+"""The embedded Kafka broker as a child server, and topic creation for it or another broker.
 
-What the broker has acknowledged survives kill -9 and is there again after a start on the same
-directory. It is for development and tests, on loopback only (see `streams.embedded.broker`).
+Acknowledged data survives kill -9 and a restart on the same directory. The broker is for
+development and tests, on loopback only (see `streams.embedded.broker`).
 """
 
 import sys
@@ -20,25 +20,25 @@ from streams.errors import Misconfigured
 class KafkaServer(LoopbackServer):
     """A single-node broker on loopback: its address and its topics.
 
-    With `advertised_port` it tells clients to connect there: to a proxy of a test's.
+    With `advertised_port` it tells clients to connect there, to a test's proxy.
     """
 
     def __init__(self, data: Path, port: int = 0, advertised_port: int = 0) -> None:
         super().__init__(data, port)
         self.advertised_port = advertised_port
 
-    #: Whether a topic that a client asks for is made; taken up at the next start.
+    #: Whether the broker creates topics that clients ask for; takes effect at the next start.
     auto_create = True
 
     @property
     def bootstrap(self) -> str:
-        """The broker's address, for `bootstrap_servers`."""
+        """Return the broker's address, for `bootstrap_servers`."""
         return f"{HOST}:{self.port}"
 
     def ensure_topics(self, partitions: Mapping[str, int]) -> None:
-        """Create the topics that are missing, and the partitions that others have too few of.
+        """Create missing topics, and add partitions to topics that have too few.
 
-        Raises `Misconfigured` with the broker's reasons: a name or a number that it refuses.
+        Raises `Misconfigured` with the broker's reason if it refuses a name or a number.
         """
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         try:
@@ -55,7 +55,7 @@ class KafkaServer(LoopbackServer):
             if grown:
                 results += admin.create_partitions(grown, raise_errors=False).to_dict()["results"]
             if not any(each["error_code"] for each in results):
-                admin.wait_for_topics(partitions)  # Kafka answers before its clients can see them
+                admin.wait_for_topics(partitions)  # Kafka answers before clients can see them
         finally:
             admin.close()
         refusals = [
@@ -71,7 +71,7 @@ class KafkaServer(LoopbackServer):
 
 
 class EmbeddedKafka(KafkaServer):
-    """The project's own broker: it starts in a moment and needs nothing but Python."""
+    """The project's own broker: it starts quickly and needs only Python."""
 
     name = "Kafka broker"
 

@@ -1,7 +1,7 @@
 """Free loopback ports for the embedded servers.
 
-Owns the choice only: nothing is reserved, so a server may find its port taken a moment later.
-Whoever starts it asks `is_free` again then, and tries once more with other ports.
+This module only chooses ports; it reserves none, so a server may find its port taken a moment
+later. The caller then checks `is_free` and tries other ports.
 """
 
 import os
@@ -11,17 +11,16 @@ from itertools import count
 
 HOST = "127.0.0.1"
 
-# Under the ports that Linux (32768 and up) and macOS (49152 and up) give to outgoing connections,
-# even after adding 10000: otherwise any client on the machine could take a server's port while
-# that server restarts.
+# Below the ephemeral ports of Linux (32768 and up) and macOS (49152 and up), even after adding
+# 10000: otherwise any client on the machine could take a server's port while it restarts.
 _FIRST, _END = 10_300, 22_700
 _searches = count()
 
 
 def is_free(port: int) -> bool:
-    """Tell whether a server could listen on this loopback port now."""
+    """Return whether a server could listen on this loopback port now."""
     with socket.socket() as probe:
-        # As servers do: the closed connections of the one before are no hindrance, a listener is.
+        # As servers do: closed connections of an earlier server do not count, a listener does.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -31,7 +30,7 @@ def is_free(port: int) -> bool:
 
 
 def comes_free(port: int, timeout: float) -> bool:
-    """Wait up to `timeout` seconds for a port; tell whether it is free."""
+    """Wait up to `timeout` seconds for a port; return whether it is free."""
     deadline = time.monotonic() + timeout
     while not is_free(port):
         if time.monotonic() > deadline:
@@ -41,10 +40,10 @@ def comes_free(port: int, timeout: float) -> bool:
 
 
 def free_ports(wanted: int, companion: int = 0) -> list[int]:
-    """Find `wanted` different free ports; with `companion`, port + companion is free as well.
+    """Return `wanted` different free ports; with `companion`, port + companion is free too.
 
-    Processes start their search at different places, so that several test runs on one machine
-    seldom meet.
+    Each process starts its search at a different place, so that test runs on one machine rarely
+    collide.
     """
     span = _END - _FIRST
     start = os.getpid() * 97 + next(_searches) * 31
@@ -55,4 +54,4 @@ def free_ports(wanted: int, companion: int = 0) -> list[int]:
             found.append(port)
             if len(found) == wanted:
                 return found
-    raise OSError(f"no {wanted} free ports between {_FIRST} and {_END} on {HOST}")
+    raise OSError(f"fewer than {wanted} free ports between {_FIRST} and {_END} on {HOST}")

@@ -1,10 +1,10 @@
 """Child servers that are never left behind.
 
-A server runs under a supervisor (`streams.embedded.supervisor`) in a process group of its own, and
-ends with the process that started it, however that ends.
+A server runs under a supervisor (`streams.embedded.supervisor`) in its own process group, and ends
+with the process that started it, however that ends.
 
-The log file is the server's lock. Everybody who may still write to it holds it, so a server on a
-directory in use waits until the one before is really gone, and refuses if it stays.
+The log file is the server's lock, held by every process that may still write to it. A new server on
+the same directory waits until the previous one is really gone, and refuses to start if it stays.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from streams.errors import Misconfigured, Unavailable
 
 _POLL_SECONDS = 0.03
 PATIENCE_SECONDS = supervisor.GRACE_SECONDS + 2
-"""How long a server may take to end, or the one before it to release its log."""
+"""How long a server may take to stop, or a previous one to release its log."""
 
 
 class ServerProcess:
     """One child server: `command`, its output appended to the file `log`.
 
-    `leftovers` are files that the server should remove itself at its end, but may not.
+    `leftovers` are files that the server should remove when it ends, but may not.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class ServerProcess:
     def start(self, ready: Callable[[], bool], timeout: float = 30.0) -> None:
         """Start the server and return once `ready()` holds.
 
-        Raises `Unavailable`, quoting the end of the log, when the server ends before or is not
-        ready after `timeout` seconds; nothing runs then. Raises `Misconfigured` when another
-        server has the same log file.
+        Raises `Unavailable`, quoting the end of the log, when the server ends early or is not ready
+        after `timeout` seconds; it is stopped then. Raises `Misconfigured` when another server
+        uses the same log file.
         """
         deadline = time.monotonic() + timeout
         self._guard = guard = self._spawn()
         try:
             while not ready():
                 if guard.poll() is not None:
-                    raise self._failure(f"ended with exit code {guard.returncode} at its start")
+                    raise self._failure(f"ended with exit code {guard.returncode} during startup")
                 if time.monotonic() > deadline:
                     raise self._failure(f"was not ready after {timeout:g} seconds")
                 time.sleep(_POLL_SECONDS)
@@ -75,22 +75,22 @@ class ServerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether the server has been started and has not ended."""
+        """Return whether the server was started and has not ended."""
         return self._guard is not None and self._guard.poll() is None
 
     def check(self) -> None:
-        """Raise `Unavailable`, quoting the end of the log, if the server has ended by itself."""
+        """Raise `Unavailable`, quoting the end of the log, if the server ended on its own."""
         if self._guard is not None and self._guard.poll() is not None:
-            raise self._failure("ended by itself")
+            raise self._failure("ended unexpectedly")
 
     def output(self) -> str:
-        """Return what the server has written since its last start."""
+        """Return what the server has written since it was last started."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode(errors="replace")
 
     def stop(self) -> None:
-        """Ask the server to stop, wait for it, kill it when it does not. Safe to call twice."""
+        """Ask the server to stop, wait, and kill it if it does not. Safe to call twice."""
         if self._guard is None:
             return
         self._guard.terminate()
@@ -99,12 +99,12 @@ class ServerProcess:
         self.kill()
 
     def kill(self) -> None:
-        """End the server at once, as kill -9 does: it gets no chance to write anything."""
+        """End the server at once, like kill -9: it gets no chance to write anything."""
         guard, self._guard = self._guard, None
         if guard is None:
             return
-        # Not after an exit code: the server had ended by then, and the number may be another's now.
-        # After a signal: somebody killed the supervisor alone, and its group may live on.
+        # With an exit code the server has ended, and its process id may belong to another process.
+        # With a signal only the supervisor was killed, and its group may live on.
         # (macOS answers EPERM for a group in which only zombies are left.)
         code = guard.poll()
         if code is None or code < 0:
@@ -124,7 +124,7 @@ class ServerProcess:
             if not _lock(log, self._patience):
                 raise Misconfigured(
                     f"{self.log.parent} is in use by another {self.name}",
-                    "stop that one or choose another data directory",
+                    "stop it or choose another data directory",
                 )
             self._log_start = log.tell()
             files = map(str, self._leftovers)

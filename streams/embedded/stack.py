@@ -1,7 +1,7 @@
 """The embedded stack: broker, S3 server, topic and bucket, for `stack`, `demo` and the tests.
 
-Everything lives in one data directory and stops with the process that started it. A second run on
-the same directory finds its topics, records, offsets and objects again.
+All data lives in one directory, and the servers stop with the process that started them. A second
+run on the same directory finds its topics, records, offsets and objects again.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WATCH_SECONDS = 0.5
 
 BrokerName = Literal["embedded", "apache"]
-# Each with its directory: neither can read the other's files.
+# Each has its own directory: they cannot read each other's files.
 _BROKERS: dict[BrokerName, tuple[type[KafkaServer], str]] = {
     "embedded": (EmbeddedKafka, "kafka"),
     "apache": (ApacheKafka, "apache-kafka"),
@@ -34,10 +34,10 @@ _BROKERS: dict[BrokerName, tuple[type[KafkaServer], str]] = {
 
 
 class EmbeddedStack:
-    """A context manager: on entry both servers run, and topics and bucket are there.
+    """A context manager: inside it, both servers run and the topics and bucket exist.
 
-    `data` None means a temporary directory that is removed on exit; a port of 0 a free port. The
-    broker "apache" needs what `streams.embedded.apache` says. With `advertised_port` the broker
+    `data` None means a temporary directory that is removed on exit; port 0 means a free port. See
+    `streams.embedded.apache` for what the broker "apache" needs. With `advertised_port` the broker
     tells its clients to connect there, to a proxy that forwards to `kafka_port`. `patience` is how
     many seconds a server waits for another on the same directory to end.
     """
@@ -92,20 +92,20 @@ class EmbeddedStack:
 
     @property
     def kafka_bootstrap(self) -> str:
-        """The broker's address, `host:port`."""
+        """Return the broker's address, `host:port`."""
         return self.kafka.bootstrap
 
     def create_topic(self, name: str, partitions: int) -> None:
-        """Create a topic of alerts with its control and dead-letter topics.
+        """Create a topic for alerts with its control and dead-letter topics.
 
-        Those that exist are kept, and get more partitions where they have fewer than asked.
+        Existing topics are kept, and get more partitions if they have too few.
         """
         self.kafka.ensure_topics(
             {name: partitions, f"{name}.control": 1, f"{name}.dead-letter": partitions}
         )
 
     def environment(self, topic: str | None = None, bucket: str | None = None) -> dict[str, str]:
-        """The settings and credentials with which falcolake and the AWS tools use this stack."""
+        """Return the settings and credentials that falcolake and AWS tools need for this stack."""
         return {
             "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": self.kafka_bootstrap,
             "FALCOLAKE_KAFKA__TOPIC": topic or self.topic,
@@ -122,18 +122,18 @@ class EmbeddedStack:
         }
 
     def exports(self) -> str:
-        """The environment as lines that a POSIX shell can evaluate."""
+        """Return the environment as lines that a POSIX shell can evaluate."""
         return _export_lines(self.environment())
 
     def check(self) -> None:
-        """Raise `Unavailable`, quoting the end of its log, if a server has ended by itself."""
+        """Raise `Unavailable`, quoting the end of the log, if a server ended on its own."""
         self.kafka.check()
         self.s3.check()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
-    """What `falcolake stack` was asked for; the meanings are `EmbeddedStack`'s."""
+    """The options of `falcolake stack`, with the same meaning as for `EmbeddedStack`."""
 
     data: Path | None = None
     kafka_port: int = 0
@@ -151,12 +151,12 @@ class _Stop(BaseException):
 def run(options: StackOptions, out: TextIO) -> None:
     """Run a stack until SIGTERM, SIGINT or SIGHUP.
 
-    Once all is ready the export lines go to `out`, which then ends for its reader, so that
-    `eval "$(falcolake stack &)"` returns while the stack goes on. Words for people go to standard
-    error. Raises `Misconfigured` or `Unavailable` when a server does not start or ends by itself.
+    Once everything is ready it writes the export lines to `out` and closes it, so that
+    `eval "$(falcolake stack &)"` returns while the stack keeps running. Messages go to standard
+    error. Raises `Misconfigured` or `Unavailable` when a server does not start, or ends on its own.
     """
     for number in _STOP_SIGNALS:
-        # A shell has background jobs ignore Ctrl-C, nohup hang-ups: that is meant to stay so.
+        # Background jobs ignore Ctrl-C, and nohup ignores hang-ups: keep it that way.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
     with contextlib.suppress(_Stop), EmbeddedStack(**asdict(options)) as stack:
@@ -171,7 +171,7 @@ def _make_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise Misconfigured(
-            f"cannot use {path} as the data directory: {error.strerror}", "choose another"
+            f"cannot use {path} as the data directory: {error.strerror}", "choose another directory"
         ) from None
 
 
@@ -182,14 +182,14 @@ def _hand_over(stack: EmbeddedStack, out: TextIO) -> None:
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), out.fileno())
     _say(
-        f"Kafka at {stack.kafka_bootstrap}, S3 at {stack.s3.endpoint_url}, data in {stack.data}."
-        f" Ctrl-C or `kill {os.getpid()}` stops both."
+        f"Kafka is at {stack.kafka_bootstrap}, S3 at {stack.s3.endpoint_url}, the data in"
+        f" {stack.data}. Stop both with Ctrl-C or `kill {os.getpid()}`."
     )
 
 
 def _stop(signum: int, frame: FrameType | None) -> NoReturn:
     for number in _STOP_SIGNALS:
-        signal.signal(number, signal.SIG_IGN)  # nothing disturbs the stopping, which is bounded
+        signal.signal(number, signal.SIG_IGN)  # the shutdown is bounded in time
     raise _Stop
 
 

@@ -1,11 +1,11 @@
 """The supervisor of one child server: a script, `supervisor.py [FILE …] -- COMMAND …`.
 
-It runs the server as its own child, in its own process group, and reads its standard input, a pipe
-that only the parent holds open. However the parent ends, kill -9 included, the supervisor then
-reads end of file, asks the server to stop, kills it after a grace period, and removes the FILEs
-that it may have left. Where the kernel can do it (Linux), the server also dies with its supervisor.
+It runs the server as a child in its own process group, and reads standard input, a pipe that only
+the parent holds open. When the parent ends, even by kill -9, the supervisor reads end of file, asks
+the server to stop, kills it after a grace period, and removes any FILE that is left. On Linux the
+server also dies with its supervisor.
 
-It uses the standard library alone, so that it starts fast and anywhere.
+It uses only the standard library, so that it starts fast and anywhere.
 """
 
 import ctypes
@@ -25,8 +25,8 @@ _PR_SET_PDEATHSIG = 1
 def supervise(command: Sequence[str], leftovers: Sequence[str]) -> int:
     """Run `command` until it ends, until SIGTERM, or until standard input ends.
 
-    Then remove the files that it may have left. Return the command's exit code, 128 + the signal's
-    number when a signal ended it.
+    Then remove leftover files. Return the command's exit code, or 128 + the signal's number if a
+    signal ended it.
     """
     server: subprocess.Popen[bytes] | None = None
     stopping = False
@@ -57,7 +57,7 @@ def supervise(command: Sequence[str], leftovers: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     for path in leftovers:
         Path(path).unlink(missing_ok=True)
-    # Whatever the server has started itself ends too; if it had to be killed, so does this.
+    # Processes that the server started end too, and are killed if the server had to be.
     os.killpg(0, signal.SIGKILL if code == -signal.SIGKILL else signal.SIGTERM)
     return code if code >= 0 else 128 - code
 

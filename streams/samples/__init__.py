@@ -1,8 +1,8 @@
 """Seeded, realistic Falco alerts of many stock rules and every main source.
 
-Pure: the same arguments give the same bytes; time starts at the caller's `start_ns` and every id
-comes from the seed. Scenes (a rule at a place) are rendered once to templates and then filled in,
-so that making an alert costs a few microseconds.
+Pure: the same arguments give the same bytes; time starts at the caller's `start_ns`, and every id
+comes from the seed. Scenes (a rule at a place) are rendered to templates once and then filled in,
+so that an alert costs a few microseconds.
 """
 
 import itertools
@@ -42,11 +42,11 @@ def alerts(
     interval_ns: int = SECOND // 10,
     garbage: float = 0.0,
 ) -> Iterator[bytes]:
-    """Record values of `count` alerts (endless for None), in order of time.
+    """Yield the record values of `count` alerts (endless for None), in order of time.
 
     Alert i happens in the half-open interval that starts at `start_ns + i * interval_ns` (ns since
     the epoch). `sources` defaults to all of `SOURCES`. `garbage` is the share (0 to 1) of records
-    that are no alerts and must be rejected.
+    that are not valid alerts and must be rejected.
     """
     if form not in FORMS:
         raise ValueError(f"form must be one of {', '.join(FORMS)}, not {form!r}")
@@ -60,21 +60,21 @@ def alerts(
 def wide_syscall_alerts(
     seed: int, count: int | None, start_ns: int, interval_ns: int = SECOND // 10
 ) -> Iterator[bytes]:
-    """Alerts of one shape for benchmarks: syscall, native form, 35 output fields, 1.4 KB."""
+    """Yield alerts of one shape for benchmarks: syscall, native form, 35 output fields, 1.4 KB."""
     return _syscall_alerts("rich", 35, seed, count, start_ns, interval_ns)
 
 
 def stock_syscall_alerts(
     seed: int, count: int | None, start_ns: int, interval_ns: int = SECOND // 10
 ) -> Iterator[bytes]:
-    """As Falco's own rules print most alerts: syscall, native form, 17 output fields, 1.2 KB."""
+    """Yield alerts as Falco's own rules print most: syscall, native, 17 output fields, 1.2 KB."""
     return _syscall_alerts("stock", 17, seed, count, start_ns, interval_ns)
 
 
 def _syscall_alerts(
     release: str, fields: int, seed: int, count: int | None, start_ns: int, interval_ns: int
 ) -> Iterator[bytes]:
-    """Alerts of the scenes that have so many fields."""
+    """Yield alerts of the scenes that have this many fields."""
     scenes = [
         scene
         for scene in _scenes("syscall", seed)
@@ -98,7 +98,7 @@ def _stream(
     rubbish: float,
 ) -> Iterator[bytes]:
     rng = random.Random(f"alerts {seed}")  # noqa: S311 - repeatable on purpose
-    # Not the seed alone: two runs of one seed at different times are different alerts.
+    # Not just the seed: runs of one seed at different times are different alerts.
     ids = random.Random(f"ids {seed} {start_ns}")  # noqa: S311 - repeatable on purpose
     noise = random.Random(f"garbage {seed}")  # noqa: S311 - repeatable on purpose
     names = list(scenes)
@@ -119,7 +119,7 @@ def _stream(
 
 
 def _slots(rng: random.Random, ns: int, clock: "_Clock") -> dict[bytes, object]:
-    """A value for every slot a template may have."""
+    """Return a value for every slot that a template may have."""
     bits = rng.getrandbits(128)
     pid = 2_000 + bits % 4_000_000
     day, hour = clock.at(ns // SECOND)
@@ -143,12 +143,12 @@ def _slots(rng: random.Random, ns: int, clock: "_Clock") -> dict[bytes, object]:
     }
 
 
-# Turns an alert's uuid into that of the event it is about: another one, but no further draw.
+# Turns an alert's uuid into the uuid of its event, without another random draw.
 _OTHER = 0x5BF03635F0A5_4C1B_9D61_3D8A7C4E2B10
 
 
 class _Clock:
-    """Writes the seconds of time; keeps the last one, since neighbours mostly share it."""
+    """Formats seconds; caches the last one, since neighbouring alerts mostly share it."""
 
     def __init__(self, start_ns: int) -> None:
         self.born = start_ns - 3 * DAY
@@ -156,7 +156,7 @@ class _Clock:
         self._text = (b"", b"")
 
     def at(self, second: int) -> tuple[bytes, bytes]:
-        """The UTC day and the time of day of a second since the epoch."""
+        """Return the UTC day and the time of day of a second since the epoch."""
         if second != self._second:
             text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S").encode()
             day, _, hour = text.partition(b" ")

@@ -1,4 +1,4 @@
-"""Scenes of the k8s_audit source: what people and service accounts ask of the API server."""
+"""Scenes of the k8s_audit source: requests of people and service accounts to the API server."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -16,7 +16,7 @@ EXTRA = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What trips a rule: a verb on `resource/subresource`, and what only this request says."""
+    """A request that trips a rule: a verb on `resource/subresource`, and its own fields."""
 
     rule: Rule
     verb: str
@@ -195,7 +195,7 @@ REQUESTS = (
 
 
 def scenes(world: World, rng: random.Random) -> Iterator[Scene]:
-    """Every request, made by different people on different pods."""
+    """Yield every request, made by different people on different pods."""
     for request in REQUESTS:
         for _ in range(request.weight):
             pod, person = rng.choice(world.pods), rng.choice(world.people)

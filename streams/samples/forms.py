@@ -1,9 +1,9 @@
 """How alerts are written: by Falco itself, by falcosidekick, and by Falco before 0.32.
 
-A scene is rendered once to a bytes template; filling its slots makes the alert. The two programs
-differ in key order, escapes, the uuid, the time's trailing zeros and what is left out.
+A scene is rendered to a bytes template once; filling its slots makes the alert. The two programs
+differ in key order, escapes, the uuid, the time's trailing zeros and the keys they leave out.
 
-A scene's release says how its Falco is set up: `stock` prints the container in every output;
+A scene's release is the setup of its Falco: `stock` prints the container in every output;
 `iso` does too and writes ISO 8601 times; `rich` adds many fields, but not to the output; `old` is
 a version without hostname, source and tags.
 """
@@ -20,7 +20,7 @@ FORMS = ("native", "falcosidekick")
 _FIELD = re.compile(r"%([a-z][a-zA-Z0-9_.]*(?:\[[^\]]*\])?)")
 _SLOT = re.compile(rb'"~(\w+)~"|~(\w+)~')
 _GO_ESCAPES = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
-# falcosidekick cuts long strings of a payload that is larger than Kafka producers used to accept.
+# falcosidekick shortens long strings when a payload is larger than Kafka's former limit.
 _PAYLOAD_LIMIT, _STRING_LIMIT = 4096, 512
 _CONTAINER = (
     " container_id=%container.id container_name=%container.name"
@@ -38,7 +38,7 @@ _OLD_WORDS = frozenset(
 
 
 def template(scene: Scene, form: str) -> bytes:
-    """The alert as bytes for `%`: every slot of the scene is a `%(name)…` of the template."""
+    """Return the alert as bytes for `%`: each slot of the scene becomes a `%(name)…`."""
     write = _native if form == "native" else _falcosidekick
     return _SLOT.sub(_placeholder, write(scene).replace(b"%", b"%%"))
 
@@ -52,7 +52,7 @@ def _placeholder(match: re.Match[bytes]) -> bytes:
 
 
 def fields(scene: Scene) -> dict[str, Value]:
-    """The output fields, sorted: those the output names, the extra ones, and the event's time."""
+    """Return the output fields, sorted: the output's, the extra ones, and the event's time."""
     if scene.source == "internal":
         return dict(sorted(scene.values.items()))
     names = set(_FIELD.findall(_format(scene)))

@@ -1,6 +1,6 @@
-"""Records that are not alerts: what a topic collects when something else writes to it.
+"""Records that are not alerts, as a topic collects them when something else writes to it.
 
-Every one of them must become a reject, whatever the reader is lenient about.
+Each of them must become a reject, however lenient the reader is.
 """
 
 import random
@@ -24,7 +24,7 @@ _WHOLE = (
 
 
 def broken_record(rng: random.Random, alert: bytes) -> bytes:
-    """A broken record; some are `alert` cut off or with bytes that are not UTF-8."""
+    """Return a broken record; some are `alert` cut off or with bytes that are not UTF-8."""
     choice = rng.randrange(len(_WHOLE) + 4)
     if choice < len(_WHOLE):
         return _WHOLE[choice]

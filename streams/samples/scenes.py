@@ -1,7 +1,7 @@
-"""What an alert is made of before it is written: a rule, and the values its output names.
+"""What an alert is made of: a rule, and the values of the fields in its output.
 
-A scene is everything that stays the same when a rule fires again at the same place. What differs
-each time (clock, process ids, ports, ids) is a slot, `~name~`, filled in for every alert.
+A scene is everything that stays the same when a rule fires again at the same place. Values that
+differ each time (clock, process ids, ports, ids) are slots, `~name~`, filled in for every alert.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A rule at a place. `extra` are the fields that Falco adds beside those of the output."""
+    """A rule at a place. `extra` are the fields that Falco adds to those of the output."""
 
     rule: Rule
     source: str
@@ -36,5 +36,5 @@ class Scene:
 
 
 def rule(name: str, priority: str, tags: str, output: str) -> Rule:
-    """A rule with its tags given as one string; Falco prints them sorted."""
+    """Return a rule, its tags given as one string; Falco prints them sorted."""
     return Rule(name, priority, tuple(sorted(tags.split())), output)

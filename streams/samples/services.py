@@ -1,4 +1,4 @@
-"""Scenes of the plugins that read somebody else's audit log, and of Falco about itself."""
+"""Scenes of the plugins that read another service's audit log, and of Falco's internal alerts."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -157,27 +157,27 @@ GCP: Cases = (
 
 
 def cloudtrail(world: World, rng: random.Random) -> Iterator[Scene]:
-    """AWS CloudTrail, read by the cloudtrail plugin."""
+    """Yield scenes of AWS CloudTrail, read by the cloudtrail plugin."""
     yield from _scenes("aws_cloudtrail", "falco-cloudtrail-0", AWS, AWS_EXTRA, _aws, world, rng)
 
 
 def okta(world: World, rng: random.Random) -> Iterator[Scene]:
-    """Okta's system log."""
+    """Yield scenes of Okta's system log."""
     yield from _scenes("okta", "falco-okta-0", OKTA, OKTA_EXTRA, _okta, world, rng)
 
 
 def github(world: World, rng: random.Random) -> Iterator[Scene]:
-    """GitHub's webhooks; its stock rules have no tags."""
+    """Yield scenes of GitHub's webhooks; its stock rules have no tags."""
     yield from _scenes("github", "falco-github-0", GITHUB, GITHUB_EXTRA, _github, world, rng)
 
 
 def gcp(world: World, rng: random.Random) -> Iterator[Scene]:
-    """Google Cloud's audit log."""
+    """Yield scenes of Google Cloud's audit log."""
     yield from _scenes("gcp_auditlog", "falco-gcp-0", GCP, GCP_EXTRA, _gcp, world, rng)
 
 
 def internal(world: World, rng: random.Random) -> Iterator[Scene]:
-    """Falco about itself, on some nodes: dropped events and metrics, without tags."""
+    """Yield Falco's internal alerts on some nodes: dropped events and metrics, without tags."""
     name = "Falco internal: syscall event drop"
     drops = rule(name, "Debug", "", f"{name}. 815508 system calls dropped in last second.")
     name = "Falco internal: metrics snapshot"

@@ -1,4 +1,4 @@
-"""Scenes of the syscall source: where the stock rules fire, and every value they may print."""
+"""Scenes of the syscall source: where the stock rules fire, and the values they print."""
 
 import random
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ EXTRA = (
 
 
 def scenes(world: World, rng: random.Random) -> Iterator[Scene]:
-    """Every rule at as many places as its weight says, drawn from `world`."""
+    """Yield every rule at as many places as its weight says, drawn from `world`."""
     for case in CASES:
         places = _places(world, case.where)
         for i in range(case.weight):
@@ -35,7 +35,7 @@ def _places(world: World, where: str) -> list[Pod | Node]:
 
 
 def scene(case: Case, act: Act, place: Pod | Node) -> Scene:
-    """The values of every field that the rule's output or `EXTRA` may ask for."""
+    """Return a scene with a value for every field of the rule's output and of `EXTRA`."""
     node = place.node if isinstance(place, Pod) else place
     server = place.workload.server if isinstance(place, Pod) else "agent"
     exe = act.exe.format(exe=f"/usr/bin/{server}")

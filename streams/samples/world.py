@@ -1,8 +1,8 @@
 """The small world in which sample alerts happen: nodes, workloads, pods, hosts and people.
 
-A world is a pure function of its seed. It holds what two alerts of one cluster have in common, so
-that joins by host, pod, image or user find something: a pod keeps its node, its address and its
-container id; a person has one mail address, one cloud identity and one source address.
+A world is a pure function of its seed. It holds what alerts of one cluster share, so that joins by
+host, pod, image or user find matches: a pod keeps its node, address and container id; a person has
+one mail address, one cloud identity and one source address.
 """
 
 import random
@@ -74,7 +74,7 @@ _PEOPLE = (
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A machine that Falco runs on; `release` is how its Falco writes (see `forms`)."""
+    """A machine that Falco runs on; `release` is the format of its Falco (see `forms`)."""
 
     name: str
     ip: str
@@ -115,7 +115,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody with an account everywhere."""
+    """A person with an account in every system."""
 
     login: str
     name: str
@@ -144,7 +144,7 @@ class World:
 
 
 def build(seed: int) -> World:
-    """The world of a seed: 12 nodes, 40 workloads in 1 to 3 pods each, 3 plain hosts."""
+    """Return the world of a seed: 12 nodes, 40 workloads in 1 to 3 pods each, 3 plain hosts."""
     rng = random.Random(f"world {seed}")  # noqa: S311 - repeatable on purpose
     octets = rng.sample(range(10, 250), NODES)
     nodes = tuple(

@@ -2,6 +2,6 @@
 
 Not for production: one node, no replication, no transactions, no security, loopback only.
 
-Every record and offset it has acknowledged is on disk (in the page cache at least) before the
-answer leaves, so a `kill -9` of the process loses nothing. Run `python -m streams.embedded.broker`.
+Every record and offset is written to disk (at least to the page cache) before it is acknowledged,
+so `kill -9` loses nothing. Run `python -m streams.embedded.broker`.
 """

@@ -1,4 +1,4 @@
-"""`python -m streams.embedded.broker`: runs the broker until it is told to stop.
+"""`python -m streams.embedded.broker`: runs the broker until a signal stops it.
 
 Prints `ready HOST:PORT` on standard output once it accepts connections, and nothing else there.
 """
@@ -25,17 +25,20 @@ def _parser() -> argparse.ArgumentParser:
         description="A small Kafka-protocol broker for development: one node, no replication, "
         "no transactions, no security, loopback only.",
     )
-    parser.add_argument("--port", type=int, required=True, help="0: any free port")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free port")
     parser.add_argument(
-        "--advertised-port", type=int, help="tell clients to connect here, where a proxy listens"
+        "--advertised-port", type=int, help="the port of a proxy that clients should connect to"
     )
-    parser.add_argument("--data", type=Path, required=True, help="directory of all its data")
+    parser.add_argument("--data", type=Path, required=True, help="data directory")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument(
-        "--default-partitions", type=int, default=1, help="of topics created without a number"
+        "--default-partitions",
+        type=int,
+        default=1,
+        help="partitions of topics created without a number",
     )
     parser.add_argument(
-        "--no-auto-create", action="store_true", help="topics are there only if somebody made them"
+        "--no-auto-create", action="store_true", help="do not create topics that clients ask for"
     )
     parser.add_argument(
         "--stop-with-parent", action="store_true", help="stop when standard input ends"
@@ -44,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _watch_parent(stop: Callable[[], None]) -> None:
-    """Calls `stop` when standard input ends, which it does when the parent dies."""
+    """Call `stop` when standard input ends, as it does when the parent dies."""
     loop = asyncio.get_running_loop()
 
     def wait() -> None:
@@ -79,7 +82,7 @@ async def _run(arguments: argparse.Namespace) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the broker; 0 after a clean stop, 1 if it cannot start."""
+    """Run the broker; return 0 after a clean stop, 1 if it cannot start."""
     logging.basicConfig(level=logging.WARNING, format="broker: %(message)s")
     try:
         asyncio.run(_run(_parser().parse_args(argv)))

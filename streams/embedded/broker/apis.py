@@ -1,7 +1,7 @@
-"""What the broker speaks: every API, its versions, its handler.
+"""The broker's APIs: their versions and handlers.
 
-Versions end before topics are named by id (KIP-516); clients then use names. Other known APIs are
-refused with UNSUPPORTED_VERSION where their answer has room for an error, as `refusal` says.
+Versions end before topics are named by id (KIP-516), so clients use names. Other known APIs get
+UNSUPPORTED_VERSION if their answer has room for an error; see `refusal`.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ async def _api_versions(broker: Broker, call: Call) -> Any:
 
 
 def api_versions_refusal(error: ErrorCode) -> Any:
-    """What to ask ApiVersions itself in (KIP-511), for an answer in version 0."""
+    """Return the versions of ApiVersions itself (KIP-511), for an answer in version 0."""
     return _versions_of([APIS[API_VERSIONS]], error)
 
 

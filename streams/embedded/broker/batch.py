@@ -1,4 +1,4 @@
-"""The header of a record batch (magic 2): read, checked and stamped without touching the records.
+"""The header of a record batch (magic 2), read, checked and stamped without decoding the records.
 
 Layout: https://kafka.apache.org/documentation/#recordbatch. The checksum covers everything from
 the attributes on, so the two fields that a broker sets (base offset and leader epoch) are outside.
@@ -41,32 +41,32 @@ class BatchHeader(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of the whole batch."""
+        """Return the size of the batch in bytes."""
         return self.length + PREFIX_BYTES
 
     @property
     def next_offset(self) -> int:
-        """The offset after the batch's last record."""
+        """Return the offset after the batch's last record."""
         return self.base_offset + self.last_offset_delta + 1
 
     @property
     def last_sequence(self) -> int:
-        """The last record's sequence number; numbers wrap after 2^31 - 1."""
+        """Return the last record's sequence number; numbers wrap after 2^31 - 1."""
         return (self.base_sequence + self.last_offset_delta) % 2**31
 
 
 def read_header(data: bytes | memoryview, position: int = 0) -> BatchHeader:
-    """The header at `position`, which must have `HEADER.size` bytes after it."""
+    """Return the header at `position`, which must have `HEADER.size` bytes after it."""
     return BatchHeader._make(HEADER.unpack_from(data, position))
 
 
 def is_intact(data: memoryview, header: BatchHeader) -> bool:
-    """Whether `data`, one whole batch, matches the checksum in its header."""
+    """Return whether `data`, one complete batch, matches the checksum in its header."""
     return header.magic == 2 and crc32c(data[_CHECKED_FROM:]) == header.crc
 
 
 def check_produced(data: bytes) -> BatchHeader:
-    """The header of what a producer sent for one partition, which must be one sound batch."""
+    """Return the header of a producer's data for one partition, which must be one valid batch."""
     if len(data) < HEADER.size:
         raise Refusal(ErrorCode.INVALID_RECORD, "a produce request must hold one record batch")
     header = read_header(data)
@@ -77,7 +77,7 @@ def check_produced(data: bytes) -> BatchHeader:
         )
     if header.size != len(data):
         code = ErrorCode.INVALID_RECORD if header.size < len(data) else ErrorCode.CORRUPT_MESSAGE
-        raise Refusal(code, f"one batch of {len(data)} bytes says it has {header.size}")
+        raise Refusal(code, f"a batch of {len(data)} bytes claims to have {header.size}")
     if not is_intact(memoryview(data), header):
         raise Refusal(ErrorCode.CORRUPT_MESSAGE, "the record batch does not match its checksum")
     if header.record_count < 1 or header.last_offset_delta != header.record_count - 1:
@@ -88,7 +88,7 @@ def check_produced(data: bytes) -> BatchHeader:
     if header.attributes & _CODEC_MASK not in _CODECS:
         raise Refusal(ErrorCode.UNSUPPORTED_COMPRESSION_TYPE)
     if header.attributes & _CONTROL:
-        raise Refusal(ErrorCode.INVALID_RECORD, "clients do not write control batches")
+        raise Refusal(ErrorCode.INVALID_RECORD, "clients may not write control batches")
     if header.attributes & _TRANSACTIONAL:
         raise Refusal(ErrorCode.INVALID_TXN_STATE, "this broker has no transactions")
     if header.producer_id >= 0 and header.base_sequence < 0:
@@ -97,7 +97,7 @@ def check_produced(data: bytes) -> BatchHeader:
 
 
 def stamp(data: bytes, base_offset: int) -> bytearray:
-    """The batch with its base offset, and the one leader epoch there ever is."""
+    """Return the batch with its base offset and the only leader epoch."""
     stamped = bytearray(data)
     length = len(data) - PREFIX_BYTES
     struct.pack_into(">qii", stamped, 0, base_offset, length, 0)
@@ -105,8 +105,8 @@ def stamp(data: bytes, base_offset: int) -> bytearray:
 
 
 def record_times(data: bytes) -> list[tuple[int, int]]:
-    """(offset, timestamp in ms) of every record of one stored batch. Nothing else decompresses."""
-    # Imported here: it doubles the time to start, and only offsets for times need it.
+    """Return (offset, timestamp in ms) of each record of a stored batch; only this decompresses."""
+    # Imported here: it doubles the startup time, and only lookups by time need it.
     from aiokafka.record.memory_records import MemoryRecords
 
     batch = MemoryRecords(data).next_batch()

@@ -1,7 +1,7 @@
 """The broker's state without its network: the data directory, topics, groups.
 
-One process at a time may use a data directory; a lock file that the kernel releases with the
-process, however that ends, sees to it.
+One process at a time may use a data directory. A lock file ensures this; the kernel releases it
+with the process, however that ends.
 """
 
 import fcntl
@@ -17,10 +17,10 @@ NODE_ID = 1
 
 
 class Broker:
-    """What handlers work on. `host` and `port` are where clients are told to connect."""
+    """The state that handlers work on. Clients are told to connect to `host` and `port`."""
 
     def __init__(self, directory: Path, default_partitions: int, *, auto_create: bool) -> None:
-        """Opens the data directory and reads back everything that was acknowledged."""
+        """Open the data directory and load everything that was acknowledged."""
         self.default_partitions = default_partitions
         self.auto_create = auto_create
         self.host, self.port = "", 0
@@ -32,15 +32,15 @@ class Broker:
 
     @property
     def cluster_id(self) -> str:
-        """Names the data directory to clients."""
+        """Return the id that names the data directory to clients."""
         return self._catalog.cluster_id
 
     def next_producer_id(self) -> int:
-        """An id for an idempotent producer."""
+        """Return a new id for an idempotent producer."""
         return self._catalog.next_producer_id()
 
     def close(self) -> None:
-        """Forces everything to the disk itself and lets go of the directory."""
+        """Sync everything to disk and release the directory."""
         self.groups.close()
         self.topics.close()
         self._catalog.close()
@@ -57,7 +57,7 @@ def _lock(directory: Path) -> int:
         os.close(lock)
         raise StartError(
             f"{directory} is in use by another broker (process {owner}). "
-            "Stop that one or choose another data directory."
+            "Stop it or choose another data directory."
         ) from error
     os.ftruncate(lock, 0)
     os.pwrite(lock, str(os.getpid()).encode(), 0)

@@ -1,6 +1,6 @@
-"""What the broker knows besides records: topics, producer ids, log starts, committed offsets.
+"""The broker's metadata: topics, producer ids, log starts, committed offsets.
 
-Every change goes to the journal first and is then applied by the same code that replays it.
+Each change is first written to the journal, then applied by the code that also replays it.
 """
 
 import uuid
@@ -40,19 +40,19 @@ class Catalog:
             self.record(ClusterNamed(uuid.uuid4().hex[:22]))
 
     def record(self, entry: Entry) -> None:
-        """Makes a change, durably; compacts the journal when it has grown too long."""
+        """Apply a change durably; compact the journal when it has grown too long."""
         self._journal.write(entry)
         self._apply(entry)
         if self._journal.is_overgrown:
             self._journal.compact(self._state())
 
     def next_producer_id(self) -> int:
-        """An id that no producer of this data directory has had."""
+        """Return an id that no producer of this data directory has had."""
         self.record(ProducerIdGiven(self.producer_id + 1))
         return self.producer_id
 
     def positions(self, group: str) -> Positions:
-        """What `group` has committed, by (topic, partition)."""
+        """Return what `group` has committed, by (topic, partition)."""
         return self.groups.get(group, {})
 
     def _apply(self, entry: Entry) -> None:
@@ -93,6 +93,6 @@ class Catalog:
             yield OffsetsCommitted(group, list(positions.values()))
 
     def close(self) -> None:
-        """Compacts the journal and lets go of it."""
+        """Compact the journal and close it."""
         self._journal.compact(self._state())
         self._journal.close()

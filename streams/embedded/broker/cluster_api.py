@@ -1,4 +1,4 @@
-"""Handlers of what a client asks about the broker itself."""
+"""Handlers of requests about the broker itself."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def _find_or_create(broker: Broker, name: str, create: bool) -> Topic:
 
 
 async def metadata(broker: Broker, call: Call) -> Any:
-    """Metadata: the broker and the topics; creates those named, if the request lets it."""
+    """Metadata: the broker and its topics; creates missing topics if the request allows it."""
     asked = call.body.topics
     if asked is None or (call.version == 0 and not asked):
         names, create = broker.topics.names(), False
@@ -77,7 +77,7 @@ async def describe_cluster(broker: Broker, call: Call) -> Any:
 
 
 async def find_coordinator(broker: Broker, call: Call) -> Any:
-    """FindCoordinator: this broker for every group, nobody for transactions."""
+    """FindCoordinator: this broker for every group; an error for transactions."""
     if call.body.key_type == _GROUP_KEY:
         place = {"node_id": NODE_ID, "host": broker.host, "port": broker.port}
     else:

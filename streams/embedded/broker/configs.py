@@ -1,9 +1,9 @@
-"""Topic settings: which there are, their defaults, and which values are valid.
+"""Topic settings: their names, defaults and valid values.
 
-Kafka's own names are all accepted and reported. Acted on are `cleanup.policy` (only its `delete`),
-`max.message.bytes`, `retention.bytes`, `retention.ms` and `segment.bytes`. The defaults are Kafka's
-but for `retention.ms`: nothing is deleted by age unless a topic asks for it, so that samples with
-old timestamps stay.
+All of Kafka's names are accepted and reported. Only `cleanup.policy` (just `delete`),
+`max.message.bytes`, `retention.bytes`, `retention.ms` and `segment.bytes` have an effect. Defaults
+are Kafka's except `retention.ms`: age deletes nothing unless a topic asks for it, so that samples
+with old timestamps stay.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from streams.embedded.broker.errors import ErrorCode, Refusal
 
 
 class ConfigType(IntEnum):
-    """Types as the DescribeConfigs answer numbers them."""
+    """Setting types, numbered as in the DescribeConfigs answer."""
 
     BOOLEAN = 1
     STRING = 2
@@ -85,7 +85,7 @@ SETTINGS: Mapping[str, Setting] = {
 
 
 def check(overrides: Mapping[str, str | None]) -> dict[str, str]:
-    """The same settings, if each is known and its value valid; else INVALID_CONFIG."""
+    """Return the settings if each is known and valid; otherwise raise INVALID_CONFIG."""
     checked = {}
     for name, value in overrides.items():
         setting = SETTINGS.get(name)
@@ -104,7 +104,7 @@ def check(overrides: Mapping[str, str | None]) -> dict[str, str]:
 
 
 class TopicConfig:
-    """A topic's settings: its own overrides over the defaults. Shared by all its partitions."""
+    """A topic's settings: its own overrides over the defaults. All its partitions share it."""
 
     def __init__(self, overrides: Mapping[str, str]) -> None:
         self.overrides = dict(overrides)
@@ -114,22 +114,22 @@ class TopicConfig:
 
     @property
     def max_message_bytes(self) -> int:
-        """The largest batch a producer may send."""
+        """Return the size in bytes of the largest batch a producer may send."""
         return int(self["max.message.bytes"])
 
     @property
     def segment_bytes(self) -> int:
-        """A segment that has reached this size gets no further batch."""
+        """Return the size at which a segment is full."""
         return int(self["segment.bytes"])
 
     @property
     def retention_ms(self) -> int | None:
-        """Records older than this may be deleted; None: age deletes nothing."""
+        """Return the age after which records may be deleted, or None for no limit."""
         return self._retention("retention.ms")
 
     @property
     def retention_bytes(self) -> int | None:
-        """What a partition holds beyond this may be deleted; None: size deletes nothing."""
+        """Return the size beyond which records may be deleted, or None for no limit."""
         return self._retention("retention.bytes")
 
     def _retention(self, name: str) -> int | None:

@@ -1,7 +1,7 @@
 """One client's connection: frames in, answered one at a time in order, frames out.
 
-While a client does not read its answers, its requests wait. A closed connection cancels what is
-being done for it. A frame longer than the limit closes that connection and no other.
+While a client does not read its answers, its requests wait. Closing the connection cancels its
+pending request. A frame over the size limit closes only that connection.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ Answer = Callable[[bytearray, str], Awaitable[bytes | None]]
 
 
 class Connection(asyncio.BufferedProtocol):
-    """Reads frames straight into their own buffers and hands them to `answer`."""
+    """A protocol that reads frames into their own buffers and passes them to `answer`."""
 
     def __init__(self, answer: Answer, connections: "set[Connection]") -> None:
         self._answer = answer
@@ -37,23 +37,23 @@ class Connection(asyncio.BufferedProtocol):
         self._in_length = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Starts to answer."""
+        """Start answering."""
         self._transport = cast(asyncio.Transport, transport)
         self._host = str(self._transport.get_extra_info("peername")[0])
         self._connections.add(self)
         self._task = asyncio.get_running_loop().create_task(self._serve())
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops whatever is being done for the client."""
+        """Cancel the client's pending request."""
         self._connections.discard(self)
         self._task.cancel()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next bytes belong: the length, or the frame it announced."""
+        """Return the buffer for the next bytes: the length prefix, or the frame it announced."""
         return memoryview(self._buffer)[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Takes note of what was read; queues a frame that is whole."""
+        """Count the bytes read; queue a frame once it is complete."""
         self._filled += nbytes
         if self._filled < len(self._buffer):
             return
@@ -73,11 +73,11 @@ class Connection(asyncio.BufferedProtocol):
         self._filled = 0
 
     def pause_writing(self) -> None:
-        """The client reads slower than it asks."""
+        """Pause: the client reads slower than it sends."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """The client has caught up."""
+        """Resume: the client has caught up."""
         self._writable.set()
 
     async def _serve(self) -> None:
@@ -97,7 +97,7 @@ class Connection(asyncio.BufferedProtocol):
         self._transport.abort()
 
     async def close(self) -> None:
-        """Closes the connection and waits until nothing is being done for it."""
+        """Close the connection and wait until its pending request has ended."""
         self._transport.abort()
         self._task.cancel()
         await asyncio.wait([self._task])

@@ -1,4 +1,4 @@
-"""All consumer groups: who is in them, and what they have committed."""
+"""All consumer groups: their members and committed offsets."""
 
 from collections.abc import Iterable
 
@@ -16,7 +16,7 @@ from streams.embedded.broker.journal import (
 from streams.embedded.broker.members import GroupState
 
 MAX_METADATA = 4096
-"""Characters of the string that a commit may carry (Kafka's `offset.metadata.max.bytes`)."""
+"""Maximum length of a commit's metadata (Kafka's `offset.metadata.max.bytes`)."""
 
 
 class Coordinator:
@@ -27,7 +27,7 @@ class Coordinator:
         self._groups = {name: Group(name) for name in catalog.groups}
 
     def names(self) -> list[str]:
-        """Groups that have members or committed offsets."""
+        """Return the groups that have members or committed offsets."""
         return [
             name
             for name, group in self._groups.items()
@@ -35,11 +35,11 @@ class Coordinator:
         ]
 
     def find(self, name: str) -> Group | None:
-        """The group, if anyone has used it."""
+        """Return the group, or None if no client has used it."""
         return self._groups.get(name)
 
     def get(self, name: str) -> Group:
-        """A group that must exist, for a request that only a member can make."""
+        """Return an existing group, for a request that only a member can make."""
         if not name:
             raise Refusal(ErrorCode.INVALID_GROUP_ID)
         group = self._groups.get(name)
@@ -48,7 +48,7 @@ class Coordinator:
         return group
 
     def get_or_create(self, name: str) -> Group:
-        """A group that begins to exist when someone joins it."""
+        """Return the group, creating it when its first member joins."""
         if not name:
             raise Refusal(ErrorCode.INVALID_GROUP_ID)
         return self._groups.setdefault(name, Group(name))
@@ -56,7 +56,7 @@ class Coordinator:
     def check_commit(
         self, name: str, member_id: str, instance_id: str | None, generation: int
     ) -> None:
-        """Refuses a commit that does not come from the group's current generation."""
+        """Raise Refusal unless the commit comes from the group's current generation."""
         group = self._groups.get(name)
         if group is not None:
             group.check_commit(member_id, instance_id, generation)
@@ -64,17 +64,17 @@ class Coordinator:
             raise Refusal(ErrorCode.ILLEGAL_GENERATION)
 
     def commit(self, name: str, offsets: list[Committed]) -> None:
-        """Stores positions, all at once."""
+        """Store positions, all or none."""
         if offsets:
             self._groups.setdefault(name, Group(name))
             self._catalog.record(OffsetsCommitted(name, offsets))
 
     def positions(self, name: str) -> Positions:
-        """What a group has committed, by (topic, partition)."""
+        """Return what a group has committed, by (topic, partition)."""
         return self._catalog.positions(name)
 
     def delete(self, name: str) -> None:
-        """Deletes a group without members, and its offsets."""
+        """Delete a group that has no members, and its offsets."""
         group = self._groups.get(name)
         if group is None:
             raise Refusal(ErrorCode.GROUP_ID_NOT_FOUND)
@@ -85,11 +85,11 @@ class Coordinator:
         group.close()
 
     def forget(self, name: str, partitions: Iterable[tuple[str, int]]) -> None:
-        """Deletes committed offsets."""
+        """Delete committed offsets."""
         self._catalog.record(OffsetsForgotten(name, list(partitions)))
 
     def subscribed(self, name: str) -> set[str]:
-        """Topics that the group's members consume, whose offsets cannot be deleted."""
+        """Return the topics that the group's members consume; their offsets cannot be deleted."""
         group = self._groups.get(name)
         if group is None:
             raise Refusal(ErrorCode.GROUP_ID_NOT_FOUND)
@@ -104,6 +104,6 @@ class Coordinator:
         return topics
 
     def close(self) -> None:
-        """Ends every wait."""
+        """End every wait."""
         for group in self._groups.values():
             group.close()

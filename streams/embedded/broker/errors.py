@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ErrorCode(IntEnum):
-    """The numbers of https://kafka.apache.org/protocol#protocol_error_codes used here."""
+    """The error codes used here, from https://kafka.apache.org/protocol#protocol_error_codes."""
 
     NONE = 0
     OFFSET_OUT_OF_RANGE = 1
@@ -46,7 +46,7 @@ class ErrorCode(IntEnum):
 
 
 class Refusal(Exception):  # noqa: N818 - an answer to the client, not a fault of the broker
-    """What was asked for cannot be done; the client is told `code`, and `message` where it fits."""
+    """A request that the broker refuses, with `code` and, where the answer has room, `message`."""
 
     def __init__(self, code: ErrorCode, message: str = "") -> None:
         super().__init__(message or code.name)
@@ -55,11 +55,11 @@ class Refusal(Exception):  # noqa: N818 - an answer to the client, not a fault o
 
 
 class StartError(Exception):
-    """The broker cannot start, for a reason that the person who starts it can mend."""
+    """The broker cannot start, for a reason that the user can fix."""
 
 
 def refusal_code(action: Callable[..., object], *arguments: Any) -> ErrorCode:
-    """Acts; returns the code of what was refused, or NONE."""
+    """Run `action`; return the code of its refusal, or NONE."""
     try:
         action(*arguments)
     except Refusal as error:

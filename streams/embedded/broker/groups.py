@@ -1,8 +1,8 @@
 """One consumer group: Kafka's classic rebalance protocol as a state machine.
 
-Follows Kafka's own GroupCoordinator, including static membership (KIP-345) and the two-step join
-(KIP-394). Members live in memory only: after a restart the group is empty, clients are told
-UNKNOWN_MEMBER_ID and join again. Committed offsets are the catalog's.
+Follows Kafka's GroupCoordinator, including static membership (KIP-345) and the two-step join
+(KIP-394). Members live in memory only: after a restart the group is empty, and clients get
+UNKNOWN_MEMBER_ID and join again. The catalog keeps the committed offsets.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ class Group:
         self._deadline: asyncio.TimerHandle | None = None
 
     async def join(self, request: JoinRequest) -> Joined:
-        """Takes part in the next generation; returns when it begins."""
+        """Join the next generation; return when it begins."""
         if not self._supports(request):
             raise Refusal(ErrorCode.INCONSISTENT_GROUP_PROTOCOL)
         if not request.member_id:
@@ -126,7 +126,7 @@ class Group:
     def _replace_static(
         self, request: JoinRequest, member_id: str
     ) -> "Joined | asyncio.Future[Joined]":
-        """A static member came back under a new id: it keeps its place, the old id is fenced."""
+        """Give a returning static member its place back under its new id, and fence the old id."""
         assert request.instance_id is not None
         old_id = self._instances[request.instance_id]
         old_leader = self.leader
@@ -146,8 +146,8 @@ class Group:
             return self._rebalance_with(member)
         if request.knows_skip_assignment:
             return self._place(member, skip_assignment=self.leader == member_id)
-        # A client that cannot skip the assignment must not think itself the leader of a stable
-        # group: what it would assign could no longer be handed out. So it is told the old leader.
+        # A client that cannot skip the assignment must not consider itself leader of a stable
+        # group, since its assignment would not be used. So it is told the old leader.
         return self._place(member, leader=old_leader)
 
     def _place(
@@ -182,8 +182,8 @@ class Group:
             self._begin()
 
     def _begin(self) -> None:
-        """Begins the next generation with those who have joined; the others are out, except static
-        members, who have until the end of their session."""
+        """Begin the next generation with the members that have joined. Others are removed, except
+        static members, which have until the end of their session."""
         for member in list(self.members.values()):
             if member.joining is None and member.instance_id is None:
                 self._drop(member)
@@ -216,7 +216,7 @@ class Group:
             self._prepare()
 
     async def sync(self, request: SyncRequest) -> Synced:
-        """Hands in (the leader) or waits for (the others) the assignment of a generation."""
+        """Submit the assignment (the leader) or wait for it (other members)."""
         member = self._current(request.member_id, request.instance_id, request.generation)
         for ours, theirs in (
             (self.protocol_type, request.protocol_type),
@@ -251,13 +251,13 @@ class Group:
         return Synced(ErrorCode.NONE, member.assignment, self.protocol_type, self.protocol)
 
     def heartbeat(self, member_id: str, instance_id: str | None, generation: int) -> ErrorCode:
-        """Keeps a member alive; tells it when it has to join again."""
+        """Keep a member alive; tell it if it must join again."""
         self._keep_alive(self._current(member_id, instance_id, generation))
         rebalancing = self.state is GroupState.PREPARING
         return ErrorCode.REBALANCE_IN_PROGRESS if rebalancing else ErrorCode.NONE
 
     def leave(self, member_id: str, instance_id: str | None) -> None:
-        """Removes a member at once; a static one may be named by its instance id alone."""
+        """Remove a member at once; a static one may be named by just its instance id."""
         if member_id in self._promised:
             self._promised.pop(member_id).cancel()
             self._begin_if_all_joined()
@@ -267,8 +267,8 @@ class Group:
         self._remove(self._member(member_id, instance_id))
 
     def check_commit(self, member_id: str, instance_id: str | None, generation: int) -> None:
-        """Refuses a commit by anyone but a member of the current generation; if the group has no
-        members, anyone who does not claim to be one may commit."""
+        """Raise Refusal unless the commit comes from a member of the current generation. A group
+        without members accepts commits from clients that do not claim to be members."""
         if generation < 0 and not self.members:
             return
         self._keep_alive(self._current(member_id, instance_id, generation))
@@ -328,7 +328,7 @@ class Group:
             self._deadline = None
 
     def close(self) -> None:
-        """Stops every clock and ends every wait."""
+        """Stop every timer and end every wait."""
         for promise in self._promised.values():
             promise.cancel()
         self._promised.clear()

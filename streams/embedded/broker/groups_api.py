@@ -1,4 +1,4 @@
-"""Handlers of what consumer groups ask: membership and administration."""
+"""Handlers of consumer group requests: membership and administration."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from streams.embedded.broker.members import GroupState, Joined, JoinRequest, Syn
 from streams.embedded.broker.wire import Call
 
 MAX_SESSION_MS = 30 * 60 * 1000
-"""Kafka's `group.max.session.timeout.ms`; the minimum here is any positive time."""
+"""Kafka's `group.max.session.timeout.ms`; any positive minimum is allowed."""
 
 
 def _join_request(call: Call) -> JoinRequest:
@@ -144,7 +144,7 @@ async def list_groups(broker: Broker, call: Call) -> Any:
 
 
 async def describe_groups(broker: Broker, call: Call) -> Any:
-    """DescribeGroups; a group that nobody knows is Dead."""
+    """DescribeGroups; an unknown group is Dead."""
     return DescribeGroupsResponse(
         groups=[_described(broker.groups, name) for name in call.body.groups]
     )
@@ -180,7 +180,7 @@ def _described_members(group: Group) -> list[Any]:
 
 
 async def delete_groups(broker: Broker, call: Call) -> Any:
-    """DeleteGroups, if they have no members."""
+    """DeleteGroups, for groups without members."""
     return DeleteGroupsResponse(
         results=[
             DeleteGroupsResponse.DeletableGroupResult(

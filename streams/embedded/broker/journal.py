@@ -1,7 +1,7 @@
-"""The metadata journal: a JSON line for every change of what is not a record.
+"""The metadata journal: one JSON line per change to anything but records.
 
-A change is in the file before the broker acts on it. After a crash only the last line can be torn;
-it is cut. A damaged line before that stops the start: it is nothing a crash can cause.
+A change is in the file before the broker acts on it. After a crash only the last line can be torn,
+and it is cut. A damaged line before it prevents the start: a crash cannot cause that.
 """
 
 import logging
@@ -29,7 +29,7 @@ class ProducerIdGiven(msgspec.Struct, frozen=True, tag="producer-id"):
 
 
 class TopicSet(msgspec.Struct, frozen=True, tag="topic"):
-    """A topic exists, with this many partitions and these settings of its own."""
+    """A topic exists, with this many partitions and these overrides."""
 
     name: str
     id: str
@@ -98,7 +98,7 @@ _GROWTH_ALLOWED = 8
 
 
 class Journal:
-    """An append-only file of entries that is now and then rewritten as the shortest equal one."""
+    """An append-only file of entries, compacted from time to time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -110,7 +110,7 @@ class Journal:
         return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def replay(self) -> Iterator[Entry]:
-        """Every entry, oldest first; a torn last line is cut."""
+        """Yield every entry, oldest first; cut a torn last line."""
         content = self._path.read_bytes()
         whole = content.rfind(b"\n") + 1
         for number, line in enumerate(content[:whole].splitlines(), start=1):
@@ -119,18 +119,18 @@ class Journal:
             except msgspec.MsgspecError as error:
                 raise StartError(
                     f"line {number} of {self._path} is damaged ({error}). "
-                    "Remove the data directory to start afresh."
+                    "Remove the data directory to start over."
                 ) from error
             yield entry
         os.ftruncate(self._file, whole)
         self._size = whole
 
     def write(self, entry: Entry) -> None:
-        """Appends one entry; if the disk will not take all of it, nothing of it stays."""
+        """Append one entry; if the disk cannot take all of it, remove what was written."""
         line = msgspec.json.encode(entry) + b"\n"
         try:
             if os.write(self._file, line) < len(line):
-                raise OSError("the disk took only a part of an entry")
+                raise OSError("the disk took only part of an entry")
         except OSError as error:
             logger.error("%s: %s", self._path, error)
             os.ftruncate(self._file, self._size)
@@ -139,11 +139,11 @@ class Journal:
 
     @property
     def is_overgrown(self) -> bool:
-        """Whether most of the file is history that `compact` would drop."""
+        """Return whether most of the file is history that `compact` would drop."""
         return self._size > max(_SMALLEST_COMPACTED, _GROWTH_ALLOWED * self._compacted_size)
 
     def compact(self, entries: Iterable[Entry]) -> None:
-        """Replaces the whole file by `entries`, at once."""
+        """Replace the file's content with `entries`, atomically."""
         shorter = self._path.with_suffix(".new")
         content = b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries)
         shorter.write_bytes(content)
@@ -153,6 +153,6 @@ class Journal:
         self._size = self._compacted_size = len(content)
 
     def close(self) -> None:
-        """Forces the file to the disk itself and lets go of it."""
+        """Sync the file to disk and close it."""
         os.fsync(self._file)
         os.close(self._file)

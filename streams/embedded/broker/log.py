@@ -1,7 +1,7 @@
-"""A partition's log: segments on disk, the offsets they hold, and who waits for more.
+"""A partition's log: its segments on disk, their offsets, and the fetches that wait for more.
 
 Files are named by the first offset they may hold (`00000000000000000042.log`). After a crash the
-log is what its segments hold, up to the first damaged batch; what follows that is cut.
+log is what its segments hold up to the first damaged batch; everything after it is cut.
 """
 
 import asyncio
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 class PartitionLog:
     """Offsets `[start, end)` of one partition.
 
-    `watchers` holds an event for every fetch that waits; each is set when the log changes.
+    `watchers` holds an event for every waiting fetch; each is set when the log changes.
     """
 
     def __init__(self, directory: Path, config: TopicConfig, start: int = 0) -> None:
-        """Opens what `directory` holds; records before `start` have been deleted."""
+        """Open the log in `directory`; records before `start` have been deleted."""
         self._directory = directory
         self._config = config
         self._producers = Producers()
@@ -56,16 +56,16 @@ class PartitionLog:
 
     @property
     def end(self) -> int:
-        """The offset the next record will get."""
+        """Return the offset of the next record."""
         return self._segments[-1].next_offset
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
+        """Return the size on disk in bytes."""
         return sum(segment.size for segment in self._segments)
 
     def append(self, data: bytes) -> int:
-        """Stores one batch; returns its base offset. A retried batch keeps the offset it has."""
+        """Store one batch and return its base offset. A retried batch keeps its earlier offset."""
         header = check_produced(data)
         if header.size > self._config.max_message_bytes:
             raise Refusal(
@@ -95,17 +95,17 @@ class PartitionLog:
         return segment
 
     def wake_watchers(self) -> None:
-        """Lets every waiting fetch look again."""
+        """Wake every waiting fetch."""
         for event in self.watchers:
             event.set()
 
     def check_offset(self, offset: int) -> None:
-        """Refuses an offset that a fetch cannot start from."""
+        """Raise Refusal for an offset that a fetch cannot start from."""
         if not self.start <= offset <= self.end:
             raise Refusal(ErrorCode.OFFSET_OUT_OF_RANGE)
 
     def bytes_from(self, offset: int) -> int:
-        """About how many bytes a fetch from `offset` could get."""
+        """Return roughly how many bytes a fetch from `offset` could get."""
         total = 0
         for segment in reversed(self._segments):
             if offset < segment.next_offset:
@@ -115,10 +115,10 @@ class PartitionLog:
         return total
 
     def read(self, offset: int, max_bytes: int, *, first_always: bool) -> bytes:
-        """Whole batches from the one that holds `offset` on, out of one segment.
+        """Return complete batches of one segment, from the one that holds `offset`.
 
-        The first may begin before `offset`. With `first_always` it comes even if it alone exceeds
-        `max_bytes`, so that a reader with a small limit still gets on.
+        The first may begin before `offset`. With `first_always` it is included even if it exceeds
+        `max_bytes`, so that a reader with a small limit makes progress.
         """
         for segment in self._segments:
             if offset < segment.next_offset:
@@ -126,7 +126,7 @@ class PartitionLog:
         return b""
 
     def offset_at(self, timestamp: int) -> tuple[int, int] | None:
-        """(offset, timestamp) of the first record with at least `timestamp` (ms)."""
+        """Return (offset, timestamp) of the first record with at least `timestamp` (ms)."""
         for segment in self._segments:
             found = segment.first_since(timestamp, self.start)
             if found:
@@ -134,12 +134,12 @@ class PartitionLog:
         return None
 
     def latest_time(self) -> tuple[int, int] | None:
-        """(offset, timestamp) of the first record that has the greatest timestamp."""
+        """Return (offset, timestamp) of the first record with the greatest timestamp."""
         newest = max(segment.max_timestamp for segment in self._segments)
         return None if newest == NO_TIMESTAMP else self.offset_at(newest)
 
     def delete_before(self, offset: int) -> None:
-        """Moves the start up to `offset` and removes the segments that lie before it."""
+        """Move the start up to `offset` and remove the segments before it."""
         self.start = max(self.start, offset)
         if self.start == self.end and self._segments[-1].size:
             self._roll(self.end)
@@ -152,7 +152,7 @@ class PartitionLog:
         self.wake_watchers()
 
     def expired_before(self, now_ms: int) -> int:
-        """The offset up to which retention lets whole segments go; `start` if it lets none."""
+        """Return the offset up to which retention may delete segments; `start` if it may not."""
         limit_ms, limit_bytes = self._config.retention_ms, self._config.retention_bytes
         excess = -1 if limit_bytes is None else self.size - limit_bytes
         expired = self.start
@@ -171,12 +171,12 @@ class PartitionLog:
             segment.unlink()
 
     def flush(self) -> None:
-        """Forces every segment to the disk itself."""
+        """Sync every segment to disk."""
         for segment in self._segments:
             segment.flush()
 
     def close(self) -> None:
-        """Lets go of the files and wakes whoever waits for more."""
+        """Close the files and wake every waiting fetch."""
         for segment in self._segments:
             segment.close()
         self._segments.clear()

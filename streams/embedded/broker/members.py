@@ -1,4 +1,4 @@
-"""A consumer group's members: what they ask, what they wait for, what they can agree on."""
+"""The members of a consumer group: their requests, their waits, and the assignors they share."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ from streams.embedded.broker.errors import ErrorCode
 
 
 class GroupState(Enum):
-    """States under the names that clients are shown."""
+    """Group states, by the names that clients see."""
 
     EMPTY = "Empty"
     PREPARING = "PreparingRebalance"
@@ -21,7 +21,7 @@ class GroupState(Enum):
 
 @dataclass(frozen=True)
 class JoinRequest:
-    """What a client says when it joins. Timeouts in seconds."""
+    """A client's request to join. Timeouts are in seconds."""
 
     member_id: str
     instance_id: str | None
@@ -37,7 +37,7 @@ class JoinRequest:
 
 @dataclass(frozen=True)
 class SyncRequest:
-    """What a client says when it asks for its assignment; the leader brings everybody's."""
+    """A request for a member's assignment; the leader's carries everyone's."""
 
     member_id: str
     instance_id: str | None
@@ -73,7 +73,7 @@ class Synced:
 
 @dataclass
 class Member:
-    """One member. Timeouts are in seconds; `joining` and `syncing` are answers not yet given."""
+    """One member. Timeouts are in seconds; `joining` and `syncing` are pending answers."""
 
     id: str
     instance_id: str | None
@@ -89,49 +89,49 @@ class Member:
 
     @property
     def is_waiting(self) -> bool:
-        """A member that waits for the group is alive, whatever its session timeout."""
+        """Return whether the member waits for the group, and so counts as alive."""
         return self.joining is not None or self.syncing is not None
 
     def wait_to_join(self) -> "asyncio.Future[Joined]":
-        """A new wait; one that still runs (the client asked again) ends."""
+        """Start a new wait; end a running one, since the client has asked again."""
         self.answer_join(Joined(ErrorCode.UNKNOWN_MEMBER_ID, self.id))
         self.joining = asyncio.get_running_loop().create_future()
         return self.joining
 
     def answer_join(self, answer: Joined) -> None:
-        """Ends the wait for the next generation, if there is one."""
+        """End the wait for the next generation, if any."""
         if self.joining is not None and not self.joining.done():
             self.joining.set_result(answer)
         self.joining = None
 
     def wait_to_sync(self) -> "asyncio.Future[Synced]":
-        """A new wait; one that still runs (the client asked again) ends."""
+        """Start a new wait; end a running one, since the client has asked again."""
         self.answer_sync(Synced(ErrorCode.REBALANCE_IN_PROGRESS))
         self.syncing = asyncio.get_running_loop().create_future()
         return self.syncing
 
     def answer_sync(self, answer: Synced) -> None:
-        """Ends the wait for the assignment, if there is one."""
+        """End the wait for the assignment, if any."""
         if self.syncing is not None and not self.syncing.done():
             self.syncing.set_result(answer)
         self.syncing = None
 
     def end_session(self) -> None:
-        """Stops the clock that would expire the member."""
+        """Stop the timer that would expire the member."""
         if self.session is not None:
             self.session.cancel()
             self.session = None
 
 
 def common_protocols(members: Collection[Member]) -> set[str]:
-    """The assignors that all of `members` support."""
+    """Return the assignors that all of `members` support."""
     return set.intersection(*(set(member.protocols) for member in members))
 
 
 def choose_protocol(members: Collection[Member]) -> str:
-    """The assignor that most members like best among those that all support.
+    """Return the assignor that most members prefer among those that all support.
 
-    There is one, because a group lets nobody in with whom there would be none.
+    There is always one, because a group admits only members that share an assignor.
     """
     common = common_protocols(members)
     liked = Counter(next(name for name in member.protocols if name in common) for member in members)

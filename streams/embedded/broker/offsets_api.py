@@ -17,7 +17,7 @@ from streams.embedded.broker.wire import Call
 
 
 async def offset_commit(broker: Broker, call: Call) -> Any:
-    """OffsetCommit: what is valid in one request is stored at once."""
+    """OffsetCommit: stores the valid positions of a request together."""
     body = call.body
     fenced = refusal_code(
         broker.groups.check_commit,

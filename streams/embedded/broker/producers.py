@@ -1,7 +1,7 @@
-"""What a partition remembers of idempotent producers, so that a retried batch is stored once.
+"""A partition's memory of idempotent producers, so that a retried batch is stored once.
 
-The memory is rebuilt from the batch headers when the log is opened. A producer whose batches have
-all been deleted is forgotten, and may then go on with any sequence number, as in Kafka.
+It is rebuilt from the batch headers when the log is opened. A producer whose batches have all been
+deleted is forgotten, and may then continue with any sequence number, as in Kafka.
 """
 
 from collections import deque
@@ -34,7 +34,7 @@ class Producers:
         self._producers: dict[int, _Producer] = {}
 
     def find_duplicate(self, batch: BatchHeader) -> int | None:
-        """The base offset `batch` already has; None if it is the next its producer should send."""
+        """Return the base offset that `batch` already has, or None if the batch is new."""
         known = self._producers.get(batch.producer_id)
         if batch.producer_id < 0 or known is None:
             return None
@@ -57,7 +57,7 @@ class Producers:
         return None
 
     def remember(self, batch: BatchHeader) -> None:
-        """Takes note of a stored batch, whose base offset is final."""
+        """Remember a stored batch, whose base offset is final."""
         if batch.producer_id < 0:
             return
         known = self._producers.get(batch.producer_id)

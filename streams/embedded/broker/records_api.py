@@ -1,4 +1,4 @@
-"""Handlers of what moves records: produce, fetch, and the offsets to fetch from."""
+"""Handlers of record requests: produce, fetch, and the offsets to fetch from."""
 
 import asyncio
 from typing import Any
@@ -24,7 +24,7 @@ _LEADER_EPOCH = 0
 
 
 async def produce(broker: Broker, call: Call) -> Any:
-    """Produce: stores each partition's batch; every answer is its own."""
+    """Produce: stores each partition's batch, and answers for each separately."""
     topics = [
         ProduceResponse.TopicProduceResponse(
             name=topic.name,
@@ -56,7 +56,7 @@ def _append(broker: Broker, topic: str, partition: Any, acks: int) -> Any:
 
 
 async def fetch(broker: Broker, call: Call) -> Any:
-    """Fetch: answers as soon as `min_bytes` are there, something is wrong, or time is up."""
+    """Fetch: answers once there are `min_bytes`, on an error, or when the time is up."""
     body = call.body
     if body.session_id:
         return FetchResponse(error_code=ErrorCode.FETCH_SESSION_ID_NOT_FOUND)
@@ -202,7 +202,7 @@ async def offset_for_leader_epoch(broker: Broker, call: Call) -> Any:
 
 
 async def delete_records(broker: Broker, call: Call) -> Any:
-    """DeleteRecords: moves the start of partitions."""
+    """DeleteRecords: moves the start of partitions forward."""
     topic_answer = DeleteRecordsResponse.DeleteRecordsTopicResult
     topics = []
     for topic in call.body.topics:

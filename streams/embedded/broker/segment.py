@@ -1,7 +1,7 @@
-"""One file of a partition's log: whole record batches, one after the other, and their index.
+"""One file of a partition's log: complete record batches in sequence, and their index.
 
-A batch is written with one `pwrite` behind the last one, so a crash can tear only the tail. Opening
-reads the file, checks every batch and cuts it at the first that is not whole and sound.
+Each batch is written with one `pwrite` after the last, so a crash can tear only the tail. Opening
+reads the file, checks every batch and cuts the file at the first damaged or incomplete one.
 """
 
 import mmap
@@ -17,7 +17,7 @@ NO_TIMESTAMP = -1
 
 
 class Segment:
-    """The batches from `base_offset` up to `next_offset`; the caller says where each belongs."""
+    """The batches from `base_offset` up to `next_offset`; the caller chooses each one's place."""
 
     def __init__(self, path: Path, base_offset: int) -> None:
         self.path = path
@@ -31,7 +31,7 @@ class Segment:
         self._timestamps = array("q")
 
     def recover(self) -> Iterator[BatchHeader]:
-        """Indexes what the file holds, batch by batch, and cuts what follows the last sound one."""
+        """Index the file batch by batch, and cut everything after the last valid one."""
         length = os.fstat(self._file).st_size
         if length:
             with mmap.mmap(self._file, length, access=mmap.ACCESS_READ) as content:
@@ -57,7 +57,7 @@ class Segment:
             yield header
 
     def append(self, data: bytearray, header: BatchHeader) -> None:
-        """Writes one batch; if the disk will not take all of it, nothing of it stays."""
+        """Write one batch; if the disk cannot take all of it, remove what was written."""
         try:
             written = os.pwrite(self._file, data, self.size)
             if written < len(data):
@@ -76,13 +76,13 @@ class Segment:
         self.max_timestamp = max(self.max_timestamp, header.max_timestamp)
 
     def bytes_from(self, offset: int) -> int:
-        """Bytes from the batch that holds `offset` to the end of the segment."""
+        """Return the bytes from the batch that holds `offset` to the end of the segment."""
         return self.size - self._positions[self._batch_at(offset)]
 
     def read(self, offset: int, max_bytes: int, first_always: bool) -> bytes:
-        """Whole batches from the one that holds `offset` on, at most `max_bytes` of them.
+        """Return complete batches from the one that holds `offset`, at most `max_bytes`.
 
-        With `first_always` the first batch comes even if it is larger.
+        With `first_always` the first batch is included even if it is larger.
         """
         first = self._batch_at(offset)
         start = self._positions[first]
@@ -99,7 +99,7 @@ class Segment:
         return max(0, bisect_right(self._offsets, offset) - 1)
 
     def first_since(self, timestamp: int, from_offset: int) -> tuple[int, int] | None:
-        """(offset, timestamp) of the first record at or after both, decoded to be exact."""
+        """Return (offset, timestamp) of the first record at or after both, decoded to be exact."""
         if self.max_timestamp < timestamp:
             return None
         for number in range(self._batch_at(from_offset), len(self._offsets)):
@@ -117,14 +117,14 @@ class Segment:
         return os.pread(self._file, end - start, start)
 
     def flush(self) -> None:
-        """Forces what was written to the disk itself."""
+        """Sync the file to disk."""
         os.fsync(self._file)
 
     def close(self) -> None:
-        """Lets go of the file."""
+        """Close the file."""
         os.close(self._file)
 
     def unlink(self) -> None:
-        """Closes and removes the file."""
+        """Close and remove the file."""
         self.close()
         self.path.unlink(missing_ok=True)

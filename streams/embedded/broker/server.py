@@ -1,4 +1,4 @@
-"""The broker on the network: accepts connections, sends each request to its handler, cleans up."""
+"""The broker's network side: accepts connections, passes requests to handlers, cleans up."""
 
 import asyncio
 import ipaddress
@@ -23,11 +23,11 @@ from streams.embedded.broker.wire import (
 logger = logging.getLogger(__name__)
 
 RETENTION_INTERVAL = 1.0
-"""Seconds between two looks at what retention lets go."""
+"""Seconds between two checks of retention."""
 
 _BACKLOG = 1024
 _OPEN_FILES = 10_240
-"""What every system lets a process have that has not been limited further."""
+"""The number of open files that every system allows by default."""
 
 
 class Server:
@@ -38,7 +38,7 @@ class Server:
         self._connections: set[Connection] = set()
 
     async def start(self, host: str, port: int) -> str:
-        """Accepts connections from now on; returns HOST:PORT."""
+        """Start accepting connections; return HOST:PORT."""
         family, address = _loopback(host, port)
         _allow_many_files()
         try:
@@ -61,7 +61,7 @@ class Server:
         return f"{shown}:{self._broker.port}"
 
     async def stop(self) -> None:
-        """Closes every connection; nothing is being done for anyone afterwards."""
+        """Close every connection and cancel pending requests."""
         self._server.close()
         self._cleaner.cancel()
         await asyncio.gather(
@@ -93,7 +93,7 @@ class Server:
 
 def _refuse(key: int, version: int, correlation_id: int, code: ErrorCode) -> bytes:
     if key == API_VERSIONS:
-        # Whatever the version asked for, this answer has version 0, which every client reads.
+        # Always answer in version 0, which every client can read.
         return encode(api_versions_refusal(code), 0, correlation_id)
     response = APIS[key].response if key in APIS else REFUSED.get(key)
     answer = response and refusal(response, version, code)

@@ -1,8 +1,8 @@
 """Topics and their partition logs: create, find, grow, configure, trim, delete.
 
-A topic's files are in a directory named by the topic's id, so that a topic made anew under an old
-name never sees the old one's records. The catalog is written first: a directory that no topic
-claims is the rest of a deletion and is removed at the start.
+A topic's files are in a directory named by the topic's id, so that a recreated topic never sees the
+old one's records. The catalog is written first: a directory that belongs to no topic is left over
+from a deletion, and is removed at startup.
 """
 
 import re
@@ -19,7 +19,7 @@ from streams.embedded.broker.journal import StartMoved, TopicDeleted, TopicSet
 from streams.embedded.broker.log import PartitionLog
 
 MAX_PARTITIONS = 1000
-"""Of one topic: each is at least one open file."""
+"""Per topic: each partition takes at least one open file."""
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 
@@ -68,35 +68,35 @@ class Topics:
         return name in self._topics
 
     def names(self) -> list[str]:
-        """The names of all topics."""
+        """Return the names of all topics."""
         return list(self._topics)
 
     def get(self, name: str) -> Topic:
-        """The topic, or UNKNOWN_TOPIC_OR_PARTITION."""
+        """Return the topic, or raise UNKNOWN_TOPIC_OR_PARTITION."""
         topic = self._topics.get(name)
         if topic is None:
             raise Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         return topic
 
     def log(self, name: str, partition: int) -> PartitionLog:
-        """The log of one partition, or UNKNOWN_TOPIC_OR_PARTITION."""
+        """Return the log of one partition, or raise UNKNOWN_TOPIC_OR_PARTITION."""
         logs = self.get(name).logs
         if not 0 <= partition < len(logs):
             raise Refusal(ErrorCode.UNKNOWN_TOPIC_OR_PARTITION)
         return logs[partition]
 
     def logs(self) -> Iterator[tuple[str, int, PartitionLog]]:
-        """Every (topic name, partition, log)."""
+        """Yield every (topic name, partition, log)."""
         for topic in list(self._topics.values()):
             for index, log in enumerate(topic.logs):
                 yield topic.name, index, log
 
     def check_new(self, name: str, partitions: int, overrides: Mapping[str, str | None]) -> None:
-        """Refuses a topic that cannot be created."""
+        """Raise Refusal if the topic cannot be created."""
         if not _NAME.fullmatch(name) or name in {".", ".."}:
             raise Refusal(
                 ErrorCode.INVALID_TOPIC_EXCEPTION,
-                f"{name!r} is no topic name: 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'",
+                f"{name!r} is not a topic name: use 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-'",
             )
         if name in self._topics:
             raise Refusal(ErrorCode.TOPIC_ALREADY_EXISTS, f"Topic '{name}' already exists.")
@@ -108,19 +108,19 @@ class Topics:
         if not 1 <= partitions <= MAX_PARTITIONS:
             raise Refusal(
                 ErrorCode.INVALID_PARTITIONS,
-                f"{partitions} partitions; 1 to {MAX_PARTITIONS} are possible",
+                f"{partitions} partitions: a topic has 1 to {MAX_PARTITIONS}",
             )
 
     def create(
         self, name: str, partitions: int, overrides: Mapping[str, str | None] | None = None
     ) -> Topic:
-        """Creates a topic."""
+        """Create a topic."""
         overrides = overrides or {}
         self.check_new(name, partitions, overrides)
         return self._set(TopicSet(name, uuid.uuid4().hex, partitions, configs.check(overrides)))
 
     def check_growth(self, name: str, partitions: int) -> None:
-        """Refuses a number of partitions that is no growth."""
+        """Raise Refusal unless the topic would get more partitions."""
         present = len(self.get(name).logs)
         if partitions <= present:
             raise Refusal(
@@ -129,18 +129,18 @@ class Topics:
         self._check_partitions(partitions)
 
     def grow(self, name: str, partitions: int) -> None:
-        """Adds empty partitions until there are `partitions`."""
+        """Add empty partitions until there are `partitions`."""
         self.check_growth(name, partitions)
         topic = self.get(name)
         self._set(TopicSet(name, topic.id, partitions, topic.config.overrides))
 
     def configure(self, name: str, overrides: Mapping[str, str | None]) -> None:
-        """Replaces all of a topic's own settings."""
+        """Replace all of a topic's overrides."""
         topic = self.get(name)
         self._set(TopicSet(name, topic.id, len(topic.logs), configs.check(overrides)))
 
     def delete(self, name: str) -> None:
-        """Deletes a topic, its records, and what groups have committed for it."""
+        """Delete a topic, its records, and the offsets that groups committed for it."""
         topic = self.get(name)
         self._catalog.record(TopicDeleted(name))
         del self._topics[name]
@@ -149,7 +149,7 @@ class Topics:
         shutil.rmtree(self._directory / topic.id)
 
     def delete_records(self, name: str, partition: int, before: int) -> int:
-        """Deletes a partition's records before an offset (-1: all); returns the new start."""
+        """Delete a partition's records before an offset (-1: all); return the new start."""
         log = self.log(name, partition)
         offset = log.end if before == -1 else before
         if not 0 <= offset <= log.end:
@@ -160,14 +160,14 @@ class Topics:
         return log.start
 
     def apply_retention(self, now_ms: int) -> None:
-        """Deletes what every topic's retention settings let go."""
+        """Delete the records that have passed their topic's retention."""
         for name, partition, log in self.logs():
             expired = log.expired_before(now_ms)
             if expired > log.start:
                 self.delete_records(name, partition, expired)
 
     def close(self) -> None:
-        """Forces all records to the disk itself and lets go of the files."""
+        """Sync all records to disk and close the files."""
         for _, _, log in self.logs():
             log.flush()
             log.close()

@@ -1,4 +1,4 @@
-"""Handlers of what administers topics: create, delete, grow, describe and alter their settings."""
+"""Handlers of topic administration: create, delete, grow, describe and alter settings."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -24,7 +24,7 @@ _FROM_TOPIC, _FROM_BROKER, _FROM_DEFAULT = 1, 4, 5
 
 
 def _outcome(action: Callable[..., object], *arguments: Any) -> dict[str, Any]:
-    """Acts; returns the error fields that every answer here has."""
+    """Run `action`; return the error fields that every answer here has."""
     try:
         action(*arguments)
     except Refusal as error:
@@ -160,7 +160,7 @@ def _config(name: str, value: str, kind: ConfigType, source: int) -> Any:
 
 
 async def alter_configs(broker: Broker, call: Call) -> Any:
-    """AlterConfigs: replaces all of a topic's own settings."""
+    """AlterConfigs: replaces all of a topic's overrides."""
     answer = AlterConfigsResponse.AlterConfigsResourceResponse
     return AlterConfigsResponse(
         responses=[
@@ -175,7 +175,7 @@ async def alter_configs(broker: Broker, call: Call) -> Any:
 
 
 async def incremental_alter_configs(broker: Broker, call: Call) -> Any:
-    """IncrementalAlterConfigs: changes some of a topic's own settings."""
+    """IncrementalAlterConfigs: changes some of a topic's overrides."""
     answer = IncrementalAlterConfigsResponse.AlterConfigsResourceResponse
     return IncrementalAlterConfigsResponse(
         responses=[
@@ -215,5 +215,7 @@ def _edited(resource: Any, present: Overrides) -> Overrides:
             case 1:
                 present.pop(config.name, None)
             case _:
-                raise Refusal(ErrorCode.INVALID_CONFIG, "lists can only be set as a whole here")
+                raise Refusal(
+                    ErrorCode.INVALID_CONFIG, "lists can only be replaced as a whole here"
+                )
     return present

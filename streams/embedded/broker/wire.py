@@ -1,7 +1,7 @@
-"""Frames to requests and responses to frames, with kafka-python's message schemas.
+"""Converts frames to requests and responses to frames, with kafka-python's message schemas.
 
-A frame is one message without its four length bytes. Decoding raises on malformed input
-(`MalformedFrame`); encoding fills what a response leaves out with the schema's defaults.
+A frame is one message without its four length bytes. Decoding raises `MalformedFrame` on bad input;
+encoding fills missing fields of a response with the schema's defaults.
 """
 
 import io
@@ -19,7 +19,7 @@ _PREFIX = struct.Struct(">hhi")
 
 
 class MalformedFrame(Exception):  # noqa: N818 - it is the client's fault
-    """The bytes are no request; nothing after them on that connection can be trusted."""
+    """The bytes are not a request, so nothing after them on that connection can be trusted."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class Call:
 
 
 Handler = Callable[["Broker", Call], Awaitable[Any]]
-"""Answers with a kafka-python response; None means that the client expects no answer."""
+"""Returns a kafka-python response, or None if the client expects no answer."""
 
 
 @dataclass(frozen=True)
 class Api:
-    """An API this broker speaks: kafka-python's two schemas, the versions, who answers."""
+    """An API of this broker: kafka-python's two schemas, the versions and the handler."""
 
     request: Any
     response: Any
@@ -47,31 +47,31 @@ class Api:
 
     @property
     def key(self) -> int:
-        """The API's number in the protocol."""
+        """Return the API's number in the protocol."""
         return int(self.request.API_KEY)
 
 
 def read_prefix(frame: bytes | bytearray) -> tuple[int, int, int]:
-    """(API key, version, correlation id) of a request."""
+    """Return (API key, version, correlation id) of a request."""
     if len(frame) < _PREFIX.size:
         raise MalformedFrame(f"a frame of {len(frame)} bytes is too short for a request")
     return _PREFIX.unpack_from(frame)
 
 
 def decode(request: Any, version: int, frame: bytes | bytearray) -> tuple[Any, str]:
-    """(body, client id) of a request whose schema and version are known."""
+    """Return (body, client id) of a request of known schema and version."""
     try:
         stream = io.BytesIO(frame)
         header = request.parse_header(stream, version=version)
         body = request.decode(memoryview(frame)[stream.tell() :], version=version)
     except Exception as error:
-        # The generated decoders raise whatever the first wrong byte leads to.
+        # The generated decoders can raise any exception.
         raise MalformedFrame(f"{request.name} v{version}: {error!r}") from error
     return body, header.client_id or ""
 
 
 def encode(response: Any, version: int, correlation_id: int) -> bytes:
-    """The whole frame of a response, with its length in front."""
+    """Return the complete frame of a response, with its length in front."""
     response.API_VERSION = version
     response.with_header(correlation_id=correlation_id)
     encoded: bytes = response.encode(header=True, framed=True)
@@ -79,7 +79,7 @@ def encode(response: Any, version: int, correlation_id: int) -> bytes:
 
 
 def refusal(response: Any, version: int, code: ErrorCode) -> Any | None:
-    """The response that says only `code`; None where that version has no place for it."""
+    """Return a response with only `code`; None if that version has no field for it."""
     field = response.fields.get("error_code")
     if field is None or version > response.max_version or not field.for_version_q(version):
         return None
