@@ -53,7 +53,7 @@ class ServerProcess:
         self._guard: subprocess.Popen[bytes] | None = None
         self._log_start = 0
 
-    def start(self, ready: Callable[[], bool], timeout: float = 30.0) -> None:
+    def start(self, ready: Callable[[], object], timeout: float = 30.0) -> None:
         """Start the server and return once `ready()` holds.
 
         Raises `Unavailable`, quoting the end of the log, when the server ends early or is not ready

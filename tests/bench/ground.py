@@ -50,7 +50,7 @@ class Topic(NamedTuple):
     name: str
     kind: str
     partitions: int
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody calls
     size: float
 
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple, Self
@@ -82,11 +83,12 @@ def compare(
     return Verdict([spent(ours) / spent(floor) for _ in range(rounds)], limit)
 
 
-class Record(NamedTuple):
+@dataclass(slots=True)
+class Record:
     """What mapping needs of a Kafka record."""
 
     offset: int
-    value: bytes
+    value: bytes | None  # as in batch.Record; here never None
     timestamp: int = 1_795_392_000_000
     key: bytes | None = None
 
@@ -132,7 +134,7 @@ class Work:
     def floor(self) -> Path:
         """Decode the alerts, and write their rows."""
         for record in self.records:
-            self._decode(record.value)
+            self._decode(record.value or b"")
         (file,) = self._ready.write(self._directory / "floor.parquet")
         return file
 

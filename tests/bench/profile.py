@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections import Counter
+from collections import defaultdict
 from typing import NamedTuple
 
 from tests.bench.cost import page_faults, until
@@ -64,8 +64,8 @@ def measure(ground: Ground, topic: Topic) -> Profile:
 
 def shares(report: str) -> dict[str, float]:
     """The libraries of a `perf report --sort dso`, in words, the largest first."""
-    found = Counter[str]()
+    found: defaultdict[str, float] = defaultdict(float)
     for share, library in _LINE.findall(report):
         words = (words for start, words in LIBRARIES.items() if library.startswith(start))
         found[next(words, REST)] += float(share)
-    return dict(found.most_common())
+    return dict(sorted(found.items(), key=lambda each: -each[1]))

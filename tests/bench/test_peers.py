@@ -1,13 +1,16 @@
 """The peers are given the same task: their Parquet has our columns and says what ours says."""
 
 import itertools
+from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from streams import samples
+from streams.embedded.stack import EmbeddedStack
 from tests.bench import contest
 from tests.bench.ground import MIX, START_NS, SYSCALL, Ground, Topic, alerts
 from tests.bench.peers.parquet import MAPPING, from_dicts, from_parts
@@ -20,7 +23,7 @@ def rows(parquet: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", [SYSCALL, MIX])
-def test_both_ways_of_a_peer_write_what_the_mapping_says(kind: str):
+def test_both_ways_of_a_peer_write_what_the_mapping_says(kind: str) -> None:
     values = list(itertools.islice(alerts(kind), 300))
     one = rows(from_dicts([MAPPING.finding(value, TIMESTAMP) for value in values]))
     other = rows(from_parts([MAPPING.map(value, TIMESTAMP) for value in values]))
@@ -28,7 +31,9 @@ def test_both_ways_of_a_peer_write_what_the_mapping_says(kind: str):
     assert one == other
 
 
-def test_a_run_that_lost_or_doubled_a_row_or_has_other_columns_has_no_figure(stack, make_name):
+def test_a_run_that_lost_or_doubled_a_row_or_has_other_columns_has_no_figure(
+    stack: EmbeddedStack, make_name: Callable[[], str]
+) -> None:
     ground, run, client = Ground(), make_name(), stack.s3.client()
     ground.stack = stack
     values = list(samples.alerts(1, 20, START_NS))
@@ -55,14 +60,14 @@ def test_a_run_that_lost_or_doubled_a_row_or_has_other_columns_has_no_figure(sta
         check(20)
 
 
-def test_the_versions_of_the_peers_are_pinned():
+def test_the_versions_of_the_peers_are_pinned() -> None:
     for module, package in contest.MODULES.items():
         assert any(line.startswith(f"{package}==") for line in contest.versions(module))
         text = (contest.REQUIREMENTS / f"{module}.txt").read_text()
         assert all("==" in line for line in text.splitlines())
 
 
-def test_a_peer_that_cannot_be_installed_says_why(tmp_path):
+def test_a_peer_that_cannot_be_installed_says_why(tmp_path: Path) -> None:
     (tmp_path / "none.txt").write_text("./no-such-directory\n")
     with pytest.raises(RuntimeError, match=r"cannot be installed here: .*no-such-directory"):
         contest.python("none", tmp_path, tmp_path / "cache")

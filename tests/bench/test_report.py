@@ -8,7 +8,7 @@ import pytest
 
 from tests.bench import machine
 from tests.bench.cost import Cost
-from tests.bench.ground import SYSCALL
+from tests.bench.ground import SYSCALL, Ground
 from tests.bench.page import page
 from tests.bench.picture import LEFT, picture
 from tests.bench.profile import shares
@@ -58,17 +58,17 @@ def report() -> Report:
     return made
 
 
-def test_a_figure_is_the_median_of_its_runs(report):
+def test_a_figure_is_the_median_of_its_runs(report: Report) -> None:
     (ours,) = report.ours
     assert (ours.us, ours.least, ours.most) == pytest.approx((50, 40, 90))
     assert (ours.per_second, ours.memory) == (5000, 200)
 
 
-def test_a_report_is_read_as_it_was_written(report):
+def test_a_report_is_read_as_it_was_written(report: Report) -> None:
     assert read(report.json()) == report
 
 
-def test_page_and_terminal_have_every_figure(report):
+def test_page_and_terminal_have_every_figure(report: Report) -> None:
     for text in (page(report, "picture.svg"), plain(report)):
         words = re.sub(r"[| ]+", " ", text)
         assert "falcolake 50.0 (40.0 to 90.0) 20,000 5,000 200 MB 2.50" in words
@@ -80,7 +80,7 @@ def test_page_and_terminal_have_every_figure(report):
         assert report.machine["kernel"] in text
 
 
-def test_a_profile_adds_up_what_is_of_one_library(report):
+def test_a_profile_adds_up_what_is_of_one_library(report: Report) -> None:
     assert list(report.shares.values()) == pytest.approx([40.1, 39.9, 11.0, 7.5, 1.5])
     words = re.sub(r"[| ]+", " ", page(report, "picture.svg"))
     assert "CPython: mapping, aiokafka, the worker itself 40 % 20.1" in words
@@ -88,12 +88,12 @@ def test_a_profile_adds_up_what_is_of_one_library(report):
     assert "4.2 pages of 4 KiB per alert" in words
 
 
-def test_a_name_cannot_break_a_table_of_the_page(report):
+def test_a_name_cannot_break_a_table_of_the_page(report: Report) -> None:
     rows = [line for line in page(report, "picture.svg").splitlines() if "other \\| one" in line]
     assert [len(re.findall(r"(?<!\\)\|", row)) for row in rows] == [7]
 
 
-def test_the_picture_is_svg_with_bars_as_long_as_the_figures(report):
+def test_the_picture_is_svg_with_bars_as_long_as_the_figures(report: Report) -> None:
     root = ET.fromstring(picture(report))
     bars = [each for each in root.iter() if each.tag.endswith("rect")]
     lengths = [float(bar.attrib["width"]) for bar in bars]
@@ -102,14 +102,14 @@ def test_the_picture_is_svg_with_bars_as_long_as_the_figures(report):
     assert all(float(bar.attrib["x"]) == LEFT for bar in bars)
 
 
-def test_an_empty_report_is_still_a_page(report):
+def test_an_empty_report_is_still_a_page(report: Report) -> None:
     empty = Report(1, 1, report.machine, {})
     assert "# Benchmarks" in page(empty, "picture.svg")
     ET.fromstring(picture(empty))
 
 
-def test_a_contender_that_fails_is_out_and_the_rest_goes_on():
-    made, ran = Program(None, 1000, 3, 0), []
+def test_a_contender_that_fails_is_out_and_the_rest_goes_on() -> None:
+    made, ran = Program(Ground(), 1000, 3, 0), []
 
     def fails() -> Cost:
         ran.append("bad")

@@ -78,8 +78,8 @@ class Worker:
     def address(self) -> str:
         """Where its metrics are."""
         pattern = re.compile(r"metrics and health on (\S+)")
-        found = until(lambda: pattern.search(self.log.read_text()), 60, "the worker listens")
-        return found[1]
+        found = until(lambda: pattern.findall(self.log.read_text()), 60, "the worker listens")
+        return found[0]
 
     def staged_bytes(self) -> int:
         """What its staging takes on disk."""

@@ -175,7 +175,7 @@ class Shell:
         # In braces, so that the exit code is still there for the next command.
         self._bash.stdin.write(f"{command}\n{{ code=$?; echo '{_MARK}'; (exit $code); }}\n")
         self._bash.stdin.flush()
-        printed = []
+        printed: list[str] = []
         while (line := self._bash.stdout.readline()) != f"{_MARK}\n":
             assert line, f"the shell ended at: {command}\n{''.join(printed)}"
             printed.append(line)

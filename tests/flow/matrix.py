@@ -11,11 +11,11 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
 
@@ -69,7 +69,7 @@ class Step(NamedTuple):
 
     point: Point
     staging_kept: bool
-    settings: dict[str, object] = {}  # noqa: RUF012 - never written
+    settings: Mapping[str, Any] = {}
 
     def __str__(self) -> str:
         return f"{self.point} with staging {'kept' if self.staging_kept else 'lost'}"
@@ -146,7 +146,7 @@ class Course:
             preloaded.launch,
         )
 
-    def run(self, steps: Sequence[Step] = (), **last: object) -> Outcome:
+    def run(self, steps: Sequence[Step] = (), **last: Any) -> Outcome:
         """End a worker at each step's fault, then let one ship the rest; return what is there.
 
         `last` are settings of the worker that ships the rest.
@@ -183,7 +183,7 @@ def crash(world: World, step: Step) -> bool:
     return True
 
 
-def finish(world: World, **settings: object) -> Worker:
+def finish(world: World, **settings: Any) -> Worker:
     """Run a worker until everything is shipped and forgotten, and end it."""
     worker = world.worker(**settings).start()
     try:

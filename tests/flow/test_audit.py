@@ -11,7 +11,7 @@ from tests.waiting import wait_until
 def test_the_audit_is_clean_while_workers_ship(world: World) -> None:
     settings = load(environment=world.environment)
     late = [alert(n).replace(b"-11-23T", b"-11-24T") for n in range(2000, 2400)]
-    world.publish([alert(n) for n in range(2000)] + [GARBAGE, None] * 20 + late)
+    world.publish([*(alert(n) for n in range(2000)), *[GARBAGE, None] * 20, *late])
     for name in ("one", "two"):
         world.worker(name, WINDOW__MAX_ROWS=100).start()
     seen = []

@@ -37,14 +37,14 @@ def test_an_object_is_of_one_event_day_and_the_window_spans_both(world: World) -
     world.worker().start()
     world.wait_until_shipped()
     objects = assert_exactly_once(world, range(600))
-    days = {re.search(r"eventDay=(\d+)", stored.key)[1] for stored in objects}
+    days = {re.findall(r"eventDay=(\d+)", stored.key)[0] for stored in objects}
     assert days == {"20261123", "20261124"}
 
 
 def test_committed_offsets_move_only_to_the_ends_of_windows(world: World) -> None:
     world.publish([alert(n) for n in range(900)])
     world.worker(WINDOW__MAX_ROWS=100).start()
-    seen = set()
+    seen: set[tuple[int, int]] = set()
 
     def shipped() -> bool:
         seen.update((n, offset) for n, (offset, _) in world.committed().items())

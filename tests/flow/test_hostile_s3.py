@@ -6,6 +6,7 @@ and what to try, commits nothing that the lake does not have, and goes on by its
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import boto3
 import pytest
@@ -115,7 +116,7 @@ def test_a_crawling_lake_takes_everything_and_disturbs_nobody(world: World, s3: 
 @slow
 def test_memory_and_disk_stay_bounded_while_the_lake_is_away(world: World, s3: S3Proxy) -> None:
     world.publish([alert(n) for n in range(10_000)])
-    limits = {"STAGING__MAX_BYTES": 2_000_000, "WINDOW__MAX_BYTES": 2_000_000}
+    limits: dict[str, Any] = {"STAGING__MAX_BYTES": 2_000_000, "WINDOW__MAX_BYTES": 2_000_000}
     worker = world.worker(**limits).start()
     world.wait_until_shipped()
     usual = memory(worker)

@@ -3,6 +3,7 @@
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,7 @@ from tests.flow.worlds import Stored, read_object
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
 
 #: Other findings of the same records: the mapping's version differs.
-OTHER_MAPPING = {"MAPPING__TENANT_UID": "other"}
+OTHER_MAPPING: dict[str, Any] = {"MAPPING__TENANT_UID": "other"}
 PAIRS = 4
 
 Record = Callable[[str, object], None]

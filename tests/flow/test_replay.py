@@ -10,6 +10,7 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from streams.audit import audit
 from streams.clock import now_ms
 from streams.kafka import letters
+from streams.lake.store import Lake
 from streams.replay import replay
 from streams.replay.replay import LAST, Options, Replay, Selection
 from streams.settings.load import load
@@ -115,15 +116,15 @@ def test_a_lake_that_is_lost_is_made_again_and_a_stopped_replay_goes_on(
     small = settings.model_copy(
         update={"window": settings.window.model_copy(update={"max_rows": 100})}
     )
-    put, left = replay.Lake.put, [3]
+    put, left = Lake.put, [3]
 
-    def put_thrice(self: replay.Lake, *arguments: object, **named: object) -> bool:
+    def put_thrice(self: Lake, *arguments: object, **named: object) -> bool:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
         return put(self, *arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(replay.Lake, "put", put_thrice)
+    monkeypatch.setattr(Lake, "put", put_thrice)
     with pytest.raises(KeyboardInterrupt):
         replay.run(small, ALL, Options(parallel=1))
     monkeypatch.undo()

@@ -5,6 +5,7 @@ Figures are compared with what Kafka and S3 themselves say, and with the metrics
 
 import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
@@ -45,7 +46,7 @@ class Page:
         wait_until(lambda: self.state() != "Loading", 30, "the page has asked")
         return self
 
-    def run(self, script: str) -> object:
+    def run(self, script: str) -> Any:
         return self.chrome.execute_script(f"return {script}")
 
     def text(self, name: str) -> str:
@@ -58,13 +59,13 @@ class Page:
         """The large figures by their names."""
         script = """Object.fromEntries([...document.querySelectorAll('#figures > div')].map(
             (each) => [each.querySelector('dt').innerText, each.querySelector('dd').innerText]))"""
-        return self.run(script)  # type: ignore[return-value]
+        return self.run(script)
 
     def rows(self, name: str) -> list[list[str]]:
         """The cells of the body of the first table in a place, hidden ones too."""
         script = f"""[...document.querySelectorAll('#{name} tr')].map((row) =>
             [...row.children].map((cell) => cell.textContent.trim()))"""
-        return self.run(script)  # type: ignore[return-value]
+        return self.run(script)
 
     def offsets(self) -> dict[int, tuple[int, int, int, int]]:
         """By partition: committed, staged, end, not in the lake."""
@@ -177,7 +178,7 @@ def test_what_alerts_say_is_text_on_the_page_and_never_markup(world: World, page
     page.open(worker)
     wait_until(lambda: len(page.rows("rules")) == 6, 30)
     shown = page.run("[...document.querySelectorAll('#rules td.words')].map((e) => e.textContent)")
-    assert sorted(shown) == sorted(HOSTILE)  # type: ignore[type-var]
+    assert sorted(shown) == sorted(HOSTILE)
     assert (
         page.run("document.querySelectorAll('#rules img, #rules script, #rules b, main h1').length")
         == 0
@@ -302,8 +303,8 @@ def test_it_can_be_read_by_ear_and_worked_by_keyboard(world: World, page: Page) 
     labels = page.run(
         "[...document.querySelectorAll('svg')].map((e) => e.getAttribute('aria-label'))"
     )
-    assert all(labels)  # type: ignore[arg-type]
-    assert any("Windows of 3 partitions" in label for label in labels)  # type: ignore[union-attr]
+    assert all(labels)
+    assert any("Windows of 3 partitions" in label for label in labels)
     named = page.run(
         """[...document.querySelectorAll('[aria-labelledby]')].every(
             (each) => document.getElementById(each.getAttribute('aria-labelledby')))"""

@@ -136,7 +136,9 @@ def by_partition(records: list[list[Any]]) -> dict[int, list[list[Any]]]:
     return {number: [line for line in records if line[0] == number] for number in range(PARTITIONS)}
 
 
-def test_both_read_the_same_records_in_the_same_order(field: Field, make_name) -> None:
+def test_both_read_the_same_records_in_the_same_order(
+    field: Field, make_name: Callable[[], str]
+) -> None:
     for compression in (None, "gzip", "snappy", "lz4", "zstd"):
         field.publish(200, compression)
     own, batch = (field.read(kind, make_name()) for kind in KINDS)
@@ -150,7 +152,7 @@ def test_both_read_the_same_records_in_the_same_order(field: Field, make_name) -
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_workers_share_the_partitions_and_nothing_is_left_out(
-    field: Field, make_name, kind: str
+    field: Field, make_name: Callable[[], str], kind: str
 ) -> None:
     group = make_name()
     field.publish(400)
@@ -172,7 +174,7 @@ def test_two_workers_share_the_partitions_and_nothing_is_left_out(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_worker_that_stops_leaves_the_group_and_the_next_reads_on_without_a_double(
-    field: Field, make_name, kind: str
+    field: Field, make_name: Callable[[], str], kind: str
 ) -> None:
     group = make_name()
     first, second = field.read(kind, group), field.read(kind, group)

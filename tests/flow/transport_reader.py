@@ -37,7 +37,7 @@ class Intake:
     """Reads on from what is committed; counts epochs."""
 
     paused = False
-    wanted = None
+    wanted: frozenset[int] | None = None
 
     def __init__(self) -> None:
         self.epoch = 0

@@ -22,7 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
@@ -76,7 +76,7 @@ class Remover(ast.NodeTransformer):
         self.seen = 0
         self.removed: tuple[int, str] | None = None
 
-    def _takes(self, node: ast.AST, text: str = "") -> bool:
+    def _takes(self, node: ast.expr | ast.stmt | ast.keyword, text: str = "") -> bool:
         self.seen += 1
         if self.seen - 1 != self.wanted:
             return False
@@ -160,7 +160,7 @@ def _is_field(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and "." in str(node.value)
 
 
-def _is_text(node: ast.AST | None) -> bool:
+def _is_text(node: ast.AST | None) -> TypeGuard[ast.expr]:
     return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 

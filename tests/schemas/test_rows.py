@@ -964,7 +964,7 @@ OBSERVABLES: list[tuple[dict[str, Any], str, Observed, Observed, Observed]] = [
         ("process.name", 9),
     ),
     *(
-        (fields, uid, *[("resources[].uid", 10)] * 3)
+        (fields, uid, ("resources[].uid", 10), ("resources[].uid", 10), ("resources[].uid", 10))
         for fields, uid in (
             ({"k8s.pod.uid": UID}, UID),
             ({"k8smeta.deployment.uid": UID}, UID),

@@ -60,7 +60,7 @@ class Fleet:
             assert worker.process is not None
             if worker.process.poll() is not None:
                 self.running.remove(worker)
-                code = worker.process.returncode
+                code = worker.process.poll()
                 self.fallen.append(f"{worker.log.name} ended with {code}: {worker.tail()}")
                 continue
             try:
@@ -193,7 +193,7 @@ class Nemesis:
             worker = self._one()
             self.fleet.running.remove(worker)
             assert worker.process is not None
-            worker.process.terminate()
+            worker.process.send_signal(signal.SIGTERM)
 
             def end() -> None:
                 assert worker.process is not None

@@ -25,11 +25,11 @@ class Verdict:
         return not self.differences and not self.audit.problems
 
 
-def in_topic(world: World) -> Counter[int | None]:
-    """How often the topic has each alert, by its number; garbage counts as None."""
+def in_topic(world: World) -> tuple[Counter[int], int]:
+    """Return how often the topic has each alert, by its number; and how many are garbage."""
     ends = world.ends()
     places = {TopicPartition(world.topic, number): end for number, end in ends.items()}
-    seen: Counter[int | None] = Counter()
+    seen, garbage = Counter[int](), 0
     with KafkaConsumer(bootstrap_servers=world.bootstrap, enable_auto_commit=False) as consumer:
         consumer.assign(list(places))
         consumer.seek_to_beginning()
@@ -39,14 +39,13 @@ def in_topic(world: World) -> Counter[int | None]:
                     try:
                         seen[json.loads(record.value)["output_fields"]["evt.num"]] += 1
                     except ValueError:
-                        seen[None] += 1
-    return seen
+                        garbage += 1
+    return seen, garbage
 
 
 def judge(world: World, settings: Settings, sent: int, garbage: int) -> Verdict:
     """Compare lake, dead letters, topic and what was produced; and let the audit say its own."""
-    topic = in_topic(world)
-    refused = topic.pop(None, 0)
+    topic, refused = in_topic(world)
     stored = Counter(number for each in world.objects() for number in each.numbers)
     letters = len(world.dead_letters())
     differences = []

@@ -13,6 +13,7 @@ engine and back, and puts an object of the rows it has at the end of a commit, i
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import boto3
@@ -21,7 +22,10 @@ import pathway as pw
 from tests.bench.cost import Meter
 from tests.bench.peers.parquet import MAPPING, from_dicts, from_parts
 
-MAKERS = {"dicts": (MAPPING.finding, from_dicts), "parts": (MAPPING.map, from_parts)}
+MAKERS: dict[str, tuple[Callable[..., Any], Callable[..., bytes]]] = {
+    "dicts": (MAPPING.finding, from_dicts),
+    "parts": (MAPPING.map, from_parts),
+}
 ROWS = 10_000
 BACKLOG = 50_000
 

@@ -5,12 +5,14 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.structs import OffsetAndMetadata
 
 from streams.embedded.apache import CLUSTER_ID, ApacheKafka
+from streams.embedded.stack import EmbeddedStack
 from streams.errors import Misconfigured
 from tests.streams.embedded.processes import running
 from tests.waiting import wait_until
@@ -24,7 +26,7 @@ with ApacheKafka(pathlib.Path(sys.argv[1])):
 """
 
 
-def test_the_stacks_broker_is_apache_kafka(stack):
+def test_the_stacks_broker_is_apache_kafka(stack: EmbeddedStack) -> None:
     admin = KafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap)
     try:
         assert admin.describe_cluster()["cluster_id"] == CLUSTER_ID
@@ -32,7 +34,7 @@ def test_the_stacks_broker_is_apache_kafka(stack):
         admin.close()
 
 
-def test_it_listens_on_one_loopback_address_only(stack):
+def test_it_listens_on_one_loopback_address_only(stack: EmbeddedStack) -> None:
     port = stack.kafka.port
     socket.create_connection(("127.0.0.1", port)).close()
     for other in ("127.0.0.2", "::1"):
@@ -40,7 +42,7 @@ def test_it_listens_on_one_loopback_address_only(stack):
             socket.create_connection((other, port))
 
 
-def test_records_offsets_and_the_address_survive_kill_9_and_a_stop(tmp_path):
+def test_records_offsets_and_the_address_survive_kill_9_and_a_stop(tmp_path: Path) -> None:
     place = TopicPartition("alerts", 1)
     sealed = OffsetAndMetadata(4, '{"v":1,"ends":[7]}', -1)
     with ApacheKafka(tmp_path) as kafka:
@@ -66,7 +68,7 @@ def test_records_offsets_and_the_address_survive_kill_9_and_a_stop(tmp_path):
     assert running(str(tmp_path)) == []
 
 
-def test_it_ends_with_the_process_that_started_it(tmp_path):
+def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     starter = subprocess.Popen(
         [sys.executable, "-c", SERVE, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
@@ -80,7 +82,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path):
         starter.communicate()
 
 
-def test_a_directory_in_use_is_refused_and_its_server_goes_on(stack):
+def test_a_directory_in_use_is_refused_and_its_server_goes_on(stack: EmbeddedStack) -> None:
     other = ApacheKafka(stack.kafka.data)
     other.patience = 0.2
     with pytest.raises(Misconfigured, match="in use by another Apache Kafka"):

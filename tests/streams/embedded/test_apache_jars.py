@@ -1,5 +1,7 @@
 """Apache Kafka where it cannot be had: what people are told. Nothing here needs Java."""
 
+from pathlib import Path
+
 import pytest
 
 from streams.embedded import apache_jars
@@ -8,7 +10,7 @@ from streams.errors import Misconfigured, Unavailable
 
 
 @pytest.fixture
-def programs(tmp_path, monkeypatch):
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the whole PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -17,18 +19,20 @@ def programs(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def no_jars(tmp_path):
+def no_jars(tmp_path: Path) -> Path:
     """A folder for the jars, in a cache that is empty."""
     return tmp_path / "cache" / "kafka-0"
 
 
-def program(folder, name, script):
+def program(folder: Path, name: str, script: str) -> None:
     (folder / name).write_text(f"#!/bin/sh\n{script}\n")
     (folder / name).chmod(0o755)
 
 
 @pytest.mark.parametrize("there", [[], ["java"], ["mvn"]])
-def test_fetching_without_java_or_maven_names_what_is_missing(programs, no_jars, there):
+def test_fetching_without_java_or_maven_names_what_is_missing(
+    programs: Path, no_jars: Path, there: list[str]
+) -> None:
     for name in there:
         program(programs, name, "exit 0")
     missing = "mvn" if "java" in there else "java"
@@ -36,7 +40,9 @@ def test_fetching_without_java_or_maven_names_what_is_missing(programs, no_jars,
         apache_jars.fetch(no_jars)
 
 
-def test_a_fetch_that_fails_leaves_nothing_that_looks_like_jars(programs, no_jars):
+def test_a_fetch_that_fails_leaves_nothing_that_looks_like_jars(
+    programs: Path, no_jars: Path
+) -> None:
     program(programs, "java", "exit 0")
     program(programs, "mvn", "exit 1")
     with pytest.raises(Unavailable, match="could not fetch Apache Kafka"):
@@ -44,7 +50,9 @@ def test_a_fetch_that_fails_leaves_nothing_that_looks_like_jars(programs, no_jar
     assert list(no_jars.parent.iterdir()) == []
 
 
-def test_the_command_says_what_to_do_and_no_traceback(programs, no_jars, capsys):
+def test_the_command_says_what_to_do_and_no_traceback(
+    programs: Path, no_jars: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert apache_jars.main(no_jars) == 1
     said = capsys.readouterr()
     assert said.out == ""
@@ -54,7 +62,9 @@ def test_the_command_says_what_to_do_and_no_traceback(programs, no_jars, capsys)
     ]
 
 
-def test_a_server_without_the_jars_says_how_to_get_them(tmp_path, programs, no_jars):
+def test_a_server_without_the_jars_says_how_to_get_them(
+    tmp_path: Path, programs: Path, no_jars: Path
+) -> None:
     program(programs, "java", "exit 0")
     server = ApacheKafka(tmp_path / "kafka")
     server.jars = no_jars

@@ -6,21 +6,25 @@ import signal
 import subprocess
 import sys
 from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from streams.embedded import demo
 from streams.embedded.process import ServerProcess
+from streams.embedded.stack import EmbeddedStack
 from streams.errors import Corrupt, Unavailable
 from streams.settings.load import load
+from tests.conftest import LakeEnvironment, Spawn
 from tests.streams.embedded.processes import alive
 from tests.streams.falco_records import mixed
-from tests.streams.lake_writer import mixed_lake
+from tests.streams.lake_writer import LakeWriter, mixed_lake
 from tests.waiting import wait_until
 
 
-def descendants(pid):
+def descendants(pid: int) -> set[int]:
     """The process ids of everything that a process has started, directly or not."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
@@ -37,15 +41,15 @@ def descendants(pid):
     return found
 
 
-def command_of(pid):
+def command_of(pid: int) -> str:
     return subprocess.run(
         ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout
 
 
 @pytest.fixture
-def start(tmp_path, spawn):
-    def run(*options, **environment):
+def start(tmp_path: Path, spawn: Spawn) -> Callable[..., "subprocess.Popen[str]"]:
+    def run(*options: str, **environment: str) -> "subprocess.Popen[str]":
         temporary = tmp_path / "tmp"
         temporary.mkdir(exist_ok=True)
         return spawn(
@@ -56,7 +60,9 @@ def start(tmp_path, spawn):
     return run
 
 
-def test_the_demo_ends_with_the_proof_and_leaves_nothing(start, tmp_path):
+def test_the_demo_ends_with_the_proof_and_leaves_nothing(
+    start: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
+) -> None:
     # Settings and credentials of the user's own must not matter.
     config = tmp_path / "aws"
     config.write_text("[profile elsewhere]\nregion = eu-north-1\nmax_attempts = 1\n")
@@ -81,7 +87,9 @@ def test_the_demo_ends_with_the_proof_and_leaves_nothing(start, tmp_path):
 
 
 @pytest.mark.faults
-def test_kept_data_is_proved_again_together_with_more(start, tmp_path):
+def test_kept_data_is_proved_again_together_with_more(
+    start: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
+) -> None:
     for total in ("300", "600"):
         out, error = start("--count", "300", "--keep", str(tmp_path / "kept")).communicate(
             timeout=100
@@ -99,7 +107,9 @@ def test_kept_data_is_proved_again_together_with_more(start, tmp_path):
         ("cli worker", signal.SIGTERM),
     ],
 )
-def test_stopped_anywhere_nothing_is_left_running(start, tmp_path, stage, number):
+def test_stopped_anywhere_nothing_is_left_running(
+    start: Callable[..., "subprocess.Popen[str]"], tmp_path: Path, stage: str, number: int
+) -> None:
     process = start("--count", "20000")
     wait_until(lambda: any(stage in command_of(pid) for pid in descendants(process.pid)))
     family = descendants(process.pid)
@@ -112,13 +122,15 @@ def test_stopped_anywhere_nothing_is_left_running(start, tmp_path, stage, number
 
 
 @pytest.fixture
-def shipped(lake_environment, topic, tmp_path):
+def shipped(lake_environment: LakeEnvironment, topic: str, tmp_path: Path) -> LakeWriter:
     """A lake as a worker leaves it."""
     settings = load(environment=lake_environment(KAFKA__GROUP_ID=f"group-of-{topic}"))
     return mixed_lake(settings, tmp_path / "writer")
 
 
-def test_the_proof_is_of_what_the_lake_and_kafka_have(shipped, stack):
+def test_the_proof_is_of_what_the_lake_and_kafka_have(
+    shipped: LakeWriter, stack: EmbeddedStack
+) -> None:
     said = demo._look_back(shipped.settings, stack, Console(quiet=True))
     assert said.startswith("20 records = 17 findings + 3 rejects + 0 filtered; 4 objects of 2 ")
 
@@ -133,7 +145,9 @@ def test_the_proof_is_of_what_the_lake_and_kafka_have(shipped, stack):
         (lambda writer, _: writer.refuse(1, [0]), "dead-letters: "),
     ],
 )
-def test_whatever_is_wrong_the_proof_fails(shipped, stack, harm, said):
+def test_whatever_is_wrong_the_proof_fails(
+    shipped: LakeWriter, stack: EmbeddedStack, harm: Callable[..., object], said: str
+) -> None:
     harm(shipped, next(iter(shipped.lake.objects())).key)
     with pytest.raises(Corrupt, match="the proof failed") as caught:
         demo._look_back(shipped.settings, stack, Console(quiet=True))
@@ -141,7 +155,9 @@ def test_whatever_is_wrong_the_proof_fails(shipped, stack, harm, said):
     assert "--keep" in caught.value.hint
 
 
-def test_a_worker_that_ends_is_told_with_the_end_of_its_log(shipped, tmp_path):
+def test_a_worker_that_ends_is_told_with_the_end_of_its_log(
+    shipped: LakeWriter, tmp_path: Path
+) -> None:
     shipped.publish(1, [mixed(0)] * 5)
     worker = ServerProcess(
         "worker", [sys.executable, "-c", "print('no luck')"], log=tmp_path / "worker.log"

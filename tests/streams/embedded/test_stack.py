@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -22,7 +24,7 @@ run(StackOptions(data=pathlib.Path(sys.argv[1])), sys.stdout)
 """
 
 
-def partitions_of(stack):
+def partitions_of(stack: EmbeddedStack) -> dict[str, int]:
     admin = KafkaAdminClient(bootstrap_servers=stack.kafka_bootstrap)
     try:
         return {topic["name"]: len(topic["partitions"]) for topic in admin.describe_topics()}
@@ -30,13 +32,13 @@ def partitions_of(stack):
         admin.close()
 
 
-def group_member(stack):
+def group_member(stack: EmbeddedStack) -> KafkaConsumer:
     return KafkaConsumer(
         bootstrap_servers=stack.kafka_bootstrap, group_id="lake", enable_auto_commit=False
     )
 
 
-def test_topics_and_bucket_are_there(tmp_path):
+def test_topics_and_bucket_are_there(tmp_path: Path) -> None:
     with EmbeddedStack(tmp_path, topic="alerts", partitions=3, bucket="lake") as stack:
         assert partitions_of(stack) == {
             "alerts": 3,
@@ -46,7 +48,7 @@ def test_topics_and_bucket_are_there(tmp_path):
         assert [found["Name"] for found in stack.s3.client().list_buckets()["Buckets"]] == ["lake"]
 
 
-def test_a_second_run_finds_records_offsets_and_objects_and_adds_partitions(tmp_path):
+def test_a_second_run_finds_records_offsets_and_objects_and_adds_partitions(tmp_path: Path) -> None:
     place = TopicPartition("alerts", 1)
     committed = OffsetAndMetadata(4, '{"v":1,"ends":[7]}', -1)
     with EmbeddedStack(tmp_path, topic="alerts", partitions=2) as stack:
@@ -68,7 +70,7 @@ def test_a_second_run_finds_records_offsets_and_objects_and_adds_partitions(tmp_
         assert partitions_of(stack) == {"alerts": 5, "alerts.control": 1, "alerts.dead-letter": 5}
 
 
-def test_records_and_objects_survive_kill_9_of_both_servers(tmp_path):
+def test_records_and_objects_survive_kill_9_of_both_servers(tmp_path: Path) -> None:
     place = TopicPartition("falco-events", 0)
     with EmbeddedStack(tmp_path) as stack:
         producer = KafkaProducer(bootstrap_servers=stack.kafka_bootstrap)
@@ -90,7 +92,7 @@ def test_records_and_objects_survive_kill_9_of_both_servers(tmp_path):
         assert stack.s3.client().get_object(Bucket="falcolake", Key="k")["Body"].read() == b"kept"
 
 
-def test_a_temporary_directory_is_removed_afterwards():
+def test_a_temporary_directory_is_removed_afterwards() -> None:
     with EmbeddedStack() as stack:
         assert stack.data.is_dir()
         assert str(stack.data) in stack.environment()["FALCOLAKE_STAGING__PATH"]
@@ -98,27 +100,29 @@ def test_a_temporary_directory_is_removed_afterwards():
     assert running(str(stack.data)) == []
 
 
-def test_a_topic_name_that_kafka_refuses_is_explained_and_leaves_nothing_running(tmp_path):
+def test_a_topic_name_that_kafka_refuses_is_explained_and_leaves_nothing_running(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(Misconfigured, match="cannot create the topic no topic: "):
         EmbeddedStack(tmp_path, topic="no topic").__enter__()
     assert running(str(tmp_path)) == []
 
 
-def test_a_data_directory_that_is_a_file_is_explained(tmp_path):
+def test_a_data_directory_that_is_a_file_is_explained(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     with pytest.raises(Misconfigured, match=f"cannot use {file} as the data directory"):
         EmbeddedStack(file).__enter__()
 
 
-def test_a_data_directory_in_use_is_refused_and_the_stack_using_it_goes_on(tmp_path):
+def test_a_data_directory_in_use_is_refused_and_the_stack_using_it_goes_on(tmp_path: Path) -> None:
     with EmbeddedStack(tmp_path) as stack:
         with pytest.raises(Misconfigured, match="in use by another Kafka broker"):
             EmbeddedStack(tmp_path, patience=0.2).__enter__()
         stack.check()
 
 
-def test_exports_give_a_shell_the_environment(stack):
+def test_exports_give_a_shell_the_environment(stack: EmbeddedStack) -> None:
     script = f"{stack.exports()} exec {sys.executable} -c 'import os; print(dict(os.environ))'"
     shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
     environment = stack.environment()
@@ -128,11 +132,11 @@ def test_exports_give_a_shell_the_environment(stack):
 
 
 @pytest.fixture
-def shell(tmp_path):
+def shell(tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
     """Run a bash script in which `falcolake` is the command; stop its stack afterwards."""
     pids = []
 
-    def run(script):
+    def run(script: str) -> list[str]:
         function = f'falcolake() {{ exec {sys.executable} -c "$COMMAND" "$3"; }}\n'
         answer = subprocess.run(
             ["bash", "-c", function + script],
@@ -154,7 +158,9 @@ def shell(tmp_path):
         wait_until(lambda pid=pid: not alive(pid), 20, "the stack has ended")
 
 
-def test_eval_of_the_command_in_the_background_returns_and_the_stack_goes_on(shell, tmp_path):
+def test_eval_of_the_command_in_the_background_returns_and_the_stack_goes_on(
+    shell: Callable[[str], list[str]], tmp_path: Path
+) -> None:
     bootstrap, endpoint, _, pid = shell(
         'eval "$(falcolake stack --data "$DATA" &)"\n'
         "echo $FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS $FALCOLAKE_LAKE__ENDPOINT_URL"
@@ -171,7 +177,9 @@ def test_eval_of_the_command_in_the_background_returns_and_the_stack_goes_on(she
     assert running(str(tmp_path)) == []
 
 
-def test_kill_9_of_the_stack_leaves_no_server_behind_and_the_next_run_starts_at_once(shell):
+def test_kill_9_of_the_stack_leaves_no_server_behind_and_the_next_run_starts_at_once(
+    shell: Callable[[str], list[str]],
+) -> None:
     start = 'eval "$(falcolake stack --data "$DATA" &)"\n'
     ports = "echo $FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS $FALCOLAKE_LAKE__ENDPOINT_URL\n"
     *before, pid = shell(
@@ -184,8 +192,8 @@ def test_kill_9_of_the_stack_leaves_no_server_behind_and_the_next_run_starts_at_
         wait_until(lambda pattern=pattern: running(pattern) == [], 10, f"no {pattern}")
 
 
-def run_in_foreground(data, errors=None):
-    def listen_to_ctrl_c():
+def run_in_foreground(data: Path, errors: int | None = None) -> "subprocess.Popen[str]":
+    def listen_to_ctrl_c() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     return subprocess.Popen(
@@ -198,7 +206,7 @@ def run_in_foreground(data, errors=None):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_everything_with_exit_code_0(tmp_path, number):
+def test_a_signal_stops_everything_with_exit_code_0(tmp_path: Path, number: int) -> None:
     with run_in_foreground(tmp_path) as stack:
         lines = stack.stdout.read().splitlines()
         assert all(line.startswith("export ") for line in lines)
@@ -208,7 +216,7 @@ def test_a_signal_stops_everything_with_exit_code_0(tmp_path, number):
     assert running(str(tmp_path)) == []
 
 
-def test_a_signal_while_the_stack_starts_stops_everything(tmp_path):
+def test_a_signal_while_the_stack_starts_stops_everything(tmp_path: Path) -> None:
     with run_in_foreground(tmp_path) as stack:
         wait_until((tmp_path / "s3" / "s3.log").exists, 20, "the S3 server is being started")
         stack.send_signal(signal.SIGINT)
@@ -217,7 +225,7 @@ def test_a_signal_while_the_stack_starts_stops_everything(tmp_path):
     wait_until(lambda: running(str(tmp_path)) == [], 10, "no server is left")
 
 
-def test_a_stack_that_loses_a_server_ends_with_its_name(tmp_path):
+def test_a_stack_that_loses_a_server_ends_with_its_name(tmp_path: Path) -> None:
     with run_in_foreground(tmp_path, errors=subprocess.PIPE) as stack:
         stack.stdout.read()
         broker = running("-m streams.embedded.broker --port", str(tmp_path))

@@ -1,6 +1,8 @@
 """Topics, their settings and their log starts as Kafka administers them."""
 
 import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, TopicPartition
@@ -20,9 +22,12 @@ from kafka.protocol.metadata import (
     MetadataResponse,
 )
 
+from tests.streams.embedded.raw_kafka import RawClient, build_batch
+from tests.waiting import wait_until
+
 
 @pytest.fixture(scope="module")
-def admin(kafka_bootstrap):
+def admin(kafka_bootstrap: str) -> Iterator[KafkaAdminClient]:
     client = KafkaAdminClient(bootstrap_servers=kafka_bootstrap)
     yield client
     client.close()
@@ -33,32 +38,34 @@ def new_name() -> str:
     return f"t-{uuid.uuid4().hex[:12]}"
 
 
-def partitions_of(admin, name: str) -> int:
+def partitions_of(admin: KafkaAdminClient, name: str) -> int:
     return len(admin.describe_topics([name])[0]["partitions"])
 
 
-def config_of(admin, name: str) -> dict[str, str]:
+def config_of(admin: KafkaAdminClient, name: str) -> dict[str, str]:
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
     described = admin.describe_configs([resource], config_filter="all")
     configs = described[ConfigResourceType.TOPIC.name.lower()][name]
     return {key: entry["value"] for key, entry in configs.items()}
 
 
-def metadata(raw, name: str, *, create: bool):
+def metadata(raw: RawClient, name: str, *, create: bool) -> Any:
     request = MetadataRequest(
         topics=[MetadataRequest.MetadataRequestTopic(name=name)], allow_auto_topic_creation=create
     )
     return raw.call(request, MetadataResponse, 8).topics[0]
 
 
-def test_a_created_topic_is_listed_with_its_partitions(admin, new_name):
+def test_a_created_topic_is_listed_with_its_partitions(
+    admin: KafkaAdminClient, new_name: str
+) -> None:
     admin.create_topics([NewTopic(new_name, 4, 1)])
     admin.wait_for_topics([new_name])
     assert new_name in admin.list_topics()
     assert partitions_of(admin, new_name) == 4
 
 
-def test_a_topic_exists_once(admin, new_name):
+def test_a_topic_exists_once(admin: KafkaAdminClient, new_name: str) -> None:
     admin.create_topics([NewTopic(new_name, 1, 1)])
     with pytest.raises(TopicAlreadyExistsError):
         admin.create_topics([NewTopic(new_name, 1, 1)])
@@ -78,53 +85,57 @@ def test_a_topic_exists_once(admin, new_name):
     ],
     ids=lambda value: value.name[:12] if isinstance(value, NewTopic) else value.__name__,
 )
-def test_what_cannot_be_created_is_refused_with_kafkas_error(admin, topic, error):
+def test_what_cannot_be_created_is_refused_with_kafkas_error(
+    admin: KafkaAdminClient, topic: NewTopic, error: type[Exception]
+) -> None:
     with pytest.raises(error):
         admin.create_topics([topic])
 
 
-def test_validate_only_creates_nothing(admin, new_name):
+def test_validate_only_creates_nothing(admin: KafkaAdminClient, new_name: str) -> None:
     admin.create_topics([NewTopic(new_name, 1, 1)], validate_only=True)
     assert new_name not in admin.list_topics()
 
 
-def test_metadata_creates_a_topic_only_if_asked_to(raw, new_name, wait_for):
+def test_metadata_creates_a_topic_only_if_asked_to(raw: RawClient, new_name: str) -> None:
     assert metadata(raw, new_name, create=False).error_code == 3
     metadata(raw, new_name, create=True)
-    wait_for(lambda: metadata(raw, new_name, create=False).error_code == 0)
+    wait_until(lambda: metadata(raw, new_name, create=False).error_code == 0)
 
 
-def test_metadata_refuses_a_name_that_cannot_be(raw):
+def test_metadata_refuses_a_name_that_cannot_be(raw: RawClient) -> None:
     assert metadata(raw, "no/slash", create=True).error_code == 17
 
 
-def test_partitions_are_added_and_never_removed(admin, new_name, wait_for):
+def test_partitions_are_added_and_never_removed(admin: KafkaAdminClient, new_name: str) -> None:
     admin.create_topics([NewTopic(new_name, 2, 1)])
     admin.create_partitions({new_name: 5})
-    wait_for(lambda: partitions_of(admin, new_name) == 5)
+    wait_until(lambda: partitions_of(admin, new_name) == 5)
     for count in (5, 1):
         with pytest.raises(InvalidPartitionsError):
             admin.create_partitions({new_name: count})
 
 
-def test_a_topic_made_anew_is_empty(admin, raw, make_topic, build_batch, wait_for):
+def test_a_topic_made_anew_is_empty(
+    admin: KafkaAdminClient, raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     name = make_topic()
     raw.produce(name, build_batch(b"old"))
     admin.delete_topics([name])
-    wait_for(lambda: name not in admin.list_topics())
-    wait_for(lambda: raw.create_topic(name) == 0)
-    wait_for(lambda: raw.list_offset(name, -1).error_code == 0)
+    wait_until(lambda: name not in admin.list_topics())
+    wait_until(lambda: raw.create_topic(name) == 0)
+    wait_until(lambda: raw.list_offset(name, -1).error_code == 0)
     assert raw.list_offset(name, -1).offset == 0
 
 
-def test_an_unknown_topic_cannot_be_deleted(admin, new_name):
+def test_an_unknown_topic_cannot_be_deleted(admin: KafkaAdminClient, new_name: str) -> None:
     with pytest.raises(UnknownTopicOrPartitionError):
         admin.delete_topics([new_name])
 
 
 def test_settings_are_defaults_until_they_are_set_and_again_when_they_are_unset(
-    admin, make_topic, wait_for
-):
+    admin: KafkaAdminClient, make_topic: Callable[..., str]
+) -> None:
     name = make_topic(max_message_bytes="5000")
     assert config_of(admin, name)["max.message.bytes"] == "5000"
     assert config_of(admin, name)["cleanup.policy"] == "delete"
@@ -133,26 +144,30 @@ def test_settings_are_defaults_until_they_are_set_and_again_when_they_are_unset(
     admin.alter_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name, configs={"retention.ms": "12345"})]
     )
-    wait_for(lambda: config_of(admin, name)["retention.ms"] == "12345")
+    wait_until(lambda: config_of(admin, name)["retention.ms"] == "12345")
     assert config_of(admin, name)["max.message.bytes"] == "5000"
 
     admin.reset_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name, configs={"retention.ms": None})]
     )
-    wait_for(lambda: config_of(admin, name)["retention.ms"] == default)
+    wait_until(lambda: config_of(admin, name)["retention.ms"] == default)
 
 
-def test_an_altered_message_limit_takes_effect(admin, raw, make_topic, build_batch, wait_for):
+def test_an_altered_message_limit_takes_effect(
+    admin: KafkaAdminClient, raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     name = make_topic()
     big = build_batch(b"x" * 3000)
     assert raw.produce(name, big).error_code == 0
     admin.alter_configs(
         [ConfigResource(ConfigResourceType.TOPIC, name, configs={"max.message.bytes": "1000"})]
     )
-    wait_for(lambda: raw.produce(name, big).error_code == 10)
+    wait_until(lambda: raw.produce(name, big).error_code == 10)
 
 
-def test_deleted_records_move_the_start(admin, raw, make_topic, build_batch):
+def test_deleted_records_move_the_start(
+    admin: KafkaAdminClient, raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     name = make_topic()
     for _ in range(5):
         raw.produce(name, build_batch(b"a", b"b"))
@@ -170,20 +185,22 @@ def test_deleted_records_move_the_start(admin, raw, make_topic, build_batch):
     assert raw.produce(name, build_batch(b"c")).base_offset == 10
 
 
-def test_records_beyond_the_end_cannot_be_deleted(admin, raw, make_topic, build_batch):
+def test_records_beyond_the_end_cannot_be_deleted(
+    admin: KafkaAdminClient, raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     name = make_topic()
     raw.produce(name, build_batch(b"a"))
     with pytest.raises(Exception, match="OffsetOutOfRange"):
         admin.delete_records({TopicPartition(name, 0): 2})
 
 
-def test_the_cluster_describes_itself(admin, kafka_bootstrap):
+def test_the_cluster_describes_itself(admin: KafkaAdminClient, kafka_bootstrap: str) -> None:
     cluster = admin.describe_cluster()
     assert cluster["cluster_id"]
     assert len(cluster["brokers"]) == 1
 
 
-def test_an_api_versions_request_from_the_future_is_answered_in_version_0(raw):
+def test_an_api_versions_request_from_the_future_is_answered_in_version_0(raw: RawClient) -> None:
     request = ApiVersionsRequest(client_software_name="t", client_software_version="1")
     request.API_VERSION = 3
     request.with_header(correlation_id=7)

@@ -4,6 +4,8 @@ import asyncio
 import os
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 import confluent_kafka
 import kafka
@@ -12,6 +14,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.structs import OffsetAndMetadata
+
+from tests.streams.embedded.raw_kafka import RawClient, build_batch
+from tests.waiting import wait_until
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 NOW_MS = int(time.time() * 1000)
@@ -32,12 +37,12 @@ def read_with_confluent(bootstrap: str, topic: str, count: int) -> list[confluen
     return messages
 
 
-async def read_with_aiokafka(bootstrap: str, topic: str, count: int) -> list:
+async def read_with_aiokafka(bootstrap: str, topic: str, count: int) -> list[Any]:
     async with AIOKafkaConsumer(bootstrap_servers=bootstrap) as consumer:
         partition = TopicPartition(topic, 0)
         consumer.assign([partition])
         consumer.seek(partition, 0)
-        records: list = []
+        records: list[Any] = []
         while len(records) < count:
             fetched = await asyncio.wait_for(consumer.getmany(timeout_ms=1000), 20)
             records += fetched.get(partition, [])
@@ -45,7 +50,9 @@ async def read_with_aiokafka(bootstrap: str, topic: str, count: int) -> list:
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_what_aiokafka_writes_librdkafka_and_aiokafka_read(kafka_bootstrap, raw, make_topic, codec):
+def test_what_aiokafka_writes_librdkafka_and_aiokafka_read(
+    kafka_bootstrap: str, raw: RawClient, make_topic: Callable[..., str], codec: str
+) -> None:
     topic = make_topic()
 
     async def produce() -> None:
@@ -78,7 +85,9 @@ def test_what_aiokafka_writes_librdkafka_and_aiokafka_read(kafka_bootstrap, raw,
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_what_an_idempotent_librdkafka_writes_aiokafka_reads(kafka_bootstrap, make_topic, codec):
+def test_what_an_idempotent_librdkafka_writes_aiokafka_reads(
+    kafka_bootstrap: str, make_topic: Callable[..., str], codec: str
+) -> None:
     topic = make_topic()
     producer = confluent_kafka.Producer(
         {
@@ -96,7 +105,9 @@ def test_what_an_idempotent_librdkafka_writes_aiokafka_reads(kafka_bootstrap, ma
 
 
 @pytest.mark.parametrize("codec", [None, "gzip"])
-def test_kafka_python_writes_and_reads(kafka_bootstrap, make_topic, codec):
+def test_kafka_python_writes_and_reads(
+    kafka_bootstrap: str, make_topic: Callable[..., str], codec: str | None
+) -> None:
     topic = make_topic(partitions=3)
     producer = KafkaProducer(bootstrap_servers=kafka_bootstrap, compression_type=codec, linger_ms=5)
     sent = [
@@ -117,15 +128,19 @@ def test_kafka_python_writes_and_reads(kafka_bootstrap, make_topic, codec):
     assert sorted(values, key=str) == sorted([*VALUES, None], key=str)
 
 
-def test_acks_0_is_stored_all_the_same(kafka_bootstrap, raw, make_topic, wait_for):
+def test_acks_0_is_stored_all_the_same(
+    kafka_bootstrap: str, raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     producer = KafkaProducer(bootstrap_servers=kafka_bootstrap, acks=0, enable_idempotence=False)
     producer.send(topic, b"unacknowledged")
     producer.close()
-    wait_for(lambda: raw.list_offset(topic, -1).offset == 1)
+    wait_until(lambda: raw.list_offset(topic, -1).offset == 1)
 
 
-def test_a_message_near_the_limit_passes_and_one_over_it_is_refused(kafka_bootstrap, make_topic):
+def test_a_message_near_the_limit_passes_and_one_over_it_is_refused(
+    kafka_bootstrap: str, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     producer = KafkaProducer(bootstrap_servers=kafka_bootstrap, max_request_size=4 << 20)
     big = os.urandom(1_000_000)
@@ -136,7 +151,9 @@ def test_a_message_near_the_limit_passes_and_one_over_it_is_refused(kafka_bootst
     assert read_with_confluent(kafka_bootstrap, topic, 1)[0].value() == big
 
 
-def test_a_position_out_of_range_is_reset(kafka_bootstrap, raw, make_topic, build_batch):
+def test_a_position_out_of_range_is_reset(
+    kafka_bootstrap: str, raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     raw.produce(topic, build_batch(*VALUES[:10]))
 
@@ -153,8 +170,8 @@ def test_a_position_out_of_range_is_reset(kafka_bootstrap, raw, make_topic, buil
 
 
 def test_kafka_python_resumes_where_its_group_committed(
-    kafka_bootstrap, raw, make_topic, build_batch, group
-):
+    kafka_bootstrap: str, raw: RawClient, make_topic: Callable[..., str], group: str
+) -> None:
     topic = make_topic()
     raw.produce(topic, build_batch(*VALUES[:10]))
 
@@ -181,7 +198,9 @@ def test_kafka_python_resumes_where_its_group_committed(
     assert (before.offset, before.metadata) == (4, "read 4")
 
 
-def test_librdkafka_shares_a_group_and_keeps_commit_metadata(kafka_bootstrap, make_topic, group):
+def test_librdkafka_shares_a_group_and_keeps_commit_metadata(
+    kafka_bootstrap: str, make_topic: Callable[..., str], group: str
+) -> None:
     topic = make_topic(partitions=4)
     settings = {
         "bootstrap.servers": kafka_bootstrap,
@@ -213,8 +232,8 @@ def test_librdkafka_shares_a_group_and_keeps_commit_metadata(kafka_bootstrap, ma
 
 
 def test_an_aiokafka_group_takes_over_what_a_stopped_member_left(
-    kafka_bootstrap, make_topic, group
-):
+    kafka_bootstrap: str, make_topic: Callable[..., str], group: str
+) -> None:
     topic = make_topic(partitions=4)
 
     async def owning(consumer: AIOKafkaConsumer, count: int) -> None:
@@ -247,8 +266,8 @@ def test_an_aiokafka_group_takes_over_what_a_stopped_member_left(
 
 
 def test_a_waiting_reader_gets_a_record_when_it_is_written(
-    kafka_bootstrap, raw, make_topic, build_batch
-):
+    kafka_bootstrap: str, raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     consumer = KafkaConsumer(bootstrap_servers=kafka_bootstrap, fetch_max_wait_ms=20_000)
     consumer.assign([kafka.TopicPartition(topic, 0)])

@@ -1,7 +1,9 @@
 """Consumer groups as Kafka runs them, seen on the wire: membership, fencing, commits."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from kafka.protocol.admin import (
@@ -32,6 +34,9 @@ from kafka.protocol.consumer import (
 )
 from kafka.protocol.consumer.metadata import ConsumerProtocolSubscription
 
+from tests.streams.embedded.raw_kafka import Connect, RawClient
+from tests.waiting import wait_until
+
 OK = 0
 ILLEGAL_GENERATION, INCONSISTENT_PROTOCOL, INVALID_GROUP, UNKNOWN_MEMBER = 22, 23, 24, 25
 REBALANCE_IN_PROGRESS, MEMBER_ID_REQUIRED, FENCED_INSTANCE = 27, 79, 82
@@ -50,7 +55,7 @@ TOPICS = subscription("topics")
 class Member:
     """A group member driven by hand. Each has its own connection, as a real one."""
 
-    raw: object
+    raw: RawClient
     group: str
     session_ms: int
     instance: str | None = None
@@ -59,7 +64,7 @@ class Member:
     id: str = ""
     generation: int = -1
     leader: str = ""
-    members: list = field(default_factory=list)
+    members: list[Any] = field(default_factory=list)
 
     def send_join(self) -> None:
         protocol = JoinGroupRequest.JoinGroupRequestProtocol
@@ -191,10 +196,10 @@ class Member:
 
 
 @pytest.fixture
-def new_member(connect, kafka_bootstrap, group):
+def new_member(connect: Connect, kafka_bootstrap: str, group: str) -> Callable[..., Member]:
     """Makes a member; its session outlives the test unless it asks for the shortest."""
 
-    def make(**options) -> Member:
+    def make(**options: Any) -> Member:
         short = options.pop("short_session", False)
         session_ms = SHORTEST_SESSION_MS if short else 30_000
         return Member(connect(kafka_bootstrap), group, session_ms, **options)
@@ -203,7 +208,7 @@ def new_member(connect, kafka_bootstrap, group):
 
 
 @pytest.fixture
-def pair(new_member):
+def pair(new_member: Callable[..., Member]) -> tuple[Member, Member]:
     """A stable group: the leader and another member."""
     leader, other = new_member(), new_member()
     assert leader.join() == OK
@@ -213,8 +218,7 @@ def pair(new_member):
 
 
 def await_rebalance(member: Member) -> None:
-    while member.heartbeat() != REBALANCE_IN_PROGRESS:
-        time.sleep(0.01)
+    wait_until(lambda: member.heartbeat() == REBALANCE_IN_PROGRESS, message="a rebalance")
 
 
 def rebalance(leader: Member, other: Member) -> None:
@@ -229,7 +233,7 @@ def rebalance(leader: Member, other: Member) -> None:
     assert other.receive_sync() == (OK, b"o")
 
 
-def test_the_first_member_leads_and_learns_who_is_there(pair):
+def test_the_first_member_leads_and_learns_who_is_there(pair: tuple[Member, Member]) -> None:
     leader, other = pair
     assert leader.leader == other.leader == leader.id
     assert {member.member_id for member in leader.members} == {leader.id, other.id}
@@ -237,7 +241,7 @@ def test_the_first_member_leads_and_learns_who_is_there(pair):
     assert other.members == []
 
 
-def test_every_generation_has_a_higher_number(pair):
+def test_every_generation_has_a_higher_number(pair: tuple[Member, Member]) -> None:
     leader, other = pair
     before = leader.generation
     assert other.leave() == OK
@@ -246,7 +250,7 @@ def test_every_generation_has_a_higher_number(pair):
     assert leader.generation > before
 
 
-def test_the_protocol_that_all_support_is_chosen(new_member):
+def test_the_protocol_that_all_support_is_chosen(new_member: Callable[..., Member]) -> None:
     preferred, common, others = subscription("s"), subscription("r"), subscription("r2")
     leader = new_member(protocols={"sticky": preferred, "range": common})
     other = new_member(protocols={"range": others})
@@ -256,20 +260,24 @@ def test_the_protocol_that_all_support_is_chosen(new_member):
     assert {bytes(member.metadata) for member in leader.members} == {common, others}
 
 
-def test_a_member_with_no_common_protocol_is_refused(pair, new_member):
+def test_a_member_with_no_common_protocol_is_refused(
+    pair: tuple[Member, Member], new_member: Callable[..., Member]
+) -> None:
     stranger = new_member(protocols={"other": TOPICS})
     stranger.send_join()
     assert stranger.receive_join() == INCONSISTENT_PROTOCOL
 
 
-def test_a_group_needs_a_name(new_member):
+def test_a_group_needs_a_name(new_member: Callable[..., Member]) -> None:
     member = new_member()
     member.group = ""
     member.send_join()
     assert member.receive_join() == INVALID_GROUP
 
 
-def test_strangers_and_old_generations_are_refused(pair, new_member, make_topic):
+def test_strangers_and_old_generations_are_refused(
+    pair: tuple[Member, Member], new_member: Callable[..., Member], make_topic: Callable[..., str]
+) -> None:
     leader, _ = pair
     topic, stranger = make_topic(), new_member()
     stranger.id, stranger.generation = "nobody", leader.generation
@@ -283,14 +291,18 @@ def test_strangers_and_old_generations_are_refused(pair, new_member, make_topic)
     assert leader.committed(topic) == (-1, "")
 
 
-def test_a_commit_keeps_its_metadata(pair, make_topic):
+def test_a_commit_keeps_its_metadata(
+    pair: tuple[Member, Member], make_topic: Callable[..., str]
+) -> None:
     leader, other = pair
     topic = make_topic()
     assert leader.commit(topic, 41, '{"v":1,"ends":[42,43]} ü') == OK
     assert other.committed(topic) == (41, '{"v":1,"ends":[42,43]} ü')
 
 
-def test_metadata_may_have_4096_bytes_and_no_more(pair, make_topic):
+def test_metadata_may_have_4096_bytes_and_no_more(
+    pair: tuple[Member, Member], make_topic: Callable[..., str]
+) -> None:
     leader, _ = pair
     topic = make_topic()
     assert leader.commit(topic, 1, "x" * 4096) == OK
@@ -298,12 +310,16 @@ def test_metadata_may_have_4096_bytes_and_no_more(pair, make_topic):
     assert leader.committed(topic) == (1, "x" * 4096)
 
 
-def test_a_commit_for_an_unknown_partition_is_refused(pair, make_topic):
+def test_a_commit_for_an_unknown_partition_is_refused(
+    pair: tuple[Member, Member], make_topic: Callable[..., str]
+) -> None:
     leader, _ = pair
     assert leader.commit(make_topic(), 1, partition=5) == 3
 
 
-def test_a_member_may_commit_until_the_next_generation_begins(pair, new_member, make_topic):
+def test_a_member_may_commit_until_the_next_generation_begins(
+    pair: tuple[Member, Member], new_member: Callable[..., Member], make_topic: Callable[..., str]
+) -> None:
     leader, other = pair
     topic, newcomer = make_topic(), new_member()
     newcomer.begin_join()
@@ -321,7 +337,9 @@ def test_a_member_may_commit_until_the_next_generation_begins(pair, new_member, 
     assert leader.committed(topic) == (7, "")
 
 
-def test_only_a_group_without_members_takes_commits_from_anyone(new_member, make_topic):
+def test_only_a_group_without_members_takes_commits_from_anyone(
+    new_member: Callable[..., Member], make_topic: Callable[..., str]
+) -> None:
     outsider, member = new_member(), new_member()
     topic = make_topic()
     assert outsider.commit(topic, 3, generation=5) in (ILLEGAL_GENERATION, UNKNOWN_MEMBER)
@@ -332,7 +350,9 @@ def test_only_a_group_without_members_takes_commits_from_anyone(new_member, make
     assert outsider.committed(topic) == (3, "")
 
 
-def test_a_silent_member_is_expelled_when_its_session_ends(new_member, make_topic):
+def test_a_silent_member_is_expelled_when_its_session_ends(
+    new_member: Callable[..., Member], make_topic: Callable[..., str]
+) -> None:
     silent, other = new_member(short_session=True), new_member()
     assert silent.join() == OK
     assert silent.sync() == (OK, b"")
@@ -347,7 +367,9 @@ def test_a_silent_member_is_expelled_when_its_session_ends(new_member, make_topi
     assert silent.commit(topic, 1) == UNKNOWN_MEMBER
 
 
-def test_a_member_that_vanishes_while_it_joins_is_out_when_its_session_ends(new_member):
+def test_a_member_that_vanishes_while_it_joins_is_out_when_its_session_ends(
+    new_member: Callable[..., Member],
+) -> None:
     leader, vanishing = new_member(), new_member(short_session=True)
     assert leader.join() == OK
     assert leader.sync() == (OK, b"")
@@ -361,7 +383,9 @@ def test_a_member_that_vanishes_while_it_joins_is_out_when_its_session_ends(new_
     assert [member.member_id for member in leader.members] == [leader.id]
 
 
-def test_heartbeats_keep_a_member_past_its_session_timeout(new_member):
+def test_heartbeats_keep_a_member_past_its_session_timeout(
+    new_member: Callable[..., Member],
+) -> None:
     member = new_member(short_session=True)
     assert member.join() == OK
     assert member.sync() == (OK, b"")
@@ -371,7 +395,9 @@ def test_heartbeats_keep_a_member_past_its_session_timeout(new_member):
         time.sleep(SHORTEST_SESSION_MS / 5000)
 
 
-def test_a_member_that_does_not_join_again_in_time_is_left_out(new_member):
+def test_a_member_that_does_not_join_again_in_time_is_left_out(
+    new_member: Callable[..., Member],
+) -> None:
     slow, quick = new_member(rebalance_ms=500), new_member(rebalance_ms=500)
     assert slow.join() == OK
     assert slow.sync() == (OK, b"")
@@ -381,7 +407,9 @@ def test_a_member_that_does_not_join_again_in_time_is_left_out(new_member):
     assert slow.heartbeat() == UNKNOWN_MEMBER
 
 
-def test_a_leader_that_never_assigns_does_not_hold_up_the_others(new_member):
+def test_a_leader_that_never_assigns_does_not_hold_up_the_others(
+    new_member: Callable[..., Member],
+) -> None:
     leader, other = new_member(rebalance_ms=500), new_member(rebalance_ms=500)
     assert leader.join() == OK
     assert leader.sync() == (OK, b"")
@@ -393,7 +421,9 @@ def test_a_leader_that_never_assigns_does_not_hold_up_the_others(new_member):
     assert other.leader == other.id
 
 
-def test_a_static_member_that_restarts_gets_its_assignment_without_a_rebalance(new_member):
+def test_a_static_member_that_restarts_gets_its_assignment_without_a_rebalance(
+    new_member: Callable[..., Member],
+) -> None:
     leader, other = new_member(instance="a"), new_member(instance="b")
     assert leader.join() == OK
     assert leader.sync() == (OK, b"")
@@ -410,7 +440,9 @@ def test_a_static_member_that_restarts_gets_its_assignment_without_a_rebalance(n
         assert old.heartbeat() == FENCED_INSTANCE
 
 
-def test_a_replaced_static_member_is_fenced_everywhere(new_member, make_topic):
+def test_a_replaced_static_member_is_fenced_everywhere(
+    new_member: Callable[..., Member], make_topic: Callable[..., str]
+) -> None:
     old, new = new_member(instance="a"), new_member(instance="a")
     topic = make_topic()
     assert old.join() == OK
@@ -424,7 +456,9 @@ def test_a_replaced_static_member_is_fenced_everywhere(new_member, make_topic):
     assert new.commit(topic, 1) == OK
 
 
-def test_a_waiting_static_member_is_told_that_it_was_replaced(pair, new_member):
+def test_a_waiting_static_member_is_told_that_it_was_replaced(
+    pair: tuple[Member, Member], new_member: Callable[..., Member]
+) -> None:
     leader, _ = pair
     old, new = new_member(instance="a"), new_member(instance="a")
     old.begin_join()
@@ -433,7 +467,9 @@ def test_a_waiting_static_member_is_told_that_it_was_replaced(pair, new_member):
     assert old.receive_join() == FENCED_INSTANCE
 
 
-def test_a_group_with_members_cannot_be_deleted(pair, make_topic):
+def test_a_group_with_members_cannot_be_deleted(
+    pair: tuple[Member, Member], make_topic: Callable[..., str]
+) -> None:
     leader, other = pair
     topic = make_topic()
     assert leader.commit(topic, 5) == OK
@@ -452,7 +488,9 @@ def test_a_group_with_members_cannot_be_deleted(pair, make_topic):
     assert delete() == 69
 
 
-def test_offsets_of_a_consumed_topic_cannot_be_deleted(new_member, make_topic):
+def test_offsets_of_a_consumed_topic_cannot_be_deleted(
+    new_member: Callable[..., Member], make_topic: Callable[..., str]
+) -> None:
     consumed, other = make_topic(), make_topic()
     member = new_member(protocols={"range": subscription(consumed)})
     assert member.join() == OK
@@ -477,7 +515,7 @@ def test_offsets_of_a_consumed_topic_cannot_be_deleted(new_member, make_topic):
     assert member.committed(other) == (-1, "")
 
 
-def test_a_group_is_listed_in_its_state(pair):
+def test_a_group_is_listed_in_its_state(pair: tuple[Member, Member]) -> None:
     leader, _ = pair
 
     def listed(state: str) -> set[str]:
@@ -488,10 +526,12 @@ def test_a_group_is_listed_in_its_state(pair):
     assert leader.group not in listed("Empty")
 
 
-def test_a_deleted_topics_offsets_are_forgotten(pair, make_topic, wait_for):
+def test_a_deleted_topics_offsets_are_forgotten(
+    pair: tuple[Member, Member], make_topic: Callable[..., str]
+) -> None:
     leader, _ = pair
     topic = make_topic()
     assert leader.commit(topic, 5) == OK
     request = DeleteTopicsRequest(topic_names=[topic], timeout_ms=5000)
     assert leader.raw.call(request, DeleteTopicsResponse, 3).responses[0].error_code == OK
-    wait_for(lambda: leader.committed(topic) == (-1, ""))
+    wait_until(lambda: leader.committed(topic) == (-1, ""))

@@ -2,26 +2,32 @@
 
 import struct
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from crc32c import crc32c
 from kafka.protocol.producer import InitProducerIdRequest, InitProducerIdResponse
 from kafka.record.memory_records import MemoryRecords
 
+from tests.streams.embedded.raw_kafka import Connect, RawClient, build_batch
 
-def values_in(partition) -> list[bytes]:
+
+def values_in(partition: Any) -> list[bytes]:
     records = MemoryRecords(bytes(partition.records))
     return [record.value for batch in records for record in batch]
 
 
-def producer_id(raw) -> int:
+def producer_id(raw: RawClient) -> int:
     request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
     answer = raw.call(request, InitProducerIdResponse, 1)
     assert (answer.error_code, answer.producer_epoch) == (0, 0)
     return answer.producer_id
 
 
-def test_offsets_are_dense_and_in_the_order_of_acknowledgement(raw, make_topic, build_batch):
+def test_offsets_are_dense_and_in_the_order_of_acknowledgement(
+    raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     answers = [raw.produce(topic, build_batch(*[b"v"] * count)) for count in (3, 1, 2)]
     assert [answer.base_offset for answer in answers] == [0, 3, 4]
@@ -30,21 +36,25 @@ def test_offsets_are_dense_and_in_the_order_of_acknowledgement(raw, make_topic, 
     assert [batch.base_offset for batch in MemoryRecords(bytes(fetched.records))] == [0, 3, 4]
 
 
-def test_what_was_written_is_read_back(raw, make_topic, build_batch):
+def test_what_was_written_is_read_back(raw: RawClient, make_topic: Callable[..., str]) -> None:
     topic = make_topic()
     raw.produce(topic, build_batch(b"one", b"two"))
     raw.produce(topic, build_batch(b"three", gzip=True))
     assert values_in(raw.fetch(topic, 0)) == [b"one", b"two", b"three"]
 
 
-def test_a_fetch_begins_with_the_batch_that_holds_its_offset(raw, make_topic, build_batch):
+def test_a_fetch_begins_with_the_batch_that_holds_its_offset(
+    raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     for number in range(4):
         raw.produce(topic, build_batch(b"%d-a" % number, b"%d-b" % number))
     assert values_in(raw.fetch(topic, 5))[:2] == [b"2-a", b"2-b"]
 
 
-def test_a_batch_larger_than_the_fetch_limit_still_comes_whole(raw, make_topic, build_batch):
+def test_a_batch_larger_than_the_fetch_limit_still_comes_whole(
+    raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     raw.produce(topic, build_batch(b"x" * 5000))
     raw.produce(topic, build_batch(b"y" * 5000))
@@ -53,7 +63,9 @@ def test_a_batch_larger_than_the_fetch_limit_still_comes_whole(raw, make_topic, 
     assert first.size_in_bytes > 5000
 
 
-def test_a_fetch_at_the_end_is_empty_and_beyond_it_out_of_range(raw, make_topic, build_batch):
+def test_a_fetch_at_the_end_is_empty_and_beyond_it_out_of_range(
+    raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     raw.produce(topic, build_batch(b"v"))
     assert raw.fetch(topic, 1).error_code == 0
@@ -63,8 +75,8 @@ def test_a_fetch_at_the_end_is_empty_and_beyond_it_out_of_range(raw, make_topic,
 
 
 def test_a_fetch_waits_for_min_bytes_and_then_answers_at_once(
-    raw, connect, kafka_bootstrap, make_topic, build_batch
-):
+    raw: RawClient, connect: Connect, kafka_bootstrap: str, make_topic: Callable[..., str]
+) -> None:
     topic, writer = make_topic(), connect(kafka_bootstrap)
     batch = build_batch(b"x" * 1000)
     began = time.monotonic()
@@ -79,14 +91,16 @@ def test_a_fetch_waits_for_min_bytes_and_then_answers_at_once(
     assert time.monotonic() - began < 10
 
 
-def test_a_fetch_without_records_answers_when_its_time_is_up(raw, make_topic):
+def test_a_fetch_without_records_answers_when_its_time_is_up(
+    raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     began = time.monotonic()
     assert raw.fetch(topic, 0, max_wait_ms=300, min_bytes=1).error_code == 0
     assert 0.25 < time.monotonic() - began < 5
 
 
-def test_unknown_partitions_are_refused(raw, make_topic, build_batch):
+def test_unknown_partitions_are_refused(raw: RawClient, make_topic: Callable[..., str]) -> None:
     topic = make_topic(partitions=1)
     assert raw.produce(topic, build_batch(b"v"), partition=1).error_code == 3
     assert raw.produce("no-such-topic", build_batch(b"v")).error_code == 3
@@ -94,7 +108,9 @@ def test_unknown_partitions_are_refused(raw, make_topic, build_batch):
     assert raw.list_offset("no-such-topic", -1).error_code == 3
 
 
-def test_a_flipped_bit_is_refused_and_nothing_is_stored(raw, make_topic, build_batch):
+def test_a_flipped_bit_is_refused_and_nothing_is_stored(
+    raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     batch = bytearray(build_batch(b"value"))
     batch[-3] ^= 1
@@ -102,24 +118,26 @@ def test_a_flipped_bit_is_refused_and_nothing_is_stored(raw, make_topic, build_b
     assert raw.list_offset(topic, -1).offset == 0
 
 
-def test_a_batch_over_the_topics_limit_is_refused(raw, make_topic, build_batch):
+def test_a_batch_over_the_topics_limit_is_refused(
+    raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic(max_message_bytes="2000")
     assert raw.produce(topic, build_batch(b"x" * 3000)).error_code == 10
     assert raw.produce(topic, build_batch(b"x" * 1000)).error_code == 0
 
 
-def test_only_acks_of_none_one_or_all_exist(raw, make_topic, build_batch):
+def test_only_acks_of_none_one_or_all_exist(raw: RawClient, make_topic: Callable[..., str]) -> None:
     assert raw.produce(make_topic(), build_batch(b"v"), acks=2).error_code == 21
 
 
-def test_a_wrong_record_count_is_refused(raw, make_topic, build_batch):
+def test_a_wrong_record_count_is_refused(raw: RawClient, make_topic: Callable[..., str]) -> None:
     batch = bytearray(build_batch(b"v"))
     struct.pack_into(">i", batch, 57, 5)
     struct.pack_into(">I", batch, 17, crc32c(bytes(batch[21:])))
     assert raw.produce(make_topic(), bytes(batch)).error_code == 87
 
 
-def test_a_retried_batch_is_stored_once(raw, make_topic, build_batch):
+def test_a_retried_batch_is_stored_once(raw: RawClient, make_topic: Callable[..., str]) -> None:
     topic, writer = make_topic(), producer_id(raw)
     batches = [
         build_batch(b"a", b"b", producer_id=writer, epoch=0, sequence=2 * number)
@@ -134,7 +152,7 @@ def test_a_retried_batch_is_stored_once(raw, make_topic, build_batch):
     assert raw.list_offset(topic, -1).offset == 12
 
 
-def test_a_gap_in_the_sequence_is_refused(raw, make_topic, build_batch):
+def test_a_gap_in_the_sequence_is_refused(raw: RawClient, make_topic: Callable[..., str]) -> None:
     topic, writer = make_topic(), producer_id(raw)
     assert (
         raw.produce(topic, build_batch(b"v", producer_id=writer, epoch=0, sequence=0)).error_code
@@ -146,8 +164,8 @@ def test_a_gap_in_the_sequence_is_refused(raw, make_topic, build_batch):
 
 
 def test_a_producers_older_epoch_is_fenced_and_a_newer_one_begins_at_zero(
-    raw, make_topic, build_batch
-):
+    raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic, writer = make_topic(), producer_id(raw)
 
     def produce(epoch: int, sequence: int) -> int:
@@ -157,12 +175,14 @@ def test_a_producers_older_epoch_is_fenced_and_a_newer_one_begins_at_zero(
     assert [produce(1, 0), produce(0, 1), produce(2, 7), produce(2, 0)] == [0, 47, 45, 0]
 
 
-def test_producer_ids_are_given_once(raw):
+def test_producer_ids_are_given_once(raw: RawClient) -> None:
     assert producer_id(raw) != producer_id(raw)
 
 
 @pytest.mark.parametrize("gzip", [False, True])
-def test_offsets_for_times_are_exact_inside_a_batch(raw, make_topic, build_batch, gzip):
+def test_offsets_for_times_are_exact_inside_a_batch(
+    raw: RawClient, make_topic: Callable[..., str], gzip: bool
+) -> None:
     topic, now = make_topic(), int(time.time() * 1000)
     times = [[now + 1000 * (3 * batch + record) for record in range(3)] for batch in range(3)]
     for batch in times:
@@ -178,7 +198,7 @@ def test_offsets_for_times_are_exact_inside_a_batch(raw, make_topic, build_batch
     assert at(now + 8001) == (-1, -1)
 
 
-def test_the_latest_timestamp_has_an_offset(raw, make_topic, build_batch):
+def test_the_latest_timestamp_has_an_offset(raw: RawClient, make_topic: Callable[..., str]) -> None:
     topic, now = make_topic(), int(time.time() * 1000)
     raw.produce(topic, build_batch(b"a", b"b", timestamps=[now + 5, now + 9]))
     raw.produce(topic, build_batch(b"c", timestamps=[now]))
@@ -186,6 +206,8 @@ def test_the_latest_timestamp_has_an_offset(raw, make_topic, build_batch):
     assert (answer.offset, answer.timestamp) == (1, now + 9)
 
 
-def test_the_ends_of_an_empty_partition_are_both_zero(raw, make_topic):
+def test_the_ends_of_an_empty_partition_are_both_zero(
+    raw: RawClient, make_topic: Callable[..., str]
+) -> None:
     topic = make_topic()
     assert (raw.list_offset(topic, -2).offset, raw.list_offset(topic, -1).offset) == (0, 0)

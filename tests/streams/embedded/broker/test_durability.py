@@ -27,8 +27,10 @@ from kafka.protocol.consumer import (
 from kafka.protocol.producer import InitProducerIdRequest, InitProducerIdResponse
 from kafka.record.memory_records import MemoryRecords
 
+from tests.streams.embedded.raw_kafka import Connect, RawClient, StartBroker, build_batch
 
-def commit(raw, group: str, topic: str, offset: int, metadata: str = "") -> int:
+
+def commit(raw: RawClient, group: str, topic: str, offset: int, metadata: str = "") -> int:
     described = OffsetCommitRequest.OffsetCommitRequestTopic
     partition = described.OffsetCommitRequestPartition(
         partition_index=0, committed_offset=offset, committed_metadata=metadata
@@ -39,14 +41,14 @@ def commit(raw, group: str, topic: str, offset: int, metadata: str = "") -> int:
     return raw.call(request, OffsetCommitResponse, 7).topics[0].partitions[0].error_code
 
 
-def committed(raw, group: str, topic: str) -> tuple[int, str]:
+def committed(raw: RawClient, group: str, topic: str) -> tuple[int, str]:
     described = OffsetFetchRequest.OffsetFetchRequestTopic(name=topic, partition_indexes=[0])
     request = OffsetFetchRequest(group_id=group, topics=[described])
     partition = raw.call(request, OffsetFetchResponse, 5).topics[0].partitions[0]
     return partition.committed_offset, partition.metadata
 
 
-def delete_records(raw, topic: str, before: int) -> int:
+def delete_records(raw: RawClient, topic: str, before: int) -> int:
     described = DeleteRecordsRequest.DeleteRecordsTopic
     partition = described.DeleteRecordsPartition(partition_index=0, offset=before)
     request = DeleteRecordsRequest(topics=[described(name=topic, partitions=[partition])])
@@ -54,7 +56,7 @@ def delete_records(raw, topic: str, before: int) -> int:
     return answer.topics[0].partitions[0].low_watermark
 
 
-def values_of(raw, topic: str, partition: int = 0) -> list[bytes]:
+def values_of(raw: RawClient, topic: str, partition: int = 0) -> list[bytes]:
     values: list[bytes] = []
     offset = raw.list_offset(topic, -2, partition=partition).offset
     end = raw.list_offset(topic, -1, partition=partition).offset
@@ -74,8 +76,8 @@ def log_file(data: Path, partition: int) -> Path:
 
 
 def test_everything_acknowledged_survives_kill_9_in_the_middle_of_writing(
-    start_broker, connect, build_batch
-):
+    start_broker: StartBroker, connect: Connect
+) -> None:
     random_generator = random.Random(1)
     acknowledged: list[bytes] = []
     position = -1
@@ -108,7 +110,9 @@ def test_everything_acknowledged_survives_kill_9_in_the_middle_of_writing(
     assert len(acknowledged) > 20
 
 
-def test_topics_settings_offsets_and_starts_survive_a_restart(start_broker, connect, build_batch):
+def test_topics_settings_offsets_and_starts_survive_a_restart(
+    start_broker: StartBroker, connect: Connect
+) -> None:
     broker = start_broker()
     raw = connect(broker.bootstrap)
     assert raw.create_topic("kept", 2, {"retention.ms": "-1"}) == 0
@@ -167,7 +171,7 @@ def flip(content: bytes, position: int) -> bytes:
     return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
 
 
-def test_a_damaged_log_is_cut_and_goes_on(start_broker, connect, build_batch):
+def test_a_damaged_log_is_cut_and_goes_on(start_broker: StartBroker, connect: Connect) -> None:
     broker = start_broker()
     raw = connect(broker.bootstrap)
     raw.create_topic("t", len(DAMAGES))
@@ -192,7 +196,9 @@ def test_a_damaged_log_is_cut_and_goes_on(start_broker, connect, build_batch):
     assert errors.count("damaged bytes") == len(DAMAGES) - 1
 
 
-def test_a_retried_batch_is_still_known_after_kill_9(start_broker, connect, build_batch):
+def test_a_retried_batch_is_still_known_after_kill_9(
+    start_broker: StartBroker, connect: Connect
+) -> None:
     broker = start_broker()
     raw = connect(broker.bootstrap)
     raw.create_topic("t")
@@ -214,7 +220,9 @@ def test_a_retried_batch_is_still_known_after_kill_9(start_broker, connect, buil
     assert raw.call(request, InitProducerIdResponse, 1).producer_id > writer
 
 
-def test_the_journal_does_not_grow_with_commits(start_broker, connect):
+def test_the_journal_does_not_grow_with_commits(
+    start_broker: StartBroker, connect: Connect
+) -> None:
     broker = start_broker()
     raw = connect(broker.bootstrap)
     raw.create_topic("t")
@@ -226,7 +234,9 @@ def test_the_journal_does_not_grow_with_commits(start_broker, connect):
     assert committed(raw, "g", "t") == (1499, "x" * 300)
 
 
-def test_a_torn_last_line_of_the_journal_is_cut(start_broker, connect):
+def test_a_torn_last_line_of_the_journal_is_cut(
+    start_broker: StartBroker, connect: Connect
+) -> None:
     broker = start_broker()
     raw = connect(broker.bootstrap)
     raw.create_topic("t")
@@ -244,7 +254,9 @@ def test_a_torn_last_line_of_the_journal_is_cut(start_broker, connect):
     assert committed(connect(start_broker().bootstrap), "g", "t") == (3, "")
 
 
-def test_a_journal_damaged_before_its_end_is_not_guessed_at(start_broker, connect):
+def test_a_journal_damaged_before_its_end_is_not_guessed_at(
+    start_broker: StartBroker, connect: Connect
+) -> None:
     broker = start_broker()
     connect(broker.bootstrap).create_topic("t")
     broker.kill()
@@ -261,7 +273,7 @@ def test_a_journal_damaged_before_its_end_is_not_guessed_at(start_broker, connec
     assert "Traceback" not in errors
 
 
-def test_one_data_directory_serves_one_broker(start_broker):
+def test_one_data_directory_serves_one_broker(start_broker: StartBroker) -> None:
     broker = start_broker()
     second = subprocess.run(
         [

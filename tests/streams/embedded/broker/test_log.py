@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from streams.embedded.broker.catalog import Catalog
 from streams.embedded.broker.configs import TopicConfig
 from streams.embedded.broker.errors import ErrorCode, Refusal, StartError
-from streams.embedded.broker.journal import Committed, Journal, OffsetsCommitted, TopicSet
+from streams.embedded.broker.journal import Committed, Entry, Journal, OffsetsCommitted, TopicSet
 from streams.embedded.broker.log import PartitionLog
+from tests.streams.embedded.raw_kafka import build_batch
 
 
 def open_log(directory: Path, **config: str) -> PartitionLog:
@@ -19,7 +20,7 @@ def open_log(directory: Path, **config: str) -> PartitionLog:
     return PartitionLog(directory, TopicConfig(overrides))
 
 
-def test_a_log_cut_anywhere_keeps_every_whole_batch_before_the_cut(tmp_path, build_batch):
+def test_a_log_cut_anywhere_keeps_every_whole_batch_before_the_cut(tmp_path: Path) -> None:
     log = open_log(tmp_path / "log")
     ends = [0]
     for number in range(4):
@@ -37,7 +38,7 @@ def test_a_log_cut_anywhere_keeps_every_whole_batch_before_the_cut(tmp_path, bui
         log.close()
 
 
-def test_a_damaged_segment_ends_the_log(tmp_path, build_batch):
+def test_a_damaged_segment_ends_the_log(tmp_path: Path) -> None:
     log = open_log(tmp_path / "log", segment_bytes="14")
     for number in range(5):
         log.append(build_batch(b"%d" % number))
@@ -59,8 +60,12 @@ def test_a_damaged_segment_ends_the_log(tmp_path, build_batch):
     reopen=st.booleans(),
 )
 def test_reading_in_any_steps_gives_every_batch_once(
-    tmp_path_factory, build_batch, sizes, segment_bytes, limit, reopen
-):
+    tmp_path_factory: pytest.TempPathFactory,
+    sizes: list[int],
+    segment_bytes: int,
+    limit: int,
+    reopen: bool,
+) -> None:
     directory = tmp_path_factory.mktemp("log")
     log = open_log(directory, segment_bytes=str(segment_bytes))
     for number, size in enumerate(sizes):
@@ -81,7 +86,7 @@ def test_reading_in_any_steps_gives_every_batch_once(
     log.close()
 
 
-def test_deleting_records_removes_only_whole_segments_before_them(tmp_path, build_batch):
+def test_deleting_records_removes_only_whole_segments_before_them(tmp_path: Path) -> None:
     log = open_log(tmp_path / "log", segment_bytes="14")
     for _ in range(5):
         log.append(build_batch(b"a", b"b"))
@@ -95,7 +100,7 @@ def test_deleting_records_removes_only_whole_segments_before_them(tmp_path, buil
     assert (log.start, log.end) == (10, 10)
 
 
-def test_retention_lets_whole_segments_go_oldest_first(tmp_path, build_batch):
+def test_retention_lets_whole_segments_go_oldest_first(tmp_path: Path) -> None:
     log = open_log(tmp_path / "log", segment_bytes="14", retention_ms="100")
     for time in (1000, 2000, 1500, 3000):
         log.append(build_batch(b"v", timestamps=[time]))
@@ -105,13 +110,15 @@ def test_retention_lets_whole_segments_go_oldest_first(tmp_path, build_batch):
     assert log.expired_before(now_ms=9999) == 4
 
 
-def test_a_compacted_topic_loses_nothing_to_retention(tmp_path, build_batch):
+def test_a_compacted_topic_loses_nothing_to_retention(tmp_path: Path) -> None:
     log = open_log(tmp_path / "log", cleanup_policy="compact", retention_ms="1")
     log.append(build_batch(b"v", timestamps=[1]))
     assert log.expired_before(now_ms=9999) == 0
 
 
-def test_a_full_disk_refuses_the_batch_and_keeps_the_log_whole(tmp_path, build_batch, monkeypatch):
+def test_a_full_disk_refuses_the_batch_and_keeps_the_log_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = open_log(tmp_path / "log")
     log.append(build_batch(b"first"))
     before = log.read(0, 1 << 20, first_always=True)
@@ -127,7 +134,9 @@ def test_a_full_disk_refuses_the_batch_and_keeps_the_log_whole(tmp_path, build_b
     assert open_log(tmp_path / "log").end == 2
 
 
-def test_a_full_disk_refuses_a_commit_and_keeps_the_journal_whole(tmp_path, monkeypatch):
+def test_a_full_disk_refuses_a_commit_and_keeps_the_journal_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     catalog = Catalog(tmp_path / "journal")
     catalog.record(OffsetsCommitted("g", [Committed("t", 0, 1, -1, "")]))
     write = os.write
@@ -140,9 +149,9 @@ def test_a_full_disk_refuses_a_commit_and_keeps_the_journal_whole(tmp_path, monk
     assert Catalog(tmp_path / "journal").positions("g")["t", 0].offset == 3
 
 
-def test_a_journal_cut_anywhere_keeps_every_whole_entry_before_the_cut(tmp_path):
+def test_a_journal_cut_anywhere_keeps_every_whole_entry_before_the_cut(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    entries = [
+    entries: list[Entry] = [
         TopicSet("t", "id", 1, {}),
         OffsetsCommitted("g", [Committed("t", 0, 7, -1, "metadata\nin two lines ü")]),
         OffsetsCommitted("g", []),
@@ -161,7 +170,7 @@ def test_a_journal_cut_anywhere_keeps_every_whole_entry_before_the_cut(tmp_path)
         journal.close()
 
 
-def test_compaction_changes_the_journal_and_not_what_it_says(tmp_path):
+def test_compaction_changes_the_journal_and_not_what_it_says(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     catalog = Catalog(path)
     catalog.record(TopicSet("t", "id", 3, {"retention.ms": "1"}))
@@ -180,7 +189,7 @@ def test_compaction_changes_the_journal_and_not_what_it_says(tmp_path):
     ) == before
 
 
-def test_an_unknown_kind_of_entry_stops_the_start(tmp_path):
+def test_an_unknown_kind_of_entry_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "journal").write_bytes(b'{"type":"from the future"}\n')
     with pytest.raises(StartError, match="line 1"):
         Catalog(tmp_path / "journal")

@@ -15,8 +15,17 @@ from kafka.protocol.consumer import JoinGroupRequest
 from kafka.protocol.metadata import ApiVersionsRequest, ApiVersionsResponse
 from kafka.protocol.producer import EndTxnRequest, EndTxnResponse
 
+from tests.streams.embedded.raw_kafka import (
+    BrokerProcess,
+    Connect,
+    RawClient,
+    StartBroker,
+    build_batch,
+)
+from tests.waiting import wait_until
 
-def run_broker(*arguments: str) -> subprocess.CompletedProcess:
+
+def run_broker(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "streams.embedded.broker", *arguments],
         capture_output=True,
@@ -26,13 +35,15 @@ def run_broker(*arguments: str) -> subprocess.CompletedProcess:
     )
 
 
-def api_keys(raw) -> set[int]:
+def api_keys(raw: RawClient) -> set[int]:
     request = ApiVersionsRequest(client_software_name="t", client_software_version="1")
     return {api.api_key for api in raw.call(request, ApiVersionsResponse, 3).api_keys}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_stops_it_cleanly(start_broker, connect, number):
+def test_a_signal_stops_it_cleanly(
+    start_broker: StartBroker, connect: Connect, number: int
+) -> None:
     broker = start_broker()
     assert broker.ready_line == f"ready 127.0.0.1:{broker.port}\n"
     raw = connect(broker.bootstrap)
@@ -41,13 +52,13 @@ def test_a_signal_stops_it_cleanly(start_broker, connect, number):
     assert broker.stop(number) == (0, "")
 
 
-def test_it_stops_with_the_one_who_started_it(start_broker):
+def test_it_stops_with_the_one_who_started_it(start_broker: StartBroker) -> None:
     broker = start_broker()
     broker.end_input()
     assert broker.wait() == (0, "")
 
 
-def test_its_port_can_be_used_again_at_once(start_broker, connect):
+def test_its_port_can_be_used_again_at_once(start_broker: StartBroker, connect: Connect) -> None:
     broker = start_broker()
     raw = connect(broker.bootstrap)
     assert api_keys(raw)
@@ -57,14 +68,14 @@ def test_its_port_can_be_used_again_at_once(start_broker, connect):
     assert api_keys(connect(again.bootstrap))
 
 
-def test_it_listens_on_loopback_only(tmp_path: Path):
+def test_it_listens_on_loopback_only(tmp_path: Path) -> None:
     refused = run_broker("--port", "0", "--data", str(tmp_path), "--host", "0.0.0.0")
     assert refused.returncode == 1
     assert "not a loopback address" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
-def test_a_port_in_use_is_a_clear_error(tmp_path: Path):
+def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         refused = run_broker("--port", str(port), "--data", str(tmp_path))
@@ -72,12 +83,12 @@ def test_a_port_in_use_is_a_clear_error(tmp_path: Path):
     assert refused.stderr.startswith(f"error: cannot listen on 127.0.0.1:{port}")
 
 
-def test_help_says_what_it_is_not():
+def test_help_says_what_it_is_not() -> None:
     text = " ".join(run_broker("--help").stdout.split())
     assert "no replication, no transactions, no security" in text
 
 
-def test_connections_leave_nothing_behind(start_broker, connect, wait_for):
+def test_connections_leave_nothing_behind(start_broker: StartBroker, connect: Connect) -> None:
     files = Path("/proc")
     if not files.exists():
         pytest.skip("counts open files in /proc")
@@ -98,12 +109,12 @@ def test_connections_leave_nothing_behind(start_broker, connect, wait_for):
         send_join(joining)
         for one in [*opened, waiting.socket, joining.socket]:
             one.close()
-    wait_for(lambda: len(list(files.iterdir())) <= before)
+    wait_until(lambda: len(list(files.iterdir())) <= before)
     assert api_keys(raw)
     assert broker.stop() == (0, "")
 
 
-def send_join(raw) -> None:
+def send_join(raw: RawClient) -> None:
     protocol = JoinGroupRequest.JoinGroupRequestProtocol(name="range", metadata=b"")
     request = JoinGroupRequest(
         group_id="g",
@@ -116,7 +127,9 @@ def send_join(raw) -> None:
 
 
 @pytest.mark.parametrize("length", [-1, 0, 100 * 1024 * 1024 + 1, 2**31 - 1])
-def test_an_absurd_frame_length_closes_that_connection_only(embedded_broker, connect, length):
+def test_an_absurd_frame_length_closes_that_connection_only(
+    embedded_broker: BrokerProcess, connect: Connect, length: int
+) -> None:
     other, absurd = connect(embedded_broker.bootstrap), connect(embedded_broker.bootstrap)
     absurd.socket.sendall(struct.pack(">i", length) + b"x")
     with pytest.raises((EOFError, ConnectionResetError)):
@@ -124,7 +137,7 @@ def test_an_absurd_frame_length_closes_that_connection_only(embedded_broker, con
     assert api_keys(other)
 
 
-def test_random_bytes_never_bring_it_down(start_broker, connect):
+def test_random_bytes_never_bring_it_down(start_broker: StartBroker, connect: Connect) -> None:
     broker = start_broker()
     generator = random.Random(7)
     keys = sorted(api_keys(connect(broker.bootstrap)))
@@ -148,11 +161,14 @@ def test_random_bytes_never_bring_it_down(start_broker, connect):
     assert "Traceback" not in errors, errors
 
 
-def test_a_request_cut_anywhere_never_brings_it_down(embedded_broker, connect, build_batch):
+def test_a_request_cut_anywhere_never_brings_it_down(
+    embedded_broker: BrokerProcess, connect: Connect
+) -> None:
     raw = connect(embedded_broker.bootstrap)
     raw.create_topic("cut")
     frames: list[bytes] = []
-    raw.socket, real = Recorder(frames), raw.socket
+    real = raw.socket
+    raw.socket = Recorder(frames)  # type: ignore[assignment]
     with pytest.raises(EOFError):
         raw.produce("cut", build_batch(b"value"))
     raw.socket = real
@@ -179,14 +195,18 @@ class Recorder:
         return b""
 
 
-def test_an_api_it_does_not_have_is_refused_with_kafkas_code(embedded_broker, connect):
+def test_an_api_it_does_not_have_is_refused_with_kafkas_code(
+    embedded_broker: BrokerProcess, connect: Connect
+) -> None:
     raw = connect(embedded_broker.bootstrap)
     request = EndTxnRequest(transactional_id="t", producer_id=1, producer_epoch=0, committed=True)
     assert raw.call(request, EndTxnResponse, 1).error_code == 35
     assert api_keys(raw)
 
 
-def test_an_unknown_api_closes_that_connection_only(embedded_broker, connect):
+def test_an_unknown_api_closes_that_connection_only(
+    embedded_broker: BrokerProcess, connect: Connect
+) -> None:
     raw = connect(embedded_broker.bootstrap)
     raw.socket.sendall(struct.pack(">ihhi", 8, 9999, 0, 1))
     with pytest.raises((EOFError, ConnectionResetError)):
@@ -194,7 +214,7 @@ def test_an_unknown_api_closes_that_connection_only(embedded_broker, connect):
     assert api_keys(connect(embedded_broker.bootstrap))
 
 
-def test_a_transactional_producer_is_refused_at_once(embedded_broker):
+def test_a_transactional_producer_is_refused_at_once(embedded_broker: BrokerProcess) -> None:
     producer = KafkaProducer(
         bootstrap_servers=embedded_broker.bootstrap, transactional_id="t", max_block_ms=10_000
     )
@@ -204,26 +224,26 @@ def test_a_transactional_producer_is_refused_at_once(embedded_broker):
 
 
 def test_records_past_their_retention_time_are_deleted(
-    embedded_broker, connect, build_batch, wait_for
-):
+    embedded_broker: BrokerProcess, connect: Connect
+) -> None:
     raw = connect(embedded_broker.bootstrap)
     raw.create_topic("aged", 1, {"retention.ms": "1000"})
     for _ in range(3):
         raw.produce("aged", build_batch(b"old", timestamps=[1_000]))
-    wait_for(lambda: raw.list_offset("aged", -2).offset == 3)
+    wait_until(lambda: raw.list_offset("aged", -2).offset == 3)
     assert raw.fetch("aged", 0).error_code == 1
     assert raw.produce("aged", build_batch(b"new")).base_offset == 3
 
 
 def test_a_partition_past_its_retention_size_loses_its_oldest_segments(
-    embedded_broker, connect, build_batch, wait_for
-):
+    embedded_broker: BrokerProcess, connect: Connect
+) -> None:
     raw = connect(embedded_broker.bootstrap)
     config = {"retention.bytes": "3000", "segment.bytes": "1000"}
     raw.create_topic("large", 1, config)
     for _ in range(10):
         raw.produce("large", build_batch(b"x" * 900))
-    wait_for(lambda: raw.list_offset("large", -2).offset > 0)
+    wait_until(lambda: raw.list_offset("large", -2).offset > 0)
     assert 5 <= raw.list_offset("large", -2).offset <= 8
     assert raw.list_offset("large", -1).offset == 10
     assert raw.fetch("large", 9).error_code == 0
