@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority of our own, and what it signs. PEM files, good for a day."""
+"""Certificates for tests: an authority and what it signs, as PEM files that are valid for a day."""
 
 import ipaddress
 from dataclasses import dataclass, field

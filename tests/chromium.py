@@ -28,7 +28,7 @@ MISSING = "Chromium is not there: install Debian's packages chromium and chromiu
 
 @contextmanager
 def browser(width: int = 1280, height: int = 1000, *, dark: bool = False) -> Iterator[Chrome]:
-    """A browser of its own, with an empty profile, in the light scheme or the dark one."""
+    """Yield a browser of its own, with an empty profile, in the light scheme or the dark one."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     assert binary is not None and driver is not None, MISSING
     with tempfile.TemporaryDirectory() as profile:
@@ -47,20 +47,20 @@ def browser(width: int = 1280, height: int = 1000, *, dark: bool = False) -> Ite
 
 
 def set_scheme(running: Chrome, *, dark: bool) -> None:
-    """Prefer the dark scheme or the light one, as a system's setting does."""
+    """Prefer the dark or light scheme, like a system setting."""
     value = "dark" if dark else "light"
     features = [{"name": "prefers-color-scheme", "value": value}]
     running.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
 
 
 def set_size(running: Chrome, width: int, height: int) -> None:
-    """Give the page a size of its own, whatever the window's frame."""
+    """Set the page's size, whatever the window's frame."""
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     running.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 def picture(running: Chrome, path: Path) -> None:
-    """Write the whole page, not only what a window would show of it, as PNG."""
+    """Write the complete page, not just its visible part, as PNG."""
     size = running.execute_script(
         "return [document.documentElement.clientWidth, document.documentElement.scrollHeight]"
     )
@@ -70,5 +70,5 @@ def picture(running: Chrome, path: Path) -> None:
 
 
 def complaints(running: Chrome) -> list[str]:
-    """What the browser's console has said since it was last asked; errors and warnings."""
+    """Return the errors and warnings of the browser's console since the last call."""
     return [entry["message"] for entry in running.get_log("browser")]

@@ -1,8 +1,8 @@
-"""What all tests share: one embedded stack, and names on it that are each test's own.
+"""What all tests share: one embedded stack, and names on it that are unique to each test.
 
 The stack starts when the first test asks for it and stops with the session. Tests that stop, kill
-or damage a server start one of their own. With `--broker apache` the stacks run Apache Kafka, and
-where that cannot be had their tests fail; without it none of them needs Java.
+or damage a server start their own. With `--broker apache` the stacks run Apache Kafka, and their
+tests fail where it is not available; without that option no test needs Java.
 """
 
 import itertools
@@ -59,7 +59,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what tests Apache Kafka as such, where it is not the broker."""
+    """Skip the tests of Apache Kafka itself unless it is the broker."""
     of_apache = collection_path.name in {"test_apache.py", "test_security.py"}
     return (of_apache and config.getoption("broker") != "apache") or None
 
@@ -80,7 +80,7 @@ def pytest_terminal_summary(
 
 
 def _counted(terminalreporter: pytest.TerminalReporter) -> Counter[str]:
-    """Add up what the tests that passed say of themselves with `record_property`."""
+    """Add up the `record_property` values of the passed tests."""
     counted = Counter[str]()
     for report in terminalreporter.stats.get("passed", []):
         for name, value in getattr(report, "user_properties", []):
@@ -89,7 +89,7 @@ def _counted(terminalreporter: pytest.TerminalReporter) -> Counter[str]:
 
 
 def pytest_configure() -> None:
-    """Take the signals that a shell told a background run to ignore: children inherit that."""
+    """Restore signals that a shell ignores for background jobs, since children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
@@ -136,7 +136,7 @@ def spawn() -> Iterator[Spawn]:
 
 @pytest.fixture(scope="session")
 def broker(pytestconfig: pytest.Config) -> BrokerName:
-    """Which Kafka the stacks run."""
+    """The Kafka that the stacks run."""
     return pytestconfig.getoption("broker")
 
 
@@ -166,7 +166,7 @@ def _numbers() -> Iterator[int]:
 
 @pytest.fixture
 def make_name(request: pytest.FixtureRequest, _numbers: Iterator[int]) -> Callable[[], str]:
-    """Make names that no other test uses, good for topics, groups and buckets."""
+    """Make names that no other test uses, valid for topics, groups and buckets."""
     words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).removeprefix("test-")[:40]
     return lambda: f"{words.strip('-')}-{next(_numbers)}"
 

@@ -12,10 +12,10 @@ _POLL_SECONDS = 0.05
 
 
 def wait_until(condition: Callable[[], T], timeout: float = 30.0, message: str = "") -> T:
-    """Call `condition` until what it returns is true, and return that.
+    """Call `condition` until its result is true, and return that.
 
-    After `timeout` seconds the test fails, with `message` (what was waited for) and what the
-    condition returned last. An exception of the condition is the test's.
+    After `timeout` seconds the test fails with `message` (what it waited for) and the last result.
+    Exceptions of the condition propagate.
     """
     deadline = time.monotonic() + timeout
     while not (seen := condition()):

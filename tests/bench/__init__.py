@@ -1,4 +1,4 @@
 """Benchmarks: figures, not tests. `make bench` runs `program` and writes docs/benchmarks.*.
 
-`audit` is run by hand, as `python -m tests.bench.audit`; `mapping` can be, too.
+Run `audit` by hand as `python -m tests.bench.audit`; `mapping` works the same way.
 """

@@ -1,7 +1,7 @@
 """All benchmarks: `python -m tests.bench`, see `--help`.
 
 Measures on the embedded stack, prints tables, and writes the figures as JSON and, from these, a
-page and a picture; with `--render` only the latter.
+page and a picture; with `--render` it only draws these again.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tests.bench.tables import plain
 
 
 def options() -> argparse.Namespace:
-    """What was asked for."""
+    """Return the parsed options."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--count", type=int, default=100_000, help="alerts in a run")
     parser.add_argument("--runs", type=int, default=3, help="runs that a median is of")
@@ -33,7 +33,7 @@ def render(report: Report, directory: Path) -> None:
 
 
 def main() -> int:
-    """Return 1 if something has no figure."""
+    """Run everything; return 1 if a figure is missing."""
     wanted = options()
     file = wanted.into / "benchmarks.json"
     if wanted.render:

@@ -2,8 +2,8 @@
 
 `python -m tests.bench.audit [OBJECTS]` fills a bucket of the embedded S3 server with windows of
 eight partitions, an object of ten findings each, written as a worker writes it and copied with
-other bounds; then runs `falcolake audit --no-kafka` on it, as a process of its own. Then it takes
-one object away and sees that the audit finds just that.
+other bounds; then runs `falcolake audit --no-kafka` on it, in its own process. Then it removes one
+object and checks that the audit finds just that.
 """
 
 import json
@@ -22,12 +22,12 @@ from tests.streams.lake_writer import LakeWriter
 
 PARTITIONS = 8
 ROWS = 10
-#: Bounds have as many digits in every window, so that they can be exchanged in place.
+#: Bounds have the same number of digits in every window, so that they can be replaced in place.
 BASE = 10**9
 
 
 def fill(writer: LakeWriter, objects: int) -> int:
-    """Put so many objects; return the size of one."""
+    """Put this many objects; return the size of one."""
     (template,) = writer.window(0, BASE, BASE + ROWS)
     body = writer.lake.read(template)
     writer.delete(template)
@@ -50,7 +50,7 @@ def fill(writer: LakeWriter, objects: int) -> int:
 
 
 def audit(environment: dict[str, str]) -> tuple[dict[str, Any], float, Any]:
-    """Run the command; return what it found, how long it took and what of the machine."""
+    """Run the command; return its findings, its duration and its resource use."""
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
         process = subprocess.Popen(

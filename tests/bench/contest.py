@@ -1,7 +1,7 @@
-"""The peers' environments, and a run of one.
+"""The peers' environments, and how to run one.
 
 Their packages, with pinned versions, are installed into `.cache/peers` and nowhere else; one that
-cannot be had or does not run is reported with the reason, and the rest goes on.
+cannot be installed or does not run is reported with the reason, and the others continue.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ class Peer(NamedTuple):
     note: str
 
     def run(self, ground: Ground, topic: Topic) -> Cost:
-        """Run it over a topic. Raises if it fails, or loses or doubles a row."""
+        """Run it over a topic; raise if it fails, or loses or doubles a row."""
         run = ground.run_name(f"{self.module} {self.way}")
         cost = ground.run_script(
             f"tests.bench.peers.{self.module}", topic, run, self.way, python=python(self.module)
@@ -48,7 +48,7 @@ PEERS = (
 
 
 def python(module: str, requirements: Path = REQUIREMENTS, cache: Path = CACHE) -> str:
-    """The interpreter of a peer's environment, which is made when it is not there or is old.
+    """Return the interpreter of a peer's environment, creating it if missing or outdated.
 
     Raises RuntimeError with the installer's last word if it cannot be made.
     """
@@ -72,6 +72,6 @@ def _run(*command: str) -> None:
 
 
 def versions(module: str) -> list[str]:
-    """The versions that matter of what a peer's environment is pinned to."""
+    """Return the pinned versions that matter in a peer's environment."""
     lines = (REQUIREMENTS / f"{module}.txt").read_text().splitlines()
     return [line for line in lines if line.split("==")[0] in {*MODULES.values(), "pyarrow"}]

@@ -1,7 +1,7 @@
-"""What a run costs: seconds, CPU seconds of all its threads, peak of memory. Linux only.
+"""What a run costs: seconds, CPU seconds of all its threads, peak memory. Linux only.
 
-`Meter` measures the process it is in; `cpu_seconds` and `peak_memory` another one. Only the
-standard library is used, for the peers run in environments of their own.
+`Meter` measures its own process; `cpu_seconds` and `peak_memory` measure another one. It uses only
+the standard library, because the peers run in their own environments.
 """
 
 import json
@@ -26,23 +26,23 @@ class Cost(NamedTuple):
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU seconds of a process so far; those of processes it waited for are not in it."""
+    """Return the CPU seconds of a process so far, without those of its children."""
     fields = _stat(pid)
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
 def page_faults(pid: int) -> int:
-    """Pages that the kernel has handed out to a process so far, without reading a disk."""
+    """Return the pages that the kernel has given a process so far without reading a disk."""
     return int(_stat(pid)[7])
 
 
 def _stat(pid: int) -> list[str]:
-    """What /proc/PID/stat says after the process's name."""
+    """Return what /proc/PID/stat says after the process's name."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
 def peak_memory(pid: int | str = "self") -> float:
-    """The most resident memory that a process ever had, MB."""
+    """Return the peak resident memory of a process, in MB."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024 / 1e6
@@ -74,7 +74,7 @@ def read_cost(output: str) -> Cost:
 
 
 def until(condition: Callable[[], T], seconds: float, what: str, pause: float = 0.05) -> T:
-    """Wait for what the condition returns to be true. Raises TimeoutError."""
+    """Wait until the condition is true and return it; raise TimeoutError."""
     deadline = time.monotonic() + seconds
     while not (seen := condition()):
         if time.monotonic() > deadline:

@@ -33,7 +33,7 @@ from tests.buckets import keys
 
 
 async def fetch(meter: Meter) -> dict[int, list[Any]]:
-    """Read all records, in fetches as large as the worker's; start the clock before the first."""
+    """Read all records in fetches as large as the worker's; start the clock before the first."""
     topic, count = os.environ["BENCH_TOPIC"], int(os.environ["BENCH_COUNT"])
     consumer = AIOKafkaConsumer(
         bootstrap_servers=os.environ["BENCH_BOOTSTRAP"],

@@ -1,8 +1,8 @@
-"""The ground that all contenders run on: one embedded stack, and its topics filled once.
+"""The setup that all contenders share: one embedded stack, with topics that are filled once.
 
 Every contender reads the same records and puts Parquet under a prefix of its own in the same
-bucket; `check` then counts the rows there, and looks at columns and codec. One that lost, doubled
-or left out something has no figure.
+bucket; `check` then counts the rows and checks columns and codec. A contender that lost or doubled
+anything gets no figure.
 """
 
 import itertools
@@ -45,7 +45,7 @@ KINDS = {
 
 
 class Topic(NamedTuple):
-    """A topic with so many alerts; `size` is their mean length in bytes."""
+    """A topic with this many alerts; `size` is their mean length in bytes."""
 
     name: str
     kind: str
@@ -55,7 +55,7 @@ class Topic(NamedTuple):
 
 
 def alerts(kind: str) -> Iterator[bytes]:
-    """Alerts of a kind, without end, the same every time."""
+    """Return endless alerts of a kind, the same every time."""
     if kind == SYSCALL:
         return samples.wide_syscall_alerts(1, None, START_NS, INTERVAL_NS)
     if kind == STOCK:
@@ -88,7 +88,7 @@ class Ground:
         return self._topics[key]
 
     def empty_topic(self, kind: str, partitions: int, count: int) -> Topic:
-        """Make a topic for these alerts, which `fill` puts there."""
+        """Create a topic for these alerts, which `fill` publishes."""
         file = self.directory / f"{kind}-{count}.jsonl"
         if not file.exists():
             with file.open("wb") as lines:
@@ -105,11 +105,11 @@ class Ground:
         assert report.sent == topic.count, report
 
     def run_name(self, what: str) -> str:
-        """Name a run, for its group, prefix and directory: no other has this name."""
+        """Return a unique name for a run, for its group, prefix and directory."""
         return f"{re.sub('[^a-z0-9]+', '.', what.lower()).strip('.')}.{next(self._runs)}"
 
     def environment(self, topic: Topic, run: str) -> dict[str, str]:
-        """The environment of a run: our settings, and for the peers where all is."""
+        """Return the environment of a run: our settings, and BENCH_* variables for the peers."""
         return {
             **os.environ,
             **self.stack.environment(topic.name),
@@ -137,7 +137,7 @@ class Ground:
         python: str = sys.executable,
         extra: Mapping[str, str] | None = None,
     ) -> Cost:
-        """Run a contender's module to its end; it prints its cost. Raises if it fails."""
+        """Run a contender's module, which prints its cost; raise if it fails."""
         log = self.directory / f"{run}.log"
         with log.open("wb") as errors:
             done = subprocess.run(
@@ -155,12 +155,12 @@ class Ground:
         return read_cost(done.stdout.decode())
 
     def objects(self, run: str) -> list[str]:
-        """The objects of a run, `bucket/key`."""
+        """Return the objects of a run, `bucket/key`."""
         bucket = self.stack.bucket
         return [f"{bucket}/{key}" for key in keys(self.stack.s3.client(), bucket, f"{run}/")]
 
     def files(self) -> S3FileSystem:
-        """The lake, for pyarrow."""
+        """Return the lake, for pyarrow."""
         s3 = self.stack.s3
         return S3FileSystem(
             access_key=s3.access_key_id,
@@ -170,7 +170,7 @@ class Ground:
         )
 
     def check(self, topic: Topic, run: str) -> int:
-        """See that a run's objects hold what they must; return how many there are.
+        """Check a run's objects; return how many there are.
 
         Raises ValueError if rows are missing or doubled, columns differ or the codec is not zstd.
         """

@@ -1,9 +1,9 @@
-"""The guard: fails when mapping, staging and COPY have become much slower than they are.
+"""The guard: fails when mapping, staging and COPY have become much slower.
 
-`python -m tests.bench.guard`, `make bench-guard`. No figure of another day or machine is used: in
-one process, in turns, it takes the CPU time of what a worker does to some alerts (map, stage, COPY)
-and of the floor (decode the same alerts, COPY the same rows, ready in memory), and compares the
-median of the rounds' ratios with `LIMIT`. Whatever slows the machine slows both.
+`python -m tests.bench.guard`, `make bench-guard`. It uses no figure of another day or machine: in
+one process, in turns, it measures the CPU time of a worker's steps (map, stage, COPY) and of the
+floor (decode the same alerts, COPY the same rows from memory), and compares the median of the
+rounds' ratios with `LIMIT`. Whatever slows the machine slows both.
 """
 
 import argparse
@@ -36,7 +36,7 @@ ROUNDS = 7
 #: How many records are mapped and appended at a time.
 FETCH = 2_500
 
-#: The ratio that is too much: twice what it is. Lower it when the worker becomes faster.
+#: The highest acceptable ratio: twice today's. Lower it when the worker becomes faster.
 LIMIT = 6.0
 
 
@@ -48,12 +48,12 @@ class Verdict(NamedTuple):
 
     @property
     def ratio(self) -> float:
-        """The median: a round that was disturbed does not count."""
+        """Return the median, so that a disturbed round does not count."""
         return median(self.ratios)
 
     @property
     def slow(self) -> bool:
-        """Whether ours has become too slow."""
+        """Return whether ours has become too slow."""
         return self.ratio > self.limit
 
     def __str__(self) -> str:
@@ -72,7 +72,7 @@ def compare(
     limit: float = LIMIT,
     clock: Callable[[], float] = time.process_time,
 ) -> Verdict:
-    """Run both in turns, after one that does not count, and compare what each took."""
+    """Run both in turns, after a warm-up round, and compare their CPU times."""
 
     def spent(work: Callable[[], object]) -> float:
         began = clock()
@@ -94,7 +94,7 @@ class Record:
 
 
 class Work:
-    """The two things to compare, on the same alerts. Use `with`."""
+    """The two workloads to compare, on the same alerts. Use `with`."""
 
     def __init__(self, count: int = COUNT) -> None:
         values = itertools.islice(alerts(SYSCALL), count)

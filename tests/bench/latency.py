@@ -1,6 +1,6 @@
-"""Latency: how long after its production an alert is staged, and is in S3.
+"""Latency: the time from producing an alert until it is staged, and until it is in S3.
 
-A producer sends at a fixed rate to one partition, for there the count of staged records says which
+A producer sends at a fixed rate to one partition, where the count of staged records tells which
 they are. A record's production is its Kafka timestamp, set by the producer as it makes the record;
 it is staged when the worker's own count of staged records (its metrics, read every 20 ms) has
 passed it, and in S3 when a listing (every 50 ms) first shows the object whose key covers it.
@@ -29,7 +29,7 @@ STAGED = re.compile(r'^falcolake_staged_records_total\{outcome="finding"\} (\S+)
 
 
 class Watch:
-    """Notes when a count that only grows reached what: pairs of (time in ms, count)."""
+    """Records when a growing count changed: pairs of (time in ms, count)."""
 
     def __init__(self, count: Callable[[], int], pause: float) -> None:
         self.seen: list[tuple[float, int]] = []
@@ -46,7 +46,7 @@ class Watch:
         self._thread.join()
 
     def reached(self) -> int:
-        """The last count."""
+        """Return the last count."""
         return self.seen[-1][1] if self.seen else 0
 
     def _run(self) -> None:
@@ -56,7 +56,7 @@ class Watch:
                 self.seen.append((time.time() * 1000, count))
 
     def delays(self, produced: list[int]) -> list[float]:
-        """For each record, in order, how long after its production it was counted, in ms."""
+        """Return the time from production to count of each record in order, in ms."""
         counts = [count for _, count in self.seen]
         return [
             self.seen[bisect_right(counts, number)][0] - at for number, at in enumerate(produced)
@@ -64,7 +64,7 @@ class Watch:
 
 
 def measure(ground: Ground, seconds: int = 30) -> dict[str, Any]:
-    """Run a worker and a producer beside each other; return p50 and p99 in ms."""
+    """Run a worker and a producer together; return p50 and p99 in ms."""
     name, count = "bench-latency", RATE * seconds
     ground.stack.create_topic(name, 1)
     topic, run = Topic(name, "mix", 1, count, 0), ground.run_name("latency")
@@ -117,7 +117,7 @@ def _stored(ground: Ground, run: str) -> Callable[[], int]:
 
 
 def _produced(ground: Ground, topic: str, count: int) -> list[int]:
-    """The records' timestamps, by offset."""
+    """Return the records' timestamps, by offset."""
     consumer = KafkaConsumer(
         bootstrap_servers=ground.stack.kafka_bootstrap,
         enable_auto_commit=False,

@@ -13,7 +13,7 @@ PACKAGES = ("faust-streaming", "aiokafka", "duckdb", "pyarrow", "msgspec", "boto
 
 
 def describe() -> dict[str, Any]:
-    """Name processor, cores, memory, kernel, versions, commit, and how busy it was before."""
+    """Return processor, cores, memory, kernel, versions, commit, and the load before the run."""
     return {
         "processor": _line("/proc/cpuinfo", "model name"),
         "cores": len(os.sched_getaffinity(0)),
@@ -28,7 +28,7 @@ def describe() -> dict[str, Any]:
 
 
 def _line(file: str, name: str) -> str:
-    """The value of the first line with this name; of a processor that hides it, its kind."""
+    """Return the value of the first line with this name, or the machine type if there is none."""
     for line in Path(file).read_text().splitlines():
         key, _, value = line.partition(":")
         if key.strip() == name:
@@ -37,7 +37,7 @@ def _line(file: str, name: str) -> str:
 
 
 def _commit() -> str:
-    """The commit, with a mark if the tree has changes that it has not."""
+    """Return the commit, marked if the tree has uncommitted changes."""
     command = ("git", "describe", "--always", "--dirty", "--abbrev=10")
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent)
     return done.stdout.strip() or "unknown"

@@ -1,8 +1,8 @@
 """CPU per alert of decoding and mapping: `python -m tests.bench.mapping`.
 
 The alerts are syscall alerts of 35 fields and about 1.3 KB in Falco's native form, from 40 pods and
-4 rules, each with its own time, pids and command line. The median of several runs, in microseconds
-of CPU per alert, and what the quickest run needed.
+4 rules, each with its own time, pids and command line. Prints the median and the minimum of several
+runs, in microseconds of CPU per alert.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ RULES = (
 
 
 def alert(number: int) -> dict[str, Any]:
-    """The alert of this number: the same every time."""
+    """Return the alert of this number: the same every time."""
     rule, priority, tags, program = RULES[number % len(RULES)]
     pod = number % 40
     command = f"{program} -c /opt/job-{number}.sh"
@@ -84,7 +84,7 @@ def alert(number: int) -> dict[str, Any]:
 def measure(
     function: Callable[[Any], Any], items: Iterable[Any], runs: int = 9
 ) -> tuple[float, float]:
-    """Microseconds of CPU per item: the median and the least of `runs` runs."""
+    """Return microseconds of CPU per item: the median and the least of `runs` runs."""
     items = list(items)
     taken = []
     for _ in range(runs):
@@ -96,7 +96,7 @@ def measure(
 
 
 def figures(count: int = 4_000) -> dict[str, tuple[float, float]]:
-    """What decoding alone costs, and mapping with its decoding and encoding, for each class."""
+    """Return the cost of decoding alone, and of mapping with decoding and encoding, by class."""
     values = [json.dumps(alert(n), separators=(",", ":")).encode() for n in range(count)]
     found = {"decode alone": measure(decode, [value.decode() for value in values])}
     for event_class, version in KINDS:

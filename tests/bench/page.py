@@ -40,7 +40,7 @@ Ideas that were measured, and the results:
 
 
 def page(report: Report, picture: str) -> str:
-    """The page as Markdown; `picture` is the file of the picture, beside it."""
+    """Return the page as Markdown; `picture` is the picture's file next to it."""
     day = datetime.fromtimestamp(report.machine["made_ms"] // 1000, UTC).strftime("%-d %B %Y")
     return (
         "\n\n".join(

@@ -25,7 +25,7 @@ class Bar(NamedTuple):
 
 
 def picture(report: Report) -> str:
-    """The picture as SVG."""
+    """Return the picture as SVG."""
     parts: list[str] = []
     y = 0
     for title, bars in _panels(report):

@@ -1,4 +1,4 @@
-"""Where a worker's CPU goes, by library: what Linux's `perf` saw of it over a backlog.
+"""Where a worker's CPU time goes, by library, as Linux's `perf` sees it over a backlog.
 
 The shares are of the samples of all threads, from the first assignment to the last commit. It needs
 `perf` (Debian's package linux-perf); without it the report has no profile.
@@ -38,7 +38,7 @@ class Profile(NamedTuple):
 
 
 def possible() -> bool:
-    """Whether there is a `perf`."""
+    """Return whether `perf` is installed."""
     return shutil.which("perf") is not None
 
 
@@ -63,7 +63,7 @@ def measure(ground: Ground, topic: Topic) -> Profile:
 
 
 def shares(report: str) -> dict[str, float]:
-    """The libraries of a `perf report --sort dso`, in words, the largest first."""
+    """Return the libraries of a `perf report --sort dso`, in words, the largest first."""
     found: defaultdict[str, float] = defaultdict(float)
     for share, library in _LINE.findall(report):
         words = (words for start, words in LIBRARIES.items() if library.startswith(start))

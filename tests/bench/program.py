@@ -1,7 +1,7 @@
-"""What is measured: which runs, in which order, and what they add up to.
+"""The measurements: which runs, in which order, and how they are summarized.
 
-Runs of one table take turns, so that what else the machine does falls on all of them alike; a
-figure is the median of its runs. What fails is written down with its reason, and the rest goes on.
+Runs of one table take turns, so that other load on the machine affects all of them alike; a figure
+is the median of its runs. A failure is reported with its reason, and the rest continues.
 """
 
 import json
@@ -47,7 +47,7 @@ class Figure:
 
 @dataclass
 class Report:
-    """All that one `make bench` found, as it goes into its JSON file."""
+    """The results of one `make bench`, as stored in its JSON file."""
 
     count: int
     runs: int
@@ -81,7 +81,7 @@ def read(text: str) -> Report:
 
 
 def figure(name: str, count: int, costs: Iterable[Cost], note: str = "") -> Figure:
-    """The median of some runs over `count` alerts."""
+    """Return the median of some runs over `count` alerts."""
     costs = list(costs)
     each = [cost.cpu / count * 1e6 for cost in costs]
     return Figure(
@@ -98,7 +98,7 @@ def figure(name: str, count: int, costs: Iterable[Cost], note: str = "") -> Figu
 
 
 class Program:
-    """Runs it all on one ground, and fills the report."""
+    """Runs everything on one ground and fills the report."""
 
     def __init__(self, ground: Ground, count: int, runs: int, largest: int) -> None:
         self.ground = ground
@@ -130,7 +130,7 @@ class Program:
         say(name)
         try:
             return part()
-        except Exception as error:  # whatever a contender does, the others have their figures
+        except Exception as error:  # one contender's failure must not affect the others
             self.report.failed[name] = f"{type(error).__name__}: {error}".splitlines()[0][:300]
             say(f"  failed: {self.report.failed[name]}")
             return None
@@ -147,7 +147,7 @@ class Program:
     def _in_turns(
         self, contenders: Mapping[str, Callable[[], Cost]], notes: Mapping[str, str], count: int
     ) -> dict[str, Figure]:
-        """Let contenders run one after the other, as often as asked; one that fails is out."""
+        """Run contenders in turns, the configured number of times; drop one that fails."""
         costs: dict[str, list[Cost]] = {name: [] for name in contenders}
         for turn in range(self.report.runs):
             for name in list(costs):
@@ -162,7 +162,7 @@ class Program:
         }
 
     def _contest(self) -> None:
-        """Everything that reads the same topics: ours, the floor of each, the others."""
+        """Measure everything that reads the same topics: ours, the floors, the others."""
         topics = {kind: self._topic(kind) for kind in KINDS}
         syscall, lakes = topics[SYSCALL], dict[str, str]()
 
@@ -203,7 +203,7 @@ class Program:
         report.floors = {kind: found[name] for kind, name in names.items() if name in found}
 
     def _two_workers(self) -> None:
-        """Two workers, on more alerts: their speed by the clock shows only in a longer run."""
+        """Measure two workers on more alerts: their wall-clock speed shows only in a longer run."""
         count = TIMES * self.report.count
 
         def run() -> Cost:
@@ -262,5 +262,5 @@ class Program:
 
 
 def say(words: str) -> None:
-    """Tell whoever waits how far it is."""
+    """Print progress."""
     print(words, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""The steps of a worker, one after the other, each with a clock of its own.
+"""A worker's steps, one after the other, each measured separately.
 
 `python -m tests.bench.steps` does with the code of the worker what it does to a backlog: fetch,
 decode, map, stage, COPY, put. It prints a line of JSON: CPU seconds per step, all threads. Mapping
@@ -42,7 +42,7 @@ class Clock:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Count what is done in here as this step."""
+        """Count the time inside the block as this step."""
         began = time.process_time()
         yield
         self.spent[name] += time.process_time() - began

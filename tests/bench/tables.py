@@ -7,7 +7,7 @@ from tests.bench.program import FALCOLAKE, ROWS, Figure, Report
 
 
 class Table(NamedTuple):
-    """A heading, what to know about it, and cells: the first row names the columns."""
+    """A heading, a note, and cells; the first row names the columns."""
 
     heading: str
     note: str
@@ -18,7 +18,7 @@ COSTS = ["", "CPU µs per alert", "alerts/s on a core", "alerts/s", "memory", "t
 
 
 def tables(report: Report) -> list[Table]:
-    """Everything in the report that has figures."""
+    """Return a table for everything in the report that has figures."""
     made = [
         _side_by_side(report),
         _end_to_end(report),
@@ -33,7 +33,7 @@ def tables(report: Report) -> list[Table]:
 
 
 def machine(report: Report) -> str:
-    """The machine, in a sentence or two."""
+    """Return the machine, in a sentence or two."""
     found = report.machine
     packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
     peers = ", ".join(line.replace("==", " ") for pins in report.peers.values() for line in pins)
@@ -45,7 +45,7 @@ def machine(report: Report) -> str:
 
 
 def method(report: Report) -> str:
-    """How it was measured."""
+    """Return how it was measured."""
     sizes = "; ".join(f"{KINDS[kind]}: {size:,.0f} bytes" for kind, size in report.bytes.items())
     return (
         f"Each run has a backlog of {report.count:,} alerts ({sizes}). Figures are the median of "
@@ -204,7 +204,7 @@ def _failed(report: Report) -> Table:
 
 
 def plain(report: Report) -> str:
-    """The tables for a terminal."""
+    """Return the tables for a terminal."""
     parts = [machine(report), method(report)]
     for table in tables(report):
         widths = [max(map(len, column)) for column in zip(*table.rows, strict=True)]

@@ -1,4 +1,4 @@
-"""A plain Faust agent with `stream.take()`, bytes in: what Faust alone costs, done as its docs say.
+"""A plain Faust agent with `stream.take()` and bytes, as documented: the cost of Faust alone.
 
 `python -m tests.bench.take_agent` reads BENCH_* from the environment, does nothing with the
 records, and prints its cost from the first batch to the last. Nothing reaches the lake.

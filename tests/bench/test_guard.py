@@ -1,4 +1,4 @@
-"""The guard lets what is as fast as today pass, and stops what is three times as slow."""
+"""The guard accepts today's speed and rejects a threefold slowdown."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from tests.bench.guard import LIMIT, ROUNDS, Verdict, Work, compare
 
 
 class Clock:
-    """A clock that goes on only when work is done, by as much as the machine is slow then."""
+    """A clock that advances only with work, in proportion to the machine's slowness."""
 
     def __init__(self, slowness: Iterable[float] = ()) -> None:
         self.now = 0.0
@@ -58,7 +58,7 @@ def test_both_write_the_same_rows() -> None:
     with Work(200) as work:
         ours, floor = (pq.read_table(file) for file in (work.ours(), work.floor()))
     assert ours.num_rows == 200
-    # Whether a column may be NULL is not the same: DuckDB knows of a table which never is.
+    # Nullability differs: DuckDB knows which columns of a table are never NULL.
     assert ours.column_names == floor.column_names
     assert ours.to_pylist() == floor.to_pylist()
 

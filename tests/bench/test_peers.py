@@ -1,4 +1,4 @@
-"""The peers are given the same task: their Parquet has our columns and says what ours says."""
+"""The peers get the same task: their Parquet has our columns and our content."""
 
 import itertools
 from collections.abc import Callable

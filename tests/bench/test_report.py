@@ -1,4 +1,4 @@
-"""A report is written, read and drawn whole; what failed is in it, and takes nothing with it."""
+"""A report is written, read and drawn completely; failures are listed and affect nothing else."""
 
 import re
 from pathlib import Path

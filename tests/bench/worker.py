@@ -1,7 +1,7 @@
 """Workers on a backlog: what they cost from their first assignment to the last commit.
 
-Two workers are given an empty topic, which is filled once they have shared it: on a backlog the one
-that is a little earlier would read it all before the other is there.
+Two workers get an empty topic, which is filled once they share it: on a backlog the first would
+read everything before the second has joined.
 """
 
 import itertools
@@ -20,17 +20,17 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from tests.bench.cost import Cost, cpu_seconds, peak_memory, until
 from tests.bench.ground import Ground, Topic
 
-#: Seconds of the window: of a backlog older than that, all is due once it is read.
+#: Seconds of the window: everything in an older backlog is due once it is read.
 WINDOW = 10
 
-#: Seconds of the window of those that wait for the alerts.
+#: Seconds of the window of workers that wait for alerts.
 SHORT_WINDOW = 2
 
 PAUSE = 0.02
 
 
 class Worked(NamedTuple):
-    """The cost of all workers together, the most that staging took (bytes), objects put.
+    """The total cost of all workers, the peak size of staging in bytes, and the objects put.
 
     `run` is its group and its prefix.
     """
@@ -42,7 +42,7 @@ class Worked(NamedTuple):
 
 
 class Worker:
-    """`falcolake worker` in a process of its own."""
+    """`falcolake worker` in its own process."""
 
     def __init__(self, environment: dict[str, str], log: Path) -> None:
         self.log = log
@@ -58,7 +58,7 @@ class Worker:
             )
 
     def assigned(self) -> list[int]:
-        """The partitions that it has, by its log. Raises RuntimeError if it has ended."""
+        """Return its partitions, from its log; raise RuntimeError if it has ended."""
         text = self.log.read_text()
         if self.process.poll() is not None:
             raise RuntimeError(f"the worker ended by itself: {text[-500:]}")
@@ -66,23 +66,23 @@ class Worker:
         return [int(number) for number in found[-1].split(",") if number] if found else []
 
     def begin(self) -> None:
-        """Count from now on."""
+        """Start counting."""
         self.began, self.cpu = time.monotonic(), cpu_seconds(self.process.pid)
 
     def cost(self) -> Cost:
-        """The cost so far."""
+        """Return the cost so far."""
         pid = self.process.pid
         used = cpu_seconds(pid) - self.cpu
         return Cost(time.monotonic() - self.began, used, peak_memory(pid))
 
     def address(self) -> str:
-        """Where its metrics are."""
+        """Return the address of its metrics."""
         pattern = re.compile(r"metrics and health on (\S+)")
         found = until(lambda: pattern.findall(self.log.read_text()), 60, "the worker listens")
         return found[0]
 
     def staged_bytes(self) -> int:
-        """What its staging takes on disk."""
+        """Return the size of its staging in bytes."""
         total = 0
         for entry in [*self.staging.glob("*"), *(self.staging / "temporary").glob("*")]:
             try:
@@ -105,7 +105,7 @@ class Worker:
 def started(
     ground: Ground, topic: Topic, run: str, count: int, window: int
 ) -> Iterator[list[Worker]]:
-    """Start so many workers of one group; they are stopped at the end."""
+    """Start this many workers in one group; stop them at the end."""
     workers = []
     try:
         for number in range(count):

@@ -25,7 +25,7 @@ MINIMUM: dict[str, Any] = {
 
 
 def merged(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    """Values with more of them laid over, as Helm does."""
+    """Return values with others merged over them, as Helm does."""
     both = dict(values)
     for key, value in more.items():
         ours = both.get(key)
@@ -36,7 +36,7 @@ def merged(values: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
 
 
 def manifest(folder: Path, values: dict[str, Any], kubernetes: str = NEWEST) -> str:
-    """What the chart makes of values, `MINIMUM` among them; EngineError with Helm's reason."""
+    """Return the chart rendered with `MINIMUM` and these values; raise EngineError."""
     file = folder / "values.yaml"
     file.write_text(json.dumps(merged(MINIMUM, values)))
     options = ["--namespace", "falco", "--kube-version", kubernetes, "--values", str(file)]
@@ -47,7 +47,7 @@ def manifest(folder: Path, values: dict[str, Any], kubernetes: str = NEWEST) -> 
 def render(
     folder: Path, values: dict[str, Any], kubernetes: str = NEWEST
 ) -> dict[str, dict[str, Any]]:
-    """The same, parsed: the resources by their kind."""
+    """Return the same, parsed: the resources by their kind."""
     found = [each for each in yaml.safe_load_all(manifest(folder, values, kubernetes)) if each]
     kinds = {each["kind"]: each for each in found}
     assert len(kinds) == len(found), "two resources of one kind"

@@ -1,10 +1,9 @@
-"""A Docker engine of the tests' own: Debian's, started by hand as root, and gone without a trace.
+"""A Docker engine just for the tests: Debian's, started as root, and removed without a trace.
 
     python -m tests.compose.engine      can it be started here? If not: why, and exit code 1
 
-Owns everything that the engine leaves on a machine: its processes, mounts, bridges, rules of
-iptables, and the folder in which all of its data is. Refuses where another engine runs: two would
-write the same rules.
+Owns everything that the engine leaves on a machine: its processes, mounts, bridges, iptables rules,
+and its data folder. Refuses to start next to another engine, since both would write the same rules.
 """
 
 import contextlib
@@ -38,11 +37,11 @@ _DOCKER = "/usr/bin/docker"
 
 
 class EngineError(Exception):
-    """The engine, or a command that it was given, failed; the message has the reason."""
+    """The engine or one of its commands failed; the message has the reason."""
 
 
 def obstacle() -> str:
-    """Say why no engine can be started on this machine, as far as a look can tell; or nothing."""
+    """Return why an engine cannot start on this machine, or an empty text."""
     if not sys.platform.startswith("linux"):
         return "a Docker engine needs Linux"
     if os.geteuid() != 0:
@@ -79,7 +78,7 @@ def _apt() -> str | None:
 
 @contextlib.contextmanager
 def _no_services() -> Iterator[None]:
-    """Keep packages from starting what they install."""
+    """Keep packages from starting the services they install."""
     ours = not _NO_SERVICES.exists()
     if ours:
         _NO_SERVICES.write_text("#!/bin/sh\nexit 101\n")
@@ -92,7 +91,7 @@ def _no_services() -> Iterator[None]:
 
 
 def run(command: list[str], environment: dict[str, str] | None = None, timeout: float = 600) -> str:
-    """Run a command and return what it wrote; raises EngineError with that if it fails."""
+    """Run a command and return its output; raise EngineError with it on failure."""
     done = subprocess.run(
         command,
         env=environment,
@@ -178,7 +177,7 @@ class Engine:
                 return
 
     def _processes(self) -> Iterator[int]:
-        """What still runs of the engine: every command line names its folder."""
+        """Yield the engine's running processes: each command line names its folder."""
         needle = str(self.root).encode()
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
@@ -195,7 +194,7 @@ def _interfaces() -> set[str]:
 
 
 def _saved_rules() -> str:
-    """The rules of iptables now; a table that does not exist yet is an empty one."""
+    """Return the current iptables rules; a missing table counts as empty."""
     saved = run(["iptables-save"])
     for table, chains in TABLES.items():
         if f"*{table}\n" not in saved:
@@ -209,7 +208,7 @@ def _restore_rules(saved: str) -> None:
 
 
 def main() -> int:
-    """Start an engine and stop it again; 0 if that worked, else 1, and the reason."""
+    """Start and stop an engine; return 0, or print the reason and return 1."""
     reason = obstacle()
     if not reason:
         try:

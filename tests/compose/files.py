@@ -19,11 +19,11 @@ def read(path: Path) -> Any:
 
 
 def services() -> dict[str, dict[str, Any]]:
-    """The services of the compose file, what they share merged in."""
+    """Return the services of the compose file, with shared parts merged in."""
     found: dict[str, dict[str, Any]] = read(COMPOSE_FILE)["services"]
     return found
 
 
 def images() -> dict[str, str]:
-    """The image of each service."""
+    """Return the image of each service."""
     return {name: service["image"] for name, service in services().items()}

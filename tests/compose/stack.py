@@ -1,4 +1,4 @@
-"""The compose stack, running in an engine of the tests' own."""
+"""The compose stack, running in the tests' own engine."""
 
 import json
 import os
@@ -51,11 +51,11 @@ class Stack:
         return run(command, self._environment)
 
     def inside(self, *command: str) -> str:
-        """Run a command in the worker's container; EngineError if it fails."""
+        """Run a command in the worker's container; raise EngineError if it fails."""
         return self.compose("exec", "-T", "worker", *command)
 
     def falcolake(self, *arguments: str) -> str:
-        """Run a command of falcolake's on this machine, by the ports that the stack publishes."""
+        """Run a falcolake command on this machine, through the ports that the stack publishes."""
         return run([FALCOLAKE, *arguments], self._outside(), timeout=180)
 
     def producing(self, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -63,7 +63,7 @@ class Stack:
         return subprocess.Popen([FALCOLAKE, "produce", *arguments], env=self._outside())
 
     def audit(self) -> dict[str, Any]:
-        """The lake's proof; EngineError if it finds a problem."""
+        """Return the audit's proof; raise EngineError if it finds a problem."""
         command = [FALCOLAKE, "audit", "--json"]
         done = subprocess.run(
             command, env=self._outside(), capture_output=True, text=True, timeout=180, check=True
@@ -72,14 +72,14 @@ class Stack:
         return found
 
     def prometheus(self, path: str, **parameters: str) -> Any:
-        """Ask Prometheus's API; the data of its answer."""
+        """Query Prometheus's API; return the data of its answer."""
         url = f"http://127.0.0.1:{self.ports['PROMETHEUS_PORT']}/api/v1/{path}"
         query = urllib.parse.urlencode(parameters)
         with urllib.request.urlopen(f"{url}?{query}", timeout=10) as answer:
             return json.load(answer)["data"]
 
     def containers(self) -> list[dict[str, Any]]:
-        """What runs or ended of the stack, as Compose shows it."""
+        """Return the stack's running and ended containers, as Compose shows them."""
         lines = self.compose("ps", "--all", "--format", "json").splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 

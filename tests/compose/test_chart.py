@@ -17,7 +17,7 @@ from tests.compose.tools import tool, validate
 
 pytestmark = pytest.mark.tools
 
-#: What the chart decides itself, and what has no place in a values file.
+#: Settings that the chart decides itself, and settings that do not belong in a values file.
 DECIDED = {
     "kafka.group_instance_id",
     "kafka.ssl_ca_file",
@@ -110,7 +110,7 @@ def settings(resources: dict[str, Any], **secret: str) -> Settings:
     return load(environment=environment(worker(resources)) | secret)
 
 
-#: In no package with schemas; the test of the operator's resources looks at them.
+#: No package has their schemas; the test of the operator's resources checks them.
 OPERATORS = {"ServiceMonitor", "PrometheusRule"}
 
 

@@ -1,4 +1,4 @@
-"""Compose itself takes the file, with and without its profiles."""
+"""Compose accepts the file, with and without its profiles."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""All that the compose file and the Dockerfile name exists, and is as careful as they say."""
+"""Everything that the compose file and the Dockerfile name exists and is hardened as promised."""
 
 import json
 import os
@@ -24,9 +24,9 @@ from tests.conftest import LakeEnvironment
 
 SERVICES = services()
 OURS = {"init", "worker", "producer"}
-#: It has to see the host, and its generator to do what a rule is about.
+#: Falco has to see the host, and its event generator has to trigger rules.
 WATCHES_THE_HOST = {"falco", "event-generator"}
-#: Their images say so themselves: apache/kafka has a user of its own, the Dockerfile names ours.
+#: Their images set the user themselves: apache/kafka has its own, the Dockerfile names ours.
 NOT_ROOT_BY_THEIR_IMAGE = {"kafka", *OURS}
 
 

@@ -1,4 +1,4 @@
-"""Every panel and every rule asks for metrics and labels that a worker has; nothing overlaps."""
+"""Every panel and rule queries metrics and labels that a worker has; no panels overlap."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.compose.files import ALERTS, COMPOSE, DASHBOARD, read
 DASHBOARD_JSON = json.loads(DASHBOARD.read_text())
 #: What Prometheus itself puts on every series.
 OF_PROMETHEUS = {"job", "instance", "le"}
-#: prometheus_client's own, on Linux; it names them only when it is asked for their values.
+#: prometheus_client's own on Linux; it names them only when asked for their values.
 OF_THE_PROCESS = ("process_cpu_seconds_total", "process_resident_memory_bytes")
 
 
@@ -20,7 +20,7 @@ def panels() -> list[dict[str, Any]]:
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """Who asks, and what: of every panel and every rule."""
+    """Yield the name and expression of every panel and rule."""
     for panel in panels():
         for target in panel["targets"]:
             yield panel["title"], target["expr"]
@@ -30,7 +30,7 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def known() -> dict[str, set[str]]:
-    """The names of a worker's series, with their labels."""
+    """Return the names of a worker's series, with their labels."""
     registry = Metrics().registry
     found: dict[str, set[str]] = {}
     for collector, names in registry._collector_to_names.items():
@@ -90,7 +90,7 @@ def test_every_metric_has_a_panel() -> None:
     families = {family.name for family in Metrics().registry.collect()}
     hidden = {name for name in families if name.startswith("falcolake_") and name not in shown}
     assert hidden == {
-        # Shown by others: offsets by lag, bytes of values by bytes put, the last commit by lag.
+        # Others cover these: lag shows offsets and last commit, bytes written the size of values.
         *("falcolake_committed_offset", "falcolake_staged_offset", "falcolake_end_offset"),
         *("falcolake_start_offset", "falcolake_retention_spare_records"),
         *("falcolake_staging_records", "falcolake_staged_bytes"),

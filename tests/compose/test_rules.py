@@ -1,4 +1,4 @@
-"""promtool on the rules: their syntax, their tests, and whether those tests can fail."""
+"""promtool checks the rules: their syntax, their tests, and whether the tests can fail."""
 
 import shutil
 from pathlib import Path

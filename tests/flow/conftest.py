@@ -51,7 +51,7 @@ def world(make_world: Callable[..., World]) -> World:
 
 @pytest.fixture
 def s3(world: World, stack: EmbeddedStack) -> Iterator[S3Proxy]:
-    """A proxy that the world's workers take for the S3 server."""
+    """A proxy that the world's workers use as their S3 server."""
     with S3Proxy(stack.s3.port) as proxy:
         world.environment["FALCOLAKE_LAKE__ENDPOINT_URL"] = proxy.endpoint_url
         yield proxy
@@ -59,14 +59,14 @@ def s3(world: World, stack: EmbeddedStack) -> Iterator[S3Proxy]:
 
 @pytest.fixture
 def own_stack(tmp_path: Path, broker: BrokerName) -> Iterator[EmbeddedStack]:
-    """A stack of the test's own, to stop and to kill."""
+    """A stack just for this test, to stop and kill."""
     with EmbeddedStack(tmp_path / "stack", partitions=3, broker=broker) as running:
         yield running
 
 
 @pytest.fixture
 def own_world(own_stack: EmbeddedStack, tmp_path: Path) -> Iterator[World]:
-    """A world on a stack of the test's own."""
+    """A world on the test's own stack."""
     environment = {
         **os.environ,
         **own_stack.environment(),

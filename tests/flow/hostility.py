@@ -1,4 +1,4 @@
-"""What hostile tests look at: how far the lake is, what a worker says of itself, what it takes."""
+"""What hostile tests check: the lake's progress, the worker's report of itself, its resources."""
 
 from streams.lake.keys import parse_key
 from tests.buckets import keys
@@ -6,7 +6,7 @@ from tests.flow.worlds import Worker, World
 
 
 def covered(world: World) -> dict[int, int]:
-    """How far the lake has each partition without a hole, by its keys alone."""
+    """Return how far the lake covers each partition without a hole, judging only by its keys."""
     reached: dict[int, int] = {}
     parsed = [parse_key(key, "ext/falco") for key in keys(world.s3, world.bucket)]
     for key in sorted(key for key in parsed if key):
@@ -26,10 +26,10 @@ def holds(worker: Worker) -> list[dict[str, str]]:
 
 
 def memory(worker: Worker) -> float:
-    """The worker's resident memory, MB."""
+    """Return the worker's resident memory in MB."""
     return worker.scrape()["process_resident_memory_bytes", ""] / 1e6
 
 
 def disk(world: World) -> int:
-    """Bytes in the worker's staging directory."""
+    """Return the size of the worker's staging directory in bytes."""
     return sum(file.stat().st_size for file in world.staging().rglob("*") if file.is_file())

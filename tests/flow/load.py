@@ -1,4 +1,4 @@
-"""A steady load: alerts, numbered from nought, so many a second, until it is ended."""
+"""A steady load: alerts, numbered from zero, at a fixed rate until it is stopped."""
 
 import threading
 from typing import Self
@@ -9,7 +9,7 @@ from tests.flow.worlds import World, alert
 
 
 class Load:
-    """Publishes in a thread of its own inside a `with`; then `sent` is how many there are."""
+    """Publishes in its own thread inside a `with`; `sent` is the number of alerts."""
 
     def __init__(self, world: World, rate: int) -> None:
         self.sent = 0

@@ -1,4 +1,4 @@
-"""The fault matrix: one input, any number of runs over it, each with faults of its own.
+"""The fault matrix: one input, and any number of runs over it, each with its own faults.
 
 All runs read the same topic, so their lakes can be compared byte by byte; each has its own group,
 prefix, dead-letter topic and staging. The input makes the windows the same however batches and
@@ -25,11 +25,11 @@ from tests.flow.worlds import GARBAGE, Worker, World, alert
 from tests.waiting import wait_until
 
 MAX_ROWS = 60
-#: Another cut, for the worker that goes on: only the seals make it keep to the windows before.
+#: Another cut for the worker that takes over: only the seals make it keep the earlier windows.
 OTHER_ROWS = 25
 WINDOWS = {(0, 0, 60), (0, 60, 100), (1, 0, 40)}
 REJECTS = {(0, 7), (0, 33), (1, 20)}
-#: How often an undisturbed run passes each effect; seals, and with them segments, may be one more.
+#: How often an undisturbed run passes each effect; there may be one more seal and segment.
 EFFECTS = {"append": 3, "seal": 2, "copy": 4, "put": 4, "letter": 3, "commit": 3, "unlink": 4}
 SIDES = ("before", "after")
 #: Runs that share the two cores at a time.
@@ -65,7 +65,7 @@ POINTS = [
 
 
 class Step(NamedTuple):
-    """A worker's life that a fault ends; and whether its staging is there for the next one."""
+    """A worker's life that a fault ends, and whether its staging is kept for the next one."""
 
     point: Point
     staging_kept: bool
@@ -76,7 +76,7 @@ class Step(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a run left: the lake by key without prefix, the dead letters; and how it went."""
+    """What a run left: the lake by key without prefix, the dead letters, and how it went."""
 
     lake: dict[str, bytes]
     letters: set[tuple[int, int]]
@@ -97,7 +97,7 @@ class Course:
     def prepare(self) -> None:
         """Publish 140 records of two event days, three of them rejects."""
         self.stack.create_topic(self.topic, len({window[0] for window in WINDOWS}))
-        # One record batch a partition; and so young that no window is due by its records' age.
+        # One record batch per partition, so young that no window is due by its records' age.
         young = time.time_ns() // 1_000_000 + 3_000_000
         producer = KafkaProducer(
             bootstrap_servers=self.stack.kafka_bootstrap,
@@ -119,11 +119,11 @@ class Course:
 
     @property
     def alerts(self) -> set[int]:
-        """The numbers of the alerts that must be in the lake."""
+        """Return the numbers of the alerts that must be in the lake."""
         return set(range(140)) - {offset + 100 * partition for partition, offset in REJECTS}
 
     def world(self, **settings: object) -> World:
-        """A group, prefix, dead-letter topic and staging of its own, on the topic of all."""
+        """Return a world on the shared topic with its own group, prefix, letters and staging."""
         name = f"run-{next(self._numbers)}"
         letters = f"{self.topic}.{name}"
         self.stack.kafka.ensure_topics({letters: 2})
@@ -166,14 +166,14 @@ class Course:
 
 
 def crash(world: World, step: Step) -> bool:
-    """Run a worker until its fault ends it; False if all was shipped without coming by."""
+    """Run a worker until its fault ends it; return False if it shipped everything before that."""
     worker = world.worker(FAULT=step.point, **step.settings).start()
     process = worker.process
     assert process is not None
     wait_until(
         lambda: process.poll() is not None or done(world, worker), PATIENCE, f"the end at {step}"
     )
-    # All may be done just before a fault that comes last: a worker that stops cleanly had none.
+    # Everything may be done just before the last fault: a worker that stops cleanly had none.
     if (code := process.poll()) is None and (code := worker.stop()) == 0:
         return False
     assert code == -signal.SIGKILL, worker.tail()
@@ -196,7 +196,7 @@ def finish(world: World, **settings: Any) -> Worker:
 
 
 def done(world: World, worker: Worker) -> bool:
-    """Whether the worker has its partitions, all is committed, and staging is empty."""
+    """Return whether the worker has its partitions, all is committed, and staging is empty."""
     return (
         worker.said("assigned partitions [0, 1]")
         and not list(world.staging().glob("segment-*"))
@@ -205,20 +205,20 @@ def done(world: World, worker: Worker) -> bool:
 
 
 def side_by_side(runs: Sequence[Callable[[], None]]) -> None:
-    """Do some runs at a time; fails with the first that failed, after all are done."""
+    """Do a few runs at a time; when all are done, raise the error of the first that failed."""
     with ThreadPoolExecutor(AT_ONCE) as threads:
         for each in [threads.submit(run) for run in runs]:
             each.result()
 
 
 def passes(worker: Worker) -> Counter[str]:
-    """How often an armed worker passed each effect, from its log."""
+    """Return how often an armed worker passed each effect, from its log."""
     lines = worker.tail_all().splitlines()
     return Counter(line.split("passing ")[1].split(":")[0] for line in lines if ":after:" in line)
 
 
 def sampled(seed: int, count: int) -> list[tuple[Step, Step]]:
-    """Pairs of faults in a row; the second is a first pass, for the run may be nearly done."""
+    """Yield pairs of faults; the second is a first pass, since the run may be nearly done."""
     choose = random.Random(seed)
     pairs = []
     for _ in range(count):

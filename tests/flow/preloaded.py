@@ -1,8 +1,7 @@
-"""Worker processes by the hundred: forked from one that has imported everything already.
+"""Hundreds of worker processes, forked from one that has already imported everything.
 
-Importing takes a worker a second of CPU, most of what it costs to start one. A forked worker is a
-process like any other, with its own environment, files and signals; only its imports are not its
-own.
+Imports take a second of CPU, most of the cost of starting a worker. A forked worker is a process
+like any other, with its own environment, files and signals; it just inherits its imports.
 """
 
 import multiprocessing
@@ -15,8 +14,8 @@ from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-#: The fork server is one for all threads, and an exit code can be read from it only once: starting
-#: a process reads those of all that have ended.
+#: All threads share the fork server, and an exit code can be read only once: starting a process
+#: reads the codes of all that have ended.
 _server = threading.Lock()
 
 

@@ -1,8 +1,8 @@
 """Proxies that misbehave on purpose, in front of the real S3 server and the real Kafka.
 
-Each listens on a loopback port of its own and passes everything on unchanged until a test sets a
-fault; then it does that to every request until the test takes it back. The S3 proxy passes on the
-Host header as it came, for the signature covers it. Everything stops with the proxy.
+Each listens on its own loopback port and forwards everything unchanged until a test sets a fault,
+which then applies to every request until the test clears it. The S3 proxy keeps the Host header,
+because the signature covers it. Everything stops with the proxy.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ PATIENCE = 120
 
 
 def reset(connection: socket.socket) -> None:
-    """End a connection with RST instead of FIN, as a crash or a middlebox does."""
+    """End a connection with RST instead of FIN, like a crash or a middlebox."""
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
@@ -50,7 +50,7 @@ class Proxy:
         self.away()
 
     def back(self) -> None:
-        """Listen (again)."""
+        """Listen, or listen again."""
         if self._server is None:
             self._server = _Server((HOST, self.port), self.handler, self)
             threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -96,7 +96,7 @@ class _Server(socketserver.ThreadingTCPServer):
         super().close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: connections that break are what a proxy is for."""
+        """Log nothing: broken connections are what this proxy is for."""
 
 
 # ---- S3
@@ -109,7 +109,7 @@ class Exchange(BaseHTTPRequestHandler):
     server: _Server
 
     def handle_any(self) -> None:
-        self.close_connection = True  # each request is decided about anew
+        self.close_connection = True  # each request gets its own decision
         proxy = self.server.proxy
         assert isinstance(proxy, S3Proxy)
         fault = proxy.fault if self.command in proxy.methods else None
@@ -123,11 +123,11 @@ class Exchange(BaseHTTPRequestHandler):
 
     @property
     def length(self) -> int:
-        """Bytes of the request's body."""
+        """Return bytes of the request's body."""
         return int(self.headers.get("Content-Length", 0))
 
     def body(self, rate: float | None = None) -> bytes:
-        """Read the request's body, at most `rate` bytes a second. Raises if it ends early."""
+        """Read the request's body, at most `rate` bytes a second; raise if it ends early."""
         if rate:  # a small buffer, so that the client feels it
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         taken = bytearray()
@@ -142,7 +142,7 @@ class Exchange(BaseHTTPRequestHandler):
         return bytes(taken)
 
     def ask(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-        """Let S3 do it; return its status, headers and body."""
+        """Forward the request to S3; return its status, headers and body."""
         upstream = http.client.HTTPConnection(*self.server.proxy.target, timeout=PATIENCE)
         with contextlib.closing(upstream):
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
@@ -170,43 +170,43 @@ class Exchange(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
-        """Keep the log to those who are tested."""
+        """Keep the proxy out of the log."""
 
 
 Fault = Callable[[Exchange], None]
 
 
 class S3Proxy(Proxy):
-    """In front of an S3 server. `fault` is done to each request, `hits` counts those by method."""
+    """A proxy for an S3 server. `fault` applies to each request; `hits` counts them by method."""
 
     handler = Exchange
 
     def __init__(self, target_port: int) -> None:
         super().__init__(target_port)
         self.fault: Fault | None = None
-        #: What the fault is done to; the rest passes.
+        #: Which requests the fault applies to; others pass.
         self.methods = {"GET", "HEAD", "PUT", "POST", "DELETE"}
         self.hits: Counter[str] = Counter()
 
     @property
     def endpoint_url(self) -> str:
-        """For boto3's `endpoint_url` and the setting of that name."""
+        """Return the proxy's address, for boto3's `endpoint_url` and the setting of that name."""
         return f"http://{HOST}:{self.port}"
 
     def heal(self) -> None:
-        """Pass everything on again, also what hangs."""
+        """Forward everything again, including requests that hang."""
         self.fault = None
         self.back()
         self.cut()
 
 
 def forward(exchange: Exchange) -> None:
-    """Pass it on unchanged."""
+    """Forward the request unchanged."""
     exchange.reply(*exchange.ask(exchange.body()))
 
 
 def answer(status: int, code: str, message: str = "said the proxy") -> Fault:
-    """Answer with an error of S3's, without asking S3."""
+    """Answer with one of S3's errors, without asking S3."""
     text = (
         '<?xml version="1.0" encoding="UTF-8"?>'
         f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
@@ -227,27 +227,27 @@ def reset_mid_body(exchange: Exchange) -> None:
 
 
 def lose_answer(exchange: Exchange) -> None:
-    """Let S3 do it, then reset the connection: the client never learns."""
+    """Let S3 handle it, then reset the connection: the client never learns."""
     exchange.ask(exchange.body())
     reset(exchange.connection)
 
 
 def answer_too_late(exchange: Exchange) -> None:
-    """Let S3 do it, then keep the answer until the client has given up."""
+    """Let S3 handle it, then hold the answer until the client has given up."""
     answered = exchange.ask(exchange.body())
     swallow(exchange)
     exchange.reply(*answered)
 
 
 def swallow(exchange: Exchange) -> None:
-    """Take the request and never answer: return once the client has hung up."""
+    """Accept the request and never answer; return once the client has hung up."""
     with contextlib.suppress(OSError):
         while exchange.rfile.read1(4096):
             pass
 
 
 def throttle(rate: float) -> Fault:
-    """Pass it on, the body at `rate` bytes a second."""
+    """Forward the request, its body at `rate` bytes a second."""
 
     def fault(exchange: Exchange) -> None:
         exchange.reply(*exchange.ask(exchange.body(rate)))
@@ -255,7 +255,7 @@ def throttle(rate: float) -> Fault:
     return fault
 
 
-#: Errors of S3's by the code that AWS documents.
+#: S3's errors by the code that AWS documents.
 ERRORS = {
     "InternalError": 500,
     "ServiceUnavailable": 503,
@@ -267,7 +267,7 @@ ERRORS = {
 
 
 def storm(dice: random.Random, share: float) -> Fault:
-    """Do something bad to a share of the requests, each time something else."""
+    """Apply a different random fault to a share of the requests."""
     faults = [*(answer(status, code) for code, status in ERRORS.items())]
     faults += [reset_mid_body, lose_answer]
 
@@ -327,9 +327,9 @@ class Pipe(socketserver.BaseRequestHandler):
 
 
 class KafkaProxy(Proxy):
-    """In front of a broker that advertises this proxy's port.
+    """A proxy for a broker that advertises this proxy's port.
 
-    Faults are for the clients whose first request names `victim` as client id; a test's own pass.
+    Faults apply to clients whose first request has the client id `victim`; a test's own pass.
     """
 
     handler = Pipe
@@ -340,19 +340,19 @@ class KafkaProxy(Proxy):
         self.victims: set[socket.socket] = set()
         #: Whether new connections are reset.
         self.refusing = False
-        #: Seconds that each piece of data is kept.
+        #: Seconds by which each piece of data is delayed.
         self.delay = 0.0
         self._flowing = threading.Event()
         self._flowing.set()
 
     def slow_down(self) -> None:
-        """Wait as long as data is kept."""
+        """Wait for the delay."""
         self._flowing.wait()
         if self.delay:
             time.sleep(self.delay)
 
     def stall(self) -> None:
-        """Keep connections open and pass nothing on, as a lost route does."""
+        """Keep connections open and forward nothing, like a lost route."""
         self._flowing.clear()
 
     def cut_victims(self) -> None:
@@ -368,6 +368,6 @@ class KafkaProxy(Proxy):
         self.cut_victims()
 
     def heal(self) -> None:
-        """Pass everything on again; what was kept arrives late."""
+        """Forward everything again; delayed data arrives late."""
         self.refusing, self.delay = False, 0.0
         self._flowing.set()

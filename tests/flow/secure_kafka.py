@@ -1,4 +1,4 @@
-"""Apache Kafka with a listener of each kind of security, and users who may do more or less."""
+"""Apache Kafka with a listener for each kind of security, and users with different rights."""
 
 from pathlib import Path
 
@@ -34,7 +34,7 @@ LISTENERS = {
 
 
 class SecureKafka(ApacheKafka):
-    """Beside its PLAINTEXT listener, where everybody may do everything, one for each name above."""
+    """Apache Kafka with an open PLAINTEXT listener and one listener for each name above."""
 
     def __init__(self, data: Path, authority: Authority) -> None:
         super().__init__(data)
@@ -44,7 +44,7 @@ class SecureKafka(ApacheKafka):
         self.ports: dict[str, int] = {}
 
     def at(self, listener: str) -> str:
-        """The address of a listener, for `bootstrap_servers`."""
+        """Return the address of a listener, for `bootstrap_servers`."""
         return f"{HOST}:{self.ports[listener]}"
 
     def _prepare(self) -> tuple[ServerProcess, list[int]]:
@@ -89,7 +89,7 @@ class SecureKafka(ApacheKafka):
         )
 
     def add_users(self) -> None:
-        """Make the user falco, with a password for each SCRAM."""
+        """Create the user falco, with a password for each SCRAM mechanism."""
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         changes = [
             UserScramCredentialUpsertion("falco", mechanism, PASSWORD, iterations=4096)
@@ -100,7 +100,7 @@ class SecureKafka(ApacheKafka):
         assert answers == [{"falco": None}] * 2
 
     def allow_only(self, user: str, kind: ResourceType, name: str, *allowed: ACLOperation) -> None:
-        """Let one user do this with a topic or group, and all others nothing."""
+        """Allow one user this operation on a topic or group, and deny everyone else."""
         admin = KafkaAdminClient(bootstrap_servers=self.bootstrap)
         pattern = ResourcePattern(kind, name)
         acls = [

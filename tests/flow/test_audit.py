@@ -1,4 +1,4 @@
-"""The audit beside real workers: clean at every moment, and right about every damage."""
+"""The audit next to real workers: always clean while they ship, and right about all damage."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Dead letters in step with windows: none later than its window's commit, none without a window."""
+"""Dead letters keep step with windows: none comes after its window's commit or without a window."""
 
 import pytest
 from kafka import KafkaAdminClient
@@ -19,7 +19,7 @@ def numbers(count: int) -> set[int]:
 
 
 def limit(world: World, topic: str, size: int) -> None:
-    """Set the largest record that a topic takes, in bytes."""
+    """Set the largest record that a topic accepts, in bytes."""
     admin = KafkaAdminClient(bootstrap_servers=world.bootstrap)
     try:
         values = {"max.message.bytes": str(size)}

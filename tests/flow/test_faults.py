@@ -1,4 +1,4 @@
-"""What the worker survives: kill -9, lost and damaged disks, a lake or a broker that is away."""
+"""What the worker survives: kill -9, lost and damaged disks, an unreachable lake or broker."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ from tests.waiting import wait_until
 
 
 def staged(world: World, name: str = "worker") -> int:
-    """How many bytes of records staging's files hold."""
+    """Return how many bytes of records are in staging's files."""
     return sum(file.stat().st_size for file in world.staging(name).glob("segment-*.wal"))
 
 
@@ -64,7 +64,7 @@ def test_damaged_staging_is_moved_aside_and_read_again(world: World, damage: str
         hurt(wal, damage)
     again = world.worker().start()
     world.wait_until_shipped()
-    if damage != "truncated":  # DuckDB leaves out a commit that was cut off, and opens the rest
+    if damage != "truncated":  # DuckDB drops a commit that was cut off, and opens the rest
         assert again.said("moved aside")
         assert list(world.staging().glob("*.damaged"))
     assert_exactly_once(world, range(2000))

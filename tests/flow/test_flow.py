@@ -1,4 +1,4 @@
-"""The main job, whole: records in Kafka become findings in S3, each once, and the lake says so."""
+"""End to end: records in Kafka become findings in S3, each once; the lake proves it."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""The flush with real workers: it returns when the lake has all, whatever they do meanwhile."""
+"""The flush with real workers: it returns when the lake has everything, whatever they do."""
 
 import threading
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def told(world: World) -> list[control.Message | None]:
 
 
 def in_background(work: Callable[[], Flushed]) -> Callable[[], Flushed]:
-    """Start it; the function that is returned waits for the result."""
+    """Start a flush; the returned function waits for its result."""
     results: list[Flushed] = []
     thread = threading.Thread(target=lambda: results.append(work()), daemon=True)
     thread.start()

@@ -1,7 +1,7 @@
-"""A disk that is full, read-only or closed: reading pauses, and goes on when it is mended.
+"""A disk that is full, read-only or closed: reading pauses, and resumes when the disk is fixed.
 
-The worker gets a small file system of its own for staging, in a mount namespace of its own. That
-needs root or user namespaces; root without them is a failure, not a reason to leave a test out.
+The worker gets a small file system for staging in its own mount namespace. That needs root or user
+namespaces; root without them is a failure, not a reason to skip.
 Damaged staging files are in test_faults.py.
 """
 
@@ -25,13 +25,13 @@ MB = 1_000_000
 
 
 def noisy(number: int) -> bytes:
-    """An alert that cannot be packed well: a disk is full of a few thousand."""
+    """Return an alert that compresses badly, so that a few thousand fill a disk."""
     noise = {"output": random.Random(number).randbytes(300).hex()}
     return json.dumps(json.loads(alert(number)) | noise).encode()
 
 
 class SmallDisk:
-    """A worker's staging on a file system of some megabytes that only it sees."""
+    """A worker's staging on a small file system that only it sees."""
 
     def __init__(self, world: World, worker: Worker, megabytes: int) -> None:
         self.worker = worker
@@ -43,18 +43,18 @@ class SmallDisk:
 
     @property
     def path(self) -> Path:
-        """The directory, as seen from here."""
+        """Return the directory, as seen from this process."""
         assert self.worker.process is not None
         return Path(f"/proc/{self.worker.process.pid}/root{self.place}")
 
     @property
     def free(self) -> int:
-        """Bytes left."""
+        """Return the free space in bytes."""
         found = os.statvfs(self.path)
         return found.f_bavail * found.f_frsize
 
     def fill(self) -> Path:
-        """Take all that is left, as somebody else's file."""
+        """Fill the disk with another program's file."""
         ballast = self.path / "somebody-elses"
         with ballast.open("wb", buffering=0) as file:
             try:
@@ -92,7 +92,7 @@ def paused(worker: Worker) -> str:
 
 
 def working(world: World, megabytes: int) -> tuple[Worker, SmallDisk]:
-    """A worker that has shipped 600 alerts, with staging on a disk of this size."""
+    """Return a worker that has shipped 600 alerts, with staging on a disk of this size."""
     world.publish([alert(n) for n in range(600)])
     worker = world.worker(STAGING__MIN_FREE_BYTES=1, WINDOW__MAX_ROWS=300)
     disk = SmallDisk(world, worker, megabytes)
@@ -114,7 +114,7 @@ def fill_staging(world: World, worker: Worker, s3: S3Proxy) -> str:
 
 
 def finish(world: World, worker: Worker, end: int) -> None:
-    """All is shipped, once, by the same process."""
+    """Assert that everything is shipped once, by the same process."""
     world.wait_until_shipped(120)
     wait_until(lambda: worker.readiness().get("ready"), 60, "ready again")
     assert_exactly_once(world, range(end))
@@ -180,7 +180,7 @@ def test_a_disk_that_turns_read_only_pauses_reading_until_it_is_writable(world: 
 def test_permissions_that_are_taken_away_pause_reading_until_they_are_back(world: World) -> None:
     world.publish([alert(n) for n in range(600)])
     worker = world.worker(WINDOW__MAX_ROWS=300)
-    if ROOT:  # root may do everything, but not without this capability
+    if ROOT:  # root needs this capability to ignore permissions
         dropped = "-dac_override,-dac_read_search"
         worker.within = ["setpriv", "--bounding-set", dropped, "--inh-caps", dropped]
     worker.start()

@@ -1,7 +1,7 @@
-"""A network to Kafka that breaks, stalls or is slow, and a broker that goes away: nothing is lost.
+"""A network to Kafka that breaks, stalls or is slow, and a broker that stops: nothing is lost.
 
 A real worker and a real broker that advertises a proxy's port. The worker notices, says so in
-/readyz, commits nothing that the lake does not have, and goes on by itself in the same process.
+/readyz, commits nothing that the lake does not have, and recovers in the same process.
 """
 
 import time
@@ -23,7 +23,7 @@ slow = pytest.mark.faults
 def network(
     tmp_path_factory: pytest.TempPathFactory, broker: BrokerName
 ) -> Iterator[tuple[KafkaProxy, EmbeddedStack]]:
-    """A stack of this module's own, its broker reached through a proxy alone."""
+    """A stack for this module, whose broker is reached only through a proxy."""
     (port,) = free_ports(1)
     with (
         KafkaProxy(port) as proxy,
@@ -49,12 +49,12 @@ def kafka(world: World, network: tuple[KafkaProxy, EmbeddedStack]) -> Iterator[K
 
 @pytest.fixture
 def stack(network: tuple[KafkaProxy, EmbeddedStack]) -> EmbeddedStack:
-    """Stands in for the session's stack, so that `world` is on this one."""
+    """Replaces the session's stack, so that `world` uses this one."""
     return network[1]
 
 
 def working(world: World, kafka: KafkaProxy) -> Worker:
-    """A worker that has shipped 600 alerts through the proxy."""
+    """Return a worker that has shipped 600 alerts through the proxy."""
     world.publish([alert(n) for n in range(600)])
     worker = world.worker(WINDOW__MAX_ROWS=100).start()
     world.wait_until_shipped()
@@ -67,7 +67,7 @@ def recovered(worker: Worker) -> bool:
 
 
 def told(worker: Worker) -> bool:
-    """Whether the worker says that Kafka does not answer, and what that means."""
+    """Return whether the worker says that Kafka does not answer, and what that means."""
     found = worker.readiness()
     said = found.get("kafka") or {}
     assert not found.get("ready") or not said
@@ -75,7 +75,7 @@ def told(worker: Worker) -> bool:
 
 
 def finish(world: World, worker: Worker, end: int, rejects: int = 0) -> None:
-    """All is shipped, once, by the same process."""
+    """Assert that everything is shipped once, by the same process."""
     world.wait_until_shipped(120)
     wait_until(lambda: recovered(worker), 60, "ready again")
     assert_exactly_once(world, range(end), rejects)
@@ -86,7 +86,7 @@ def finish(world: World, worker: Worker, end: int, rejects: int = 0) -> None:
 def survive(
     world: World, kafka: KafkaProxy, fault: Callable[[], None], end: int, patience: float
 ) -> None:
-    """Break the network, and see that the worker tells, commits nothing and then ships it all."""
+    """Break the network; assert that the worker says so, commits nothing, and recovers."""
     worker = working(world, kafka)
     fault()
     world.publish([alert(n) for n in range(600, end)] + [GARBAGE] * 5)
@@ -119,7 +119,7 @@ def test_connections_that_are_reset_again_and_again_are_survived(
 def test_a_network_that_stalls_past_the_session_is_survived(
     world: World, kafka: KafkaProxy
 ) -> None:
-    # aiokafka waits a minute for the answer to a heartbeat before it takes Kafka for dead.
+    # aiokafka waits a minute for a heartbeat's answer before it considers Kafka dead.
     survive(world, kafka, kafka.stall, 1200, 120)
 
 
@@ -142,7 +142,7 @@ def test_a_broker_that_is_away_for_longer_than_the_session_stops_nothing(
     world.publish([alert(n) for n in range(600, 5000)])
     stack.kafka.kill()
     wait_until(lambda: told(worker) or not seconds, 60, "not ready")
-    time.sleep(seconds)  # four sessions long: nothing to wait for but time itself
+    time.sleep(seconds)  # four sessions: there is only time to wait for
     stack.kafka.start()
     world.publish([alert(n) for n in range(5000, 6000)])
     finish(world, worker, 6000)

@@ -1,7 +1,7 @@
-"""A lake that refuses, breaks off, loses answers, crawls or is away: held, and then taken.
+"""A lake that refuses, breaks off, loses answers, is slow or away: windows are held, then shipped.
 
 A real worker, a real S3 server, and a proxy between them. Each time: the worker says what is wrong
-and what to try, commits nothing that the lake does not have, and goes on by itself afterwards.
+and what to try, commits nothing that the lake does not have, and recovers afterwards.
 """
 
 import random
@@ -64,7 +64,7 @@ def test_a_hostile_lake_holds_the_windows_and_then_takes_them(
     assert all(reason in each["reason"] and each["try"] == hint for each in held), held
     assert not worker.readiness()["ready"]
     if fault is proxies.lose_answer:
-        # The second try finds what the first one put; only an answer to that lets it go on.
+        # The second try finds what the first one put; it continues once that is answered.
         wait_until(lambda: covered(world) != {n: end for n, (end, _) in before.items()}, 30)
     else:
         assert {n: end for n, (end, _) in before.items()} == covered(world)

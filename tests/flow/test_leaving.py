@@ -1,4 +1,4 @@
-"""How a worker leaves: at once, or after it has shipped what it has; nothing is lost either way."""
+"""How a worker stops: at once, or after shipping what it has; nothing is lost either way."""
 
 import json
 import re
@@ -21,7 +21,7 @@ def staged(world: World) -> bool:
 
 
 def start_and_stage(world: World, *options: str, count: int = 600) -> Worker:
-    """A worker whose windows never come of age, once it has staged all there is."""
+    """Return a worker whose windows never become due, once it has staged everything."""
     world.publish([alert(n) for n in range(count)] + [GARBAGE] * 5)
     worker = world.worker(WINDOW__INTERVAL=3600)
     worker.options = options
@@ -36,7 +36,7 @@ def start_and_stage(world: World, *options: str, count: int = 600) -> Worker:
 
 
 def leave(worker: Worker, timeout: float) -> tuple[int, float]:
-    """Send SIGTERM; return the exit code, and the seconds until it was gone."""
+    """Send SIGTERM; return the exit code and the seconds until it ended."""
     assert worker.process is not None
     began = time.monotonic()
     worker.send(signal.SIGTERM)

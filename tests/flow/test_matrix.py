@@ -1,4 +1,4 @@
-"""The fault matrix: killed at every effect, the worker leaves the lake of an undisturbed run."""
+"""The fault matrix: a worker killed at any effect leaves the same lake as an undisturbed run."""
 
 import secrets
 from collections import Counter
@@ -43,12 +43,12 @@ def course(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> Co
 
 @pytest.fixture(scope="module")
 def undisturbed(course: Course) -> Outcome:
-    """What a run leaves that nothing disturbs."""
+    """The outcome of an undisturbed run."""
     return course.run(FAULT="put:before:0")
 
 
 def same(one: Outcome, other: Outcome) -> None:
-    """The same keys, the same bytes, and so the same rows; the same dead letters."""
+    """Assert the same keys, bytes and dead letters."""
     assert one.lake.keys() == other.lake.keys()
     assert [key for key in one.lake if one.lake[key] != other.lake[key]] == []
     assert one.letters == other.letters
@@ -59,7 +59,7 @@ def stored(lake: Outcome) -> list[Stored]:
 
 
 def once(course: Course, found: Outcome) -> set[tuple[int, int, int]]:
-    """Each alert once, windows without hole or overlap, each reject a letter; the windows."""
+    """Assert each alert once, no holes or overlaps, a letter per reject; return the windows."""
     objects = stored(found)
     counted = Counter(number for each in objects for number in each.numbers)
     assert counted == Counter(course.alerts)
@@ -112,7 +112,7 @@ def test_killed_at_any_effect_the_lake_is_that_of_an_undisturbed_run(
 def test_a_worker_of_other_limits_keeps_to_the_windows_that_were_sealed(
     course: Course, effect: str, side: str, record_property: Record
 ) -> None:
-    """Only the seals in Kafka can tell it; without them the lake would have findings twice."""
+    """Only the seals in Kafka tell it; without them the lake would have findings twice."""
 
     def check(step: Step) -> None:
         found = course.run([step], WINDOW__MAX_ROWS=OTHER_ROWS)
@@ -154,7 +154,7 @@ def test_two_faults_in_a_row_leave_the_lake_of_an_undisturbed_run(
 
 @pytest.fixture(scope="module")
 def undisturbed_other(course: Course) -> Outcome:
-    """What a run of the other mapping leaves that nothing disturbs."""
+    """The outcome of an undisturbed run of the other mapping."""
     return course.run(**OTHER_MAPPING)
 
 

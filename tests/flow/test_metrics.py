@@ -1,4 +1,4 @@
-"""A worker's metrics beside what Kafka and S3 themselves say."""
+"""A worker's metrics, compared with what Kafka and S3 say."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_the_metrics_are_kafka_s_and_the_lake_s_own_figures(world: World) -> Non
 
 @pytest.mark.faults
 def test_the_lag_grows_while_nothing_is_read(world: World) -> None:
-    """Paused, a worker reads nothing: only Kafka's own answer tells how much there is."""
+    """A paused worker reads nothing: only Kafka's answer tells how much there is."""
     world.publish([alert(n) for n in range(300)])
     worker = world.worker(STAGING__MIN_FREE_BYTES=10**18).start()
     wait_until(lambda: worker.readiness().get("paused"), 60)

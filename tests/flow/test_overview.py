@@ -1,4 +1,4 @@
-"""What `status` shows beside a real worker: times, the last object, and what keeps it."""
+"""What `status` shows of a real worker: times, the last object, and what blocks it."""
 
 import pytest
 

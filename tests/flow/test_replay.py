@@ -1,4 +1,4 @@
-"""The replay of what a real worker shipped: whatever is broken in the lake, it is whole again."""
+"""Replaying what a real worker shipped: whatever is broken in the lake gets repaired."""
 
 import json
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def settings(world: World) -> Settings:
 
 @pytest.fixture
 def shipped(world: World) -> World:
-    """1,040 records of two days, 40 of them rejects, in windows of 100; the worker is gone."""
+    """1,040 shipped records of two days, 40 of them rejects, in windows of 100; no worker."""
     values = [alert(n) for n in range(500)] + [GARBAGE] * 40 + [late(n) for n in range(500, 1000)]
     world.publish(values)
     worker = world.worker(WINDOW__MAX_ROWS=100).start()
@@ -60,7 +60,7 @@ def outcomes(found: Replay) -> dict[str, int]:
 
 
 def asked(found: audit.Audit) -> Selection:
-    """The problems of an audit as a selection, as the command makes it."""
+    """Return the problems of an audit as a selection, as the command makes it."""
     return Selection(ranges=tuple((p.partition, p.first, p.end) for p in found.problems))
 
 
@@ -162,7 +162,7 @@ def test_what_kafka_no_longer_has_is_refused_and_stays(shipped: World, settings:
     assert changed == {
         key for key in stored if "-00001-" in key and not any(name in key for name in refused_names)
     }
-    # By time too: Kafka does not know the times of what it has deleted, the lake's rows do.
+    # By time too: Kafka has no times of deleted records, but the lake's rows do.
     day = Selection(since=EVENTS, until=EVENTS + 2 * 86_400_000)
     by_time = replay.run(other, day, Options(dry_run=True))
     assert [each.first for each in by_time.problems] == [

@@ -1,6 +1,6 @@
 """SASL and TLS against real listeners of Apache Kafka: worker and commands alike.
 
-For `pytest --broker apache` only: the project's own broker knows no security.
+For `pytest --broker apache` only: the project's own broker has no security.
 """
 
 import json
@@ -38,7 +38,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def stranger(authority: Authority) -> Authority:
-    """An authority that nobody trusts."""
+    """A certificate authority that nobody trusts."""
     return Authority(authority.directory, "stranger")
 
 
@@ -88,7 +88,7 @@ def environment(
     bucket: str,
     lake_environment: LakeEnvironment,
 ) -> Callable[[Settings], dict[str, str]]:
-    """Make an environment with a topic of its own on the secure Kafka."""
+    """Return an environment with its own topic on the secure Kafka."""
     topic = make_name()
     secure.ensure_topics({topic: 3, f"{topic}.control": 1, f"{topic}.dead-letter": 3})
 
@@ -102,7 +102,7 @@ def environment(
 def make_world(
     secure: SecureKafka, stack: EmbeddedStack, tmp_path: Path
 ) -> Iterator[Callable[[dict[str, str]], World]]:
-    """Make the world of an environment; it looks in through the listener without security."""
+    """Return the world of an environment; it observes through the listener without security."""
     made: list[World] = []
 
     def make(variables: dict[str, str]) -> World:
@@ -128,7 +128,7 @@ def falcolake(environment: dict[str, str], *arguments: str) -> "subprocess.Compl
 
 
 def doctors(environment: dict[str, str]) -> dict[str, list[dict[str, Any]]]:
-    """What `doctor` says, by check."""
+    """Return what `doctor` says, by check."""
     found: dict[str, list[dict[str, Any]]] = {}
     for each in json.loads(falcolake(environment, "doctor", "--json").stdout)["checks"]:
         found.setdefault(each["check"], []).append(each)
@@ -203,7 +203,7 @@ def test_a_token_of_aws_s_signer_goes_where_kafka_asks_for_it(
     environment: Callable[[Settings], dict[str, str]],
     make_world: Callable[[dict[str, str]], World],
 ) -> None:
-    """All but the token itself is real: OAUTHBEARER over TLS, by commands and worker."""
+    """Everything but the token is real: OAUTHBEARER over TLS, for commands and worker."""
     variables = environment(
         {
             "KAFKA__BOOTSTRAP_SERVERS": secure.at("OAUTH"),

@@ -1,4 +1,4 @@
-"""The soak ends well on a sound worker; its verdict sees what is missing, doubled or made up."""
+"""The soak passes on a sound worker; its verdict sees missing, doubled and invented records."""
 
 import pytest
 

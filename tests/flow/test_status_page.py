@@ -1,4 +1,4 @@
-"""The status page in Chromium, over real workers: true figures, plain words, no way in for alerts.
+"""The status page in Chromium with real workers: true figures, plain words, no script injection.
 
 Figures are compared with what Kafka and S3 themselves say, and with the metrics.
 """
@@ -35,7 +35,7 @@ def page(chrome: Chrome) -> Iterator["Page"]:
 
 
 class Page:
-    """The page as a person sees it: by its words."""
+    """The page as a person sees it, by its text."""
 
     def __init__(self, chrome: Chrome) -> None:
         self.chrome = chrome
@@ -56,13 +56,13 @@ class Page:
         return self.text("state")
 
     def figures(self) -> dict[str, str]:
-        """The large figures by their names."""
+        """Return the large figures by their names."""
         script = """Object.fromEntries([...document.querySelectorAll('#figures > div')].map(
             (each) => [each.querySelector('dt').innerText, each.querySelector('dd').innerText]))"""
         return self.run(script)
 
     def rows(self, name: str) -> list[list[str]]:
-        """The cells of the body of the first table in a place, hidden ones too."""
+        """Return the cells of the first table's body in a place, including hidden ones."""
         script = f"""[...document.querySelectorAll('#{name} tr')].map((row) =>
             [...row.children].map((cell) => cell.textContent.trim()))"""
         return self.run(script)
@@ -113,7 +113,7 @@ def test_under_load_the_page_tells_what_kafka_and_the_lake_tell_and_an_outage_wi
 
 
 def assert_figures_are_true(world: World, worker: Worker, page: Page) -> None:
-    """Kafka's, S3's, the metrics' and the page's figures are the same, now that nothing moves."""
+    """Assert that Kafka, S3, metrics and page agree, now that nothing moves."""
     ends, bodies, objects = world.ends(), world.bodies(), world.objects()
     wait_until(lambda: page.offsets() == {n: (end, end, end, 0) for n, end in ends.items()}, 30)
     assert {n: offset for n, (offset, _) in world.committed().items()} == ends
@@ -188,7 +188,7 @@ def test_what_alerts_say_is_text_on_the_page_and_never_markup(world: World, page
 
 
 def test_the_browser_refuses_what_the_page_does_not_need(world: World, page: Page) -> None:
-    """Even if the page had a hole."""
+    """The policy holds even if the page had a hole."""
     page.open(world.worker().start())
     for script in (
         "document.body.innerHTML = '<b>x</b>'",
@@ -233,7 +233,7 @@ def test_a_worker_that_goes_away_is_said_to_be_gone_and_shown_again_when_it_is_b
     wait_until(lambda: page.state().startswith("Idle"), 60)
 
 
-# Elements with text of their own whose contrast with what is behind them is under 4.5 to 1.
+# Elements with their own text whose contrast with the background is below 4.5 to 1.
 PALE = """
 const channel = (value) => {
   const part = value / 255;

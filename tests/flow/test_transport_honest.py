@@ -1,6 +1,6 @@
-"""Our transport beside Faust's own, on the same topics: the same records, order, sharing, stop.
+"""Our transport and Faust's own on the same topics: the same records, order, sharing and stop.
 
-Each law is held against both, so that it says what Faust does, and that ours does the same.
+Each test runs against both, so that it shows what Faust does and that ours does the same.
 """
 
 import itertools
@@ -54,7 +54,7 @@ class Reader:
         return found[-1] if found else []
 
     def runs(self) -> list[dict[int, list[int]]]:
-        """The offsets by partition, of each assignment apart."""
+        """Return the offsets by partition, separately for each assignment."""
         runs: list[dict[int, list[int]]] = [{}]
         for line in self.lines():
             if isinstance(line, dict):
@@ -112,14 +112,14 @@ class Field:
         producer.close(10)
 
     def all_read(self) -> bool:
-        """Whether the readers together have read everything."""
+        """Return whether the readers together have read everything."""
         read = {(line[0], line[1]) for reader in self.readers for line in reader.records()}
         sent = {(line[0], line[1]) for line in itertools.chain(*self.sent.values())}
         assert read <= sent
         return read == sent
 
     def shared(self, *readers: Reader) -> bool:
-        """Whether these readers have all partitions between them, each of them some."""
+        """Return whether these readers share all partitions and each has some."""
         each = [reader.assigned() for reader in readers]
         return all(each) and sorted(itertools.chain(*each)) == list(range(PARTITIONS))
 
@@ -168,7 +168,7 @@ def test_two_workers_share_the_partitions_and_nothing_is_left_out(
         for run in reader.runs():
             for offsets in run.values():
                 assert offsets == list(range(offsets[0], offsets[-1] + 1))
-        # After the last rebalance it reads its own partitions and no other.
+        # After the last rebalance it reads only its own partitions.
         assert reader.runs()[-1].keys() <= set(reader.assigned())
 
 
@@ -182,7 +182,7 @@ def test_a_worker_that_stops_leaves_the_group_and_the_next_reads_on_without_a_do
     field.publish(400)
     wait_until(field.all_read, 120, "all is read")
     assert first.stop() == 0
-    # Had it not left, its partitions would be the other's only once its session had run out.
+    # Had it not left, the other would get its partitions only after its session expired.
     wait_until(lambda: field.shared(second), SESSION / 2, "the other has all")
     field.publish(400)
     wait_until(field.all_read, 120, "all is read")

@@ -1,4 +1,4 @@
-"""Many workers: they come and go under load, restart in place, meet new partitions and versions."""
+"""Many workers that come and go under load, restart, and meet new partitions and versions."""
 
 import io
 import itertools
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.faults
 
 @contextmanager
 def load(world: World, portion: int = 200) -> Iterator[list[int]]:
-    """Publish portions of alerts, one after the other, until the block ends; the numbers sent."""
+    """Publish batches of alerts until the block ends; yield the numbers sent."""
     sent: list[int] = []
     failed: list[BaseException] = []
     ended = threading.Event()
@@ -46,7 +46,7 @@ def load(world: World, portion: int = 200) -> Iterator[list[int]]:
 
 
 def shared(world: World, workers: list[Worker], partitions: int) -> bool:
-    """Whether the workers have all partitions between them, each of them some, none twice."""
+    """Return whether the workers share all partitions, each has some, and none has two owners."""
     owned = [world.owned(worker) for worker in workers]
     together = [number for each in owned for number in each]
     return all(owned) and sorted(together) == list(range(partitions))
@@ -133,7 +133,7 @@ def test_partitions_added_to_the_topic_are_taken_up_while_it_runs(
 
 
 def tenants(body: bytes) -> set[str]:
-    """The tenants that an object's rows name: each version of the mapping writes its own."""
+    """Return the tenants in an object's rows: each version of the mapping writes its own."""
     metadata = pq.ParquetFile(io.BytesIO(body)).read(columns=["metadata"])["metadata"]
     return {row["tenant_uid"] for row in metadata.to_pylist()}
 
@@ -141,7 +141,7 @@ def tenants(body: bytes) -> set[str]:
 def test_two_versions_of_the_mapping_side_by_side_never_share_a_window(
     make_world: Callable[..., World],
 ) -> None:
-    """Each window's objects are all of one version, whoever sealed, put and overwrote it."""
+    """Assert that all objects of a window are of one version, whichever worker put them."""
     world = make_world(partitions=4)
     numbers = range(16_000)
     days = (b"-11-23T", b"-11-24T", b"-11-25T")

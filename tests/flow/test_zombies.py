@@ -1,4 +1,4 @@
-"""Zombies: a worker stopped between two effects, taken for dead, and back when all is shipped."""
+"""Zombies: a worker stopped between two effects, considered dead, and back after all is shipped."""
 
 import signal
 
@@ -9,20 +9,20 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.faults
 
-#: Windows are cut otherwise by the one that takes over, unless the seals say where.
+#: The worker that takes over would cut other windows, if there were no seals.
 ZOMBIE = {"WINDOW__MAX_ROWS": 200}
 OWNER = {"WINDOW__MAX_ROWS": 300}
 
 
 def stopped(world: World, name: str, at: str, **settings: object) -> Worker:
-    """A worker that stopped itself at a fault point."""
+    """Return a worker that stopped itself at a fault point."""
     worker = world.worker(name, FAULT=f"{at}:stop", **settings).start()
     wait_until(lambda: worker.said(f"SIGSTOP at {at}"), 60)
     return worker
 
 
 def goes_on(world: World, zombie: Worker) -> None:
-    """The zombie takes part again, and ships what comes next."""
+    """Assert that the zombie joins again and ships what comes next."""
     wait_until(lambda: zombie.readiness().get("partitions"), 60, "the zombie joined again")
     world.publish([alert(n) for n in range(6000, 9000)])
     world.wait_until_shipped(90)

@@ -1,9 +1,9 @@
-"""A Faust worker that writes down what it gets: with Faust's own consumer, or with ours.
+"""A Faust worker that prints what it receives, with Faust's own consumer or with ours.
 
 `python -m tests.flow.transport_reader {own,batch} BOOTSTRAP TOPIC GROUP` prints JSON lines:
 `{"assigned": [partitions]}` for every assignment, and a list for every record: partition, offset,
-timestamp in ms, key and value. It commits what it has printed: with Faust's own consumer Faust
-does, with ours it asks for it after every batch. SIGTERM stops it as Faust stops.
+timestamp in ms, key and value. It commits what it has printed: Faust's own consumer does so itself,
+ours after every batch. SIGTERM stops it like any Faust worker.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ def record(partition: int, offset: int, timestamp: int, key: Any, value: Any) ->
 
 
 class Intake:
-    """Reads on from what is committed; counts epochs."""
+    """Reads from the committed offsets; counts epochs."""
 
     paused = False
     wanted: frozenset[int] | None = None
@@ -53,7 +53,7 @@ class Intake:
 
 
 def build(kind: str, bootstrap: str, topic: str, group: str) -> faust.App:
-    """The app, whose two kinds differ in nothing but the consumer."""
+    """Return the app; its two kinds differ only in the consumer."""
     app = faust.App(
         group,
         broker=f"kafka://{bootstrap}",

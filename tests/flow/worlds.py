@@ -1,4 +1,4 @@
-"""What a flow test sees of the world: worker processes, the group's offsets, and the lake."""
+"""What a flow test observes: worker processes, the group's offsets, and the lake."""
 
 import io
 import json
@@ -32,7 +32,7 @@ GARBAGE = b"not an alert"
 
 
 def alert(number: int) -> bytes:
-    """A small alert that carries its number; a hundred of them a second of event time."""
+    """Return a small alert that carries its number; there are 100 per second of event time."""
     return falco_records.alert(
         number,
         hostname=f"node-{number % 3}",
@@ -46,7 +46,7 @@ def alert(number: int) -> bytes:
 
 
 class Process(Protocol):
-    """What is needed of a `subprocess.Popen`."""
+    """The methods of `subprocess.Popen` that the tests need."""
 
     pid: int
 
@@ -76,13 +76,13 @@ def _launch(
 
 
 class Worker:
-    """`falcolake worker` in a process of its own."""
+    """`falcolake worker` in its own process."""
 
     def __init__(
         self, environment: Mapping[str, str], log: Path, launch: Launch | None = None
     ) -> None:
         self.environment = {**environment, "PYTHONUNBUFFERED": "1"}
-        #: Words of a command that runs the worker in its place, with other rights or mounts.
+        #: A command that runs the worker with other rights or mounts.
         self.within: Sequence[str] = ()
         #: Options of `falcolake worker`.
         self.options: Sequence[str] = ()
@@ -107,7 +107,7 @@ class Worker:
         os.kill(self.process.pid, number)
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill it, like a power cut."""
         assert self.process is not None
         assert self.process.poll() is None, f"the worker ended by itself: {self.tail()}"
         self.process.kill()
@@ -119,7 +119,7 @@ class Worker:
         return self.process.wait(30)
 
     def end(self) -> None:
-        """Leave nothing behind, whatever the test did."""
+        """Clean up, whatever the test did."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
@@ -129,16 +129,16 @@ class Worker:
         return self.tail_all()[-3000:]
 
     def starts(self) -> int:
-        """How often its app has been started, by itself or as a process."""
+        """Return how often its app has started, in this or a new process."""
         return self.tail_all().count("starting: topic")
 
     def address(self) -> str | None:
-        """Where it listens, once it has said so."""
+        """Return where it listens, or None if it has not said so yet."""
         found = re.findall(r"metrics and health on (http[^\s\"]+)", self.tail_all())
         return found[-1] if found else None
 
     def readiness(self) -> dict[str, Any]:
-        """What `/readyz` says; empty while the worker does not listen."""
+        """Return what `/readyz` says; empty while the worker does not listen."""
         address = self.address()
         if address is None:
             return {}
@@ -151,7 +151,7 @@ class Worker:
             return {}
 
     def metric(self, name: str) -> float:
-        """One of its metrics, named without the prefix and with its labels; 0 if it has none."""
+        """Return one of its metrics, named without prefix and with labels; 0 if missing."""
         address = self.address()
         if address is None:
             return 0.0
@@ -162,7 +162,7 @@ class Worker:
         )
 
     def scrape(self) -> dict[tuple[str, str], float]:
-        """Its metrics now, {(name without the prefix, value of its only label or ""): value}."""
+        """Return its metrics, {(name without prefix, value of its only label or ""): value}."""
         with urllib.request.urlopen(f"{self.address()}/metrics", timeout=30) as answer:
             families = text_string_to_metric_families(answer.read().decode())
             return {
@@ -175,7 +175,7 @@ class Worker:
             }
 
     def tail_all(self) -> str:
-        """What this worker has said; not what others said to the same log before."""
+        """Return this worker's log, without what others wrote to the same file before."""
         return self.log.read_bytes()[self._began :].decode() if self.log.exists() else ""
 
 
@@ -208,7 +208,7 @@ def read_object(key: str, body: bytes) -> Stored:
 
 @dataclass
 class World:
-    """A topic, a bucket, and what is known of them from outside."""
+    """A topic and a bucket, observed from outside."""
 
     bootstrap: str
     topic: str
@@ -220,7 +220,7 @@ class World:
     workers: list[Worker] = field(default_factory=list)
 
     def worker(self, name: str = "worker", **settings: object) -> Worker:
-        """Make a worker with a staging directory of its own; `start()` it."""
+        """Return a new worker with its own staging directory, not started yet."""
         environment = {
             **self.environment,
             "FALCOLAKE_STAGING__PATH": str(self.staging(name)),
@@ -274,7 +274,7 @@ class World:
         return {tp.partition: end for tp, end in found.items()}
 
     def committed(self) -> dict[int, tuple[int, str]]:
-        """The group's offsets and metadata by partition."""
+        """Return the group's offsets and metadata by partition."""
         group = self.setting("KAFKA__GROUP_ID", "falcolake")
         found = self._admin.list_group_offsets([group])[group]
         return {
@@ -284,11 +284,11 @@ class World:
         }
 
     def owned(self, worker: Worker) -> set[int]:
-        """The partitions that a worker says it has; none while it does not answer."""
+        """Return the partitions that a worker says it has; none while it does not answer."""
         return set(worker.readiness().get("partitions", ()))
 
     def shipped(self) -> bool:
-        """Whether the committed offsets say that all of the topic is in the lake."""
+        """Return whether the committed offsets have reached the topic's ends."""
         ends = {n: end for n, end in self.ends().items() if end}
         return {n: offset for n, (offset, _) in self.committed().items() if offset} == ends
 
@@ -305,11 +305,11 @@ class World:
         return [read_object(key, body) for key, body in self.bodies().items()]
 
     def bodies(self) -> dict[str, bytes]:
-        """The bytes of every object of the lake by its key."""
+        """Return the bytes of every object of the lake by its key."""
         return buckets.bodies(self.s3, self.bucket, self.setting("LAKE__PREFIX"))
 
     def dead_letters(self) -> Counter[tuple[int, int]]:
-        """How often each (partition, offset) is in the dead-letter topic."""
+        """Return how often each (partition, offset) is in the dead-letter topic."""
         topic = self.setting("KAFKA__DEAD_LETTER_TOPIC", f"{self.topic}.dead-letter")
         ends = self.ends(topic)
         consumer, seen = self._consumer, Counter[tuple[int, int]]()
@@ -327,12 +327,12 @@ class World:
 
 
 def stored(world: World) -> int:
-    """How many objects the bucket has."""
+    """Return how many objects the bucket has."""
     return len(buckets.keys(world.s3, world.bucket))
 
 
 def assert_exactly_once(world: World, numbers: Iterable[int], rejects: int = 0) -> list[Stored]:
-    """The lake has each number once; its windows tile the offsets; its footers add up."""
+    """Assert that the lake has each number once, without holes, and that its footers add up."""
     objects = world.objects()
     counted = Counter(number for stored in objects for number in stored.numbers)
     wanted = set(numbers)

@@ -1,1 +1,1 @@
-"""Proof that the tests notice a broken protocol."""
+"""Proof that the tests notice a broken protocol or mapping."""

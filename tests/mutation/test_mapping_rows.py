@@ -1,4 +1,4 @@
-"""The mutants are what they say: one row less, of every module that has some."""
+"""The mutants are right: one row less, for every module that has rows."""
 
 import ast
 

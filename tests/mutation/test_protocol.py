@@ -1,4 +1,4 @@
-"""The mutations mean code that is there: else `make mutate-protocol` would break nothing."""
+"""The mutations refer to existing code; otherwise `make mutate-protocol` would break nothing."""
 
 import shutil
 from pathlib import Path

@@ -1,9 +1,8 @@
 """Runs a soak and prints its report; exit code 1 on any difference.
 
-`python -m tests.soak MINUTES [SEED]`: workers, a broker and an S3 server of its own, a steady
-producer, and one fault after the other from a printed seed. Then all is mended, and the lake is
-compared with the topic record by record, and audited. What it wrote stays where it says, if
-something is wrong.
+`python -m tests.soak MINUTES [SEED]`: its own workers, broker and S3 server, a steady producer, and
+one fault after the other from a printed seed. Then all faults end, and the lake is audited and
+compared with the topic record by record. If something is wrong, its data stays where it says.
 """
 
 import contextlib
@@ -37,9 +36,9 @@ SETTINGS: dict[str, object] = {
     "KAFKA__HEARTBEAT_INTERVAL": 0.5,
     "WEB__PORT": 0,
 }
-#: Seconds of the one long absence of the broker and of the lake, if the soak is long enough.
+#: Seconds of the one long outage of the broker and of the lake, if the soak is long enough.
 LONG = 150
-#: Seconds the workers have to catch up, once all is mended.
+#: Seconds the workers have to catch up once all faults have ended.
 CATCH_UP = 300
 
 
@@ -53,7 +52,7 @@ def main(minutes: float, seed: int) -> int:
     directory = Path(tempfile.mkdtemp(prefix="falcolake-soak-"))
     dice = random.Random(seed)
     with _world(directory) as (world, stack, s3, kafka):
-        # The observers' own way, past the proxies.
+        # Observers bypass the proxies.
         direct = load(environment={**os.environ, **stack.environment()})
         fleet = Fleet(world, WORKERS, SETTINGS)
         nemesis = Nemesis(dice, fleet, stack, s3, kafka, say)
@@ -73,7 +72,7 @@ def main(minutes: float, seed: int) -> int:
 
 @contextlib.contextmanager
 def _world(directory: Path) -> Iterator[tuple[World, EmbeddedStack, S3Proxy, KafkaProxy]]:
-    """Give a stack with proxies before both servers, and a world whose workers go through them."""
+    """Yield a world whose workers reach a stack's servers through proxies."""
     os.environ["AWS_ACCESS_KEY_ID"] = S3Server.access_key_id
     os.environ["AWS_SECRET_ACCESS_KEY"] = S3Server.secret_access_key
     os.environ["AWS_DEFAULT_REGION"] = S3Server.region
@@ -105,7 +104,7 @@ def _world(directory: Path) -> Iterator[tuple[World, EmbeddedStack, S3Proxy, Kaf
 
 
 def _soak(seconds: float, fleet: Fleet, nemesis: Nemesis, producer: Producer) -> None:
-    """Produce, and do one bad thing after the other, for so long."""
+    """Produce, and inject one fault after the other for this long."""
     for worker in fleet.workers[:2]:
         fleet.start(worker)
     producer.start()
@@ -129,7 +128,7 @@ def _soak(seconds: float, fleet: Fleet, nemesis: Nemesis, producer: Producer) ->
 
 
 def _catch_up(world: World, fleet: Fleet) -> bool:
-    """Wait until the committed offsets say that all is in the lake."""
+    """Wait until the committed offsets say that everything is in the lake."""
     if not fleet.running:
         fleet.start(fleet.workers[0])
     deadline = time.monotonic() + CATCH_UP

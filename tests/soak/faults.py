@@ -1,7 +1,7 @@
 """Faults that begin and end: of the lake, of the network, of the broker and of workers.
 
-Which, when and how long comes from one seeded dice. In each of three rooms (lake, Kafka, workers)
-at most one is under way, so that those of different rooms overlap.
+Which, when and how long comes from one seed. In each of three areas (lake, Kafka, workers) at most
+one is active, so that faults of different areas overlap.
 """
 
 import random
@@ -19,7 +19,7 @@ from tests.flow import proxies
 from tests.flow.proxies import KafkaProxy, S3Proxy
 from tests.flow.worlds import Worker, World
 
-#: A worker that is started has so many seconds to stop when asked.
+#: Seconds that a running worker has to stop when asked.
 STOPPING = 60
 
 
@@ -32,7 +32,7 @@ class Fleet:
     settings: dict[str, object]
     workers: list[Worker] = field(default_factory=list)
     running: list[Worker] = field(default_factory=list)
-    #: Workers that ended without being told to, which must never happen.
+    #: Workers that ended unexpectedly, which must never happen.
     fallen: list[str] = field(default_factory=list)
     peak_memory: float = 0.0
     peak_staging: float = 0.0
@@ -55,7 +55,7 @@ class Fleet:
         shutil.rmtree(worker.environment["FALCOLAKE_STAGING__PATH"], ignore_errors=True)
 
     def look(self) -> None:
-        """Note what the workers take, and who has ended by itself."""
+        """Note the workers' memory, and which have ended unexpectedly."""
         for worker in list(self.running):
             assert worker.process is not None
             if worker.process.poll() is not None:
@@ -93,7 +93,7 @@ class Fault:
 
 
 class Nemesis:
-    """Begins faults and ends them; `tick()` often."""
+    """Begins and ends faults; call `tick()` often."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class Nemesis:
         }
 
     def tick(self) -> None:
-        """End what is due, and begin another fault when it is time."""
+        """End faults that are due, and begin another when it is time."""
         now = time.monotonic()
         for fault in [fault for fault in self.active if fault.until <= now]:
             self.active.remove(fault)
@@ -138,7 +138,7 @@ class Nemesis:
             self.begin(self._draw())
 
     def begin(self, name: str, seconds: float | None = None) -> None:
-        """Begin a fault, if its room is free and it can be had."""
+        """Begin a fault if its area is free and it is possible now."""
         room = name.split()[0].rstrip(":").replace("broker", "Kafka")
         if any(fault.room == room for fault in self.active):
             return
@@ -149,19 +149,19 @@ class Nemesis:
             self.say(f"{name}, {lasts:.0f} s")
 
     def end_all(self) -> None:
-        """Mend everything."""
+        """End every fault."""
         for fault in self.active:
             fault.end()
         self.active.clear()
 
     def _draw(self) -> str:
-        """Each kind once, in random order, before any comes again."""
+        """Yield every kind once, in random order, before any repeats."""
         if not self._bag:
             self._bag = list(self._faults)
             self.dice.shuffle(self._bag)
         return self._bag.pop()
 
-    # ---- workers; each yields how the fault ends, or nothing where it cannot be had
+    # ---- workers; each yields how the fault ends, or nothing where it is impossible
 
     def _one(self) -> Worker:
         return self.dice.choice(sorted(self.fleet.running, key=lambda worker: worker.log.name))

@@ -1,4 +1,4 @@
-"""A steady producer that never gives a record up, and knows what it has sent."""
+"""A steady producer that retries every record and knows what it has sent."""
 
 import random
 import threading
@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 
 from tests.flow.worlds import GARBAGE, alert
 
-#: One record in so many is no alert.
+#: One record in this many is not an alert.
 GARBAGE_EVERY = 100
 PULSE = 0.5
 
@@ -17,8 +17,8 @@ PULSE = 0.5
 class Producer:
     """Publishes numbered alerts in a thread, `rate` a second, until it is stopped.
 
-    A record that was not acknowledged is sent again, so the topic may have it twice: what the lake
-    must have is what the topic has, and all of `sent`.
+    An unacknowledged record is sent again, so the topic may have it twice: the lake must have
+    what the topic has, and all of `sent`.
     """
 
     def __init__(self, bootstrap: str, topic: str, rate: float, dice: random.Random) -> None:

@@ -1,4 +1,4 @@
-"""What a soak must show: the lake has what the topic has, and the topic what was produced."""
+"""What a soak must show: the lake has what the topic has, and the topic has what was produced."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ from tests.flow.worlds import World
 
 @dataclass(frozen=True)
 class Verdict:
-    """The comparison; `differences` is empty where all is well."""
+    """The comparison; `differences` is empty if all is well."""
 
     records: int
     doubled_by_producer: int
@@ -44,7 +44,7 @@ def in_topic(world: World) -> tuple[Counter[int], int]:
 
 
 def judge(world: World, settings: Settings, sent: int, garbage: int) -> Verdict:
-    """Compare lake, dead letters, topic and what was produced; and let the audit say its own."""
+    """Compare lake, dead letters, topic and producer, and run the audit."""
     topic, refused = in_topic(world)
     stored = Counter(number for each in world.objects() for number in each.numbers)
     letters = len(world.dead_letters())

@@ -30,7 +30,7 @@ COLUMNS = {"time": pa.int64()} | dict.fromkeys(
 
 
 def row(finding: dict[str, Any]) -> dict[str, Any]:
-    """A finding as `from_pylist` takes it: times as datetimes, maps as pairs, JSON as text."""
+    """Return a finding for `from_pylist`: times as datetimes, maps as pairs, JSON as text."""
     finding["time_dt"] = datetime.fromisoformat(finding["time_dt"])
     finding["finding_info"]["created_time_dt"] = finding["time_dt"]
     if "unmapped" in finding:
@@ -44,7 +44,7 @@ def row(finding: dict[str, Any]) -> dict[str, Any]:
 
 
 def from_dicts(findings: Sequence[dict[str, Any]]) -> bytes:
-    """Parquet of findings as `Mapping.finding` gives them."""
+    """Return Parquet of findings from `Mapping.finding`."""
     table = pa.Table.from_pylist([row(finding) for finding in findings], SCHEMA)
     with BytesIO() as file:
         pq.write_table(table, file, compression="zstd", compression_level=1)
@@ -52,7 +52,7 @@ def from_dicts(findings: Sequence[dict[str, Any]]) -> bytes:
 
 
 def from_parts(findings: Sequence[Finding]) -> bytes:
-    """Parquet of findings as `Mapping.map` gives them."""
+    """Return Parquet of findings from `Mapping.map`."""
     arrays = [
         pa.array([getattr(each, name) for each in findings], kind) for name, kind in COLUMNS.items()
     ]

@@ -46,7 +46,7 @@ class Output:
         self._rows.append(self._map(row["data"], -1))
 
     def end(self, time: int) -> None:
-        """Put what has come, if it is enough or the last."""
+        """Put the collected rows if they are enough or the last."""
         if len(self._rows) < min(ROWS, self._left):
             return
         self._objects += 1
@@ -59,7 +59,7 @@ class Output:
         self._rows = []
         if not self._left:
             self._meter.end()
-            os._exit(0)  # a stream has no end of its own
+            os._exit(0)  # a stream never ends by itself
 
 
 def main(way: str) -> None:
@@ -78,7 +78,7 @@ def main(way: str) -> None:
     meter = Meter()
     output = Output(way, meter)
     pw.io.subscribe(table, on_change=output.add, on_time_end=output.end)
-    meter.begin()  # the engine reads long before it calls back
+    meter.begin()  # the engine starts reading long before it calls back
     pw.run(monitoring_level=pw.MonitoringLevel.NONE)
 
 

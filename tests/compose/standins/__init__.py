@@ -1,7 +1,7 @@
-"""Images under the very names that the compose file uses, made without any registry of images.
+"""Images with the names that the compose file uses, built without an image registry.
 
 They hold the real programs: Python and Prometheus as Debian has them, Apache Kafka from its jars,
-SeaweedFS from its wheel; at the paths and for the users of the images they stand in for.
+SeaweedFS from its wheel; at the paths and for the users of the original images.
 falcolake's own image is built from its Dockerfile, on the first of them.
 """
 
@@ -17,7 +17,7 @@ from tests.compose.engine import Engine, run
 from tests.compose.files import DOCKERFILE, ROOT, images
 
 HERE = Path(__file__).parent
-#: Images that nothing stands in for: their services are not run.
+#: Images without a stand-in: their services do not run.
 NOT_RUN = {"grafana", "falcosidekick", "falco", "event-generator"}
 _AUTHORITIES = Path("etc/ssl/certs/ca-certificates.crt")
 _PIP = Path("etc/pip.conf")
@@ -50,7 +50,7 @@ def build(engine: Engine) -> None:
 
 
 def _base(engine: Engine) -> str:
-    """Make the image that the Dockerfile begins with: Debian's Python of the same release."""
+    """Build the image that the Dockerfile starts from: Debian's Python of the same release."""
     (image,) = set(re.findall(r"^FROM (python:\S+)", DOCKERFILE.read_text(), re.MULTILINE))
     suite = image.rpartition("-")[2]
     archive = ROOT / ".cache" / f"debian-{suite}-python.tar"
@@ -61,7 +61,7 @@ def _base(engine: Engine) -> str:
 
 
 def _bootstrap(suite: str, tree: Path, archive: Path) -> None:
-    """Pack a small Debian with Python that reaches the package registries as this machine does."""
+    """Pack a small Debian with Python and this machine's package registry settings."""
     packages = "ca-certificates,python3,python3-venv"
     run(["debootstrap", "--variant=minbase", f"--include={packages}", suite, str(tree)])
     for path in (_AUTHORITIES, _PIP):
@@ -89,7 +89,7 @@ def _context(folder: Path, name: str) -> Path:
 
 
 def _link(source: str | Path, target: str | Path) -> None:
-    """Link, or copy to another disk."""
+    """Hard-link a file, or copy it from another disk."""
     try:
         os.link(source, target)
     except OSError:

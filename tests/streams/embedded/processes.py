@@ -1,15 +1,15 @@
-"""Looking at processes from outside."""
+"""Observing processes from outside."""
 
 import subprocess
 
 
 def alive(pid: int) -> bool:
-    """Whether the process still runs; one that ended and was not collected yet does not."""
+    """Return whether the process still runs; a zombie does not."""
     return pid in _command_lines()
 
 
 def running(*words: str) -> list[int]:
-    """The ids of the processes whose command line contains all the words."""
+    """Return the ids of the processes whose command line contains all the words."""
     lines = _command_lines().items()
     return [pid for pid, line in lines if all(word in line for word in words)]
 

@@ -25,7 +25,7 @@ PATIENCE = 20
 
 
 class BrokerProcess:
-    """A broker in a process of its own."""
+    """A broker in its own process."""
 
     def __init__(self, data: Path, *arguments: str, port: int = 0) -> None:
         self.data = data
@@ -56,12 +56,12 @@ class BrokerProcess:
         self.process.communicate()
 
     def end_input(self) -> None:
-        """What its parent's death looks like to it."""
+        """Close its standard input, as the parent's death does."""
         self.process.stdin.close()
         self.process.stdin = None
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        """(exit code, what it wrote to standard error)."""
+        """Stop it; return its exit code and standard error."""
         self.process.send_signal(number)
         return self.wait()
 
@@ -71,7 +71,7 @@ class BrokerProcess:
 
 
 class RawClient:
-    """One connection; requests are sent and responses received when the test says so."""
+    """One connection; the test decides when to send requests and receive responses."""
 
     def __init__(self, bootstrap: str) -> None:
         host, _, port = bootstrap.rpartition(":")
@@ -106,7 +106,7 @@ class RawClient:
         self.socket.close()
 
     def produce(self, topic: str, batch: bytes, *, partition: int = 0, acks: int = -1) -> Any:
-        """The answer for the one partition."""
+        """Return the answer for the partition."""
         answer = self.call(
             ProduceRequest(
                 acks=acks,
@@ -159,7 +159,7 @@ class RawClient:
         )
 
     def receive_fetch(self) -> Any:
-        """The answer for the one partition."""
+        """Return the answer for the partition."""
         return self.receive(FetchResponse, 11).responses[0].partitions[0]
 
     def fetch(self, topic: str, offset: int, **options: int) -> Any:
@@ -167,7 +167,7 @@ class RawClient:
         return self.receive_fetch()
 
     def list_offset(self, topic: str, timestamp: int, *, partition: int = 0) -> Any:
-        """The answer for the one partition."""
+        """Return the answer for the partition."""
         answer = self.call(
             ListOffsetsRequest(
                 replica_id=-1,
@@ -190,7 +190,7 @@ class RawClient:
     def create_topic(
         self, name: str, partitions: int = 1, config: dict[str, str] | None = None
     ) -> int:
-        """The error code."""
+        """Return the error code."""
         topic = CreateTopicsRequest.CreatableTopic
         answer = self.call(
             CreateTopicsRequest(
@@ -222,7 +222,7 @@ def build_batch(
     sequence: int = -1,
     gzip: bool = False,
 ) -> bytes:
-    """One record batch as a producer would send it."""
+    """Return one record batch as a producer would send it."""
     builder = MemoryRecordsBuilder(
         magic=2,
         compression_type=1 if gzip else 0,

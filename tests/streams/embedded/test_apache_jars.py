@@ -1,4 +1,4 @@
-"""Apache Kafka where it cannot be had: what people are told. Nothing here needs Java."""
+"""What users are told where Apache Kafka is not available. Nothing here needs Java."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The demo from outside: what it prints, and that nothing of it stays behind."""
+"""The demo from outside: what it prints, and that it leaves nothing behind."""
 
 import os
 import re
@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 
 
 def descendants(pid: int) -> set[int]:
-    """The process ids of everything that a process has started, directly or not."""
+    """Return the process ids of all descendants of a process."""
     listing = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True
     ).stdout
@@ -63,7 +63,7 @@ def start(tmp_path: Path, spawn: Spawn) -> Callable[..., "subprocess.Popen[str]"
 def test_the_demo_ends_with_the_proof_and_leaves_nothing(
     start: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
 ) -> None:
-    # Settings and credentials of the user's own must not matter.
+    # The user's own settings and credentials must not matter.
     config = tmp_path / "aws"
     config.write_text("[profile elsewhere]\nregion = eu-north-1\nmax_attempts = 1\n")
     process = start(
@@ -123,7 +123,7 @@ def test_stopped_anywhere_nothing_is_left_running(
 
 @pytest.fixture
 def shipped(lake_environment: LakeEnvironment, topic: str, tmp_path: Path) -> LakeWriter:
-    """A lake as a worker leaves it."""
+    """A lake as left by a worker."""
     settings = load(environment=lake_environment(KAFKA__GROUP_ID=f"group-of-{topic}"))
     return mixed_lake(settings, tmp_path / "writer")
 

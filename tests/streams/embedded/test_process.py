@@ -14,7 +14,7 @@ from streams.errors import Misconfigured, Unavailable
 from tests.streams.embedded.processes import alive
 from tests.waiting import wait_until
 
-# Says its process id, then waits for nothing.
+# Prints its process id, then waits forever.
 SERVER = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SERVER
 SLOW = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: time.sleep(0.5)); " + SERVER
@@ -46,7 +46,7 @@ def make(tmp_path: Path) -> Iterator[Callable[..., ServerProcess]]:
 
 
 def started(server: ServerProcess, lines: int = 1) -> list[int]:
-    """Start the server; return the numbers that it prints."""
+    """Start the server; return the numbers it prints."""
     server.start(lambda: server.output().count("\n") == lines)
     return [int(word) for word in server.output().split()]
 

@@ -1,4 +1,4 @@
-"""What falcolake relies on in an S3 server, held against both embedded ones; and their lives."""
+"""What falcolake needs of an S3 server, and how both embedded ones start and stop."""
 
 import re
 import socket
@@ -299,7 +299,7 @@ def test_a_taken_port_is_refused_with_its_number(tmp_path: Path) -> None:
 def test_a_lost_race_for_a_port_is_tried_again_with_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The second process binds the port between our look at it and SeaweedFS's own."""
+    """Another process takes the port between our check and SeaweedFS's bind."""
     with socket.create_server((HOST, free_ports(1)[0])) as other:
         taken = other.getsockname()[1]
         answers = iter([[taken]])

@@ -1,4 +1,4 @@
-"""Sample alerts: the same for the same seed, and written as Falco and falcosidekick write them."""
+"""Sample alerts: the same for the same seed, in the formats of Falco and falcosidekick."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""Topics, their settings and their log starts as Kafka administers them."""
+"""Topics, their settings and log starts, as in Kafka."""
 
 import uuid
 from collections.abc import Callable, Iterator

@@ -184,7 +184,7 @@ def test_kafka_python_resumes_where_its_group_committed(
             enable_auto_commit=False,
             max_poll_records=count,
         )
-        # One long poll: kafka-python 3.0 forgets an assignment that comes as a short one ends.
+        # One long poll: kafka-python 3.0 drops an assignment that arrives as a short poll ends.
         records = [one for batch in consumer.poll(20_000).values() for one in batch]
         (partition,) = consumer.assignment()
         before = consumer.committed(partition, metadata=True)

@@ -44,7 +44,7 @@ SHORTEST_SESSION_MS = 500
 
 
 def subscription(*topics: str) -> bytes:
-    """What a consumer says when it joins. Kafka reads it, and stumbles over anything else."""
+    """Return a consumer's subscription; Kafka parses it and fails on anything else."""
     return ConsumerProtocolSubscription(0, topics=[*topics], user_data=b"").encode()
 
 
@@ -53,7 +53,7 @@ TOPICS = subscription("topics")
 
 @dataclass
 class Member:
-    """A group member driven by hand. Each has its own connection, as a real one."""
+    """A group member driven by hand, with its own connection like a real one."""
 
     raw: RawClient
     group: str
@@ -91,7 +91,7 @@ class Member:
         return answer.error_code
 
     def begin_join(self) -> None:
-        """Asks for a member id first, as a client that has none must."""
+        """Ask for a member id first, as a client without one must."""
         if not self.id and self.instance is None:
             self.send_join()
             assert self.receive_join() == MEMBER_ID_REQUIRED
@@ -222,7 +222,7 @@ def await_rebalance(member: Member) -> None:
 
 
 def rebalance(leader: Member, other: Member) -> None:
-    """Both join, whoever waits for whom, and the leader assigns `l` and `o`."""
+    """Let both join, whichever waits for the other; the leader assigns `l` and `o`."""
     other.begin_join()
     await_rebalance(leader)
     assert leader.join() == OK

@@ -1,4 +1,4 @@
-"""What the project's broker has acknowledged is there again, however it was stopped."""
+"""What the project's broker has acknowledged survives, however it was stopped."""
 
 import json
 import random
@@ -100,7 +100,7 @@ def test_everything_acknowledged_survives_kill_9_in_the_middle_of_writing(
         broker = start_broker(port=broker.port)
         raw = connect(broker.bootstrap)
         stored = values_of(raw, "t")
-        # One batch, and one commit, may have been stored without anyone having been told.
+        # One batch and one commit may have been stored without an acknowledgement.
         assert stored[: len(acknowledged)] == acknowledged
         assert len(stored) <= len(acknowledged) + 1
         offset, metadata = committed(raw, "g", "t")

@@ -1,4 +1,4 @@
-"""The partition log and the journal by themselves, without a broker around them."""
+"""The partition log and the journal on their own, without a broker."""
 
 import os
 from pathlib import Path

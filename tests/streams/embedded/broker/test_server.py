@@ -102,7 +102,7 @@ def test_connections_leave_nothing_behind(start_broker: StartBroker, connect: Co
         opened = [socket.create_connection((host, port)) for _ in range(300)]
         for number, one in enumerate(opened):
             if number % 3 == 0:
-                one.sendall(b"\0\0\0\x50\0\1")  # a frame that never becomes whole
+                one.sendall(b"\0\0\0\x50\0\1")  # a frame that is never completed
         waiting = connect(broker.bootstrap)
         waiting.send_fetch("t", 0, max_wait_ms=600_000, min_bytes=1)
         joining = connect(broker.bootstrap)
@@ -183,7 +183,7 @@ def test_a_request_cut_anywhere_never_brings_it_down(
 
 
 class Recorder:
-    """Stands in for a socket to see what a request looks like."""
+    """Replaces a socket to record a request's bytes."""
 
     def __init__(self, frames: list[bytes]) -> None:
         self.frames = frames
