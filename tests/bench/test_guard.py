@@ -42,7 +42,7 @@ def test_the_limit_is_between_what_is_now_and_a_slowdown_of_three() -> None:
     assert Clock().compare(3 * now).slow
 
 
-def test_a_machine_that_becomes_slower_is_no_regression() -> None:
+def test_a_machine_that_becomes_slower_is_not_a_regression() -> None:
     slower_by_the_round = itertools.chain.from_iterable((n, n) for n in itertools.count(1))
     assert not Clock(slower_by_the_round).compare(LIMIT / 2).slow
 

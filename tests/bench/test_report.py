@@ -108,7 +108,7 @@ def test_an_empty_report_is_still_a_page(report: Report) -> None:
     ET.fromstring(picture(empty))
 
 
-def test_a_contender_that_fails_is_out_and_the_rest_goes_on() -> None:
+def test_a_contender_that_fails_is_dropped_and_the_rest_continue() -> None:
     made, ran = Program(Ground(), 1000, 3, 0), []
 
     def fails() -> Cost:

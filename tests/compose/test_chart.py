@@ -116,7 +116,7 @@ OPERATORS = {"ServiceMonitor", "PrometheusRule"}
 
 @pytest.mark.parametrize("kubernetes", ["1.27.0", "1.32.0", NEWEST])
 @pytest.mark.parametrize("case", CASES)
-def test_kubernetes_takes_every_resource(case: str, kubernetes: str, tmp_path: Path) -> None:
+def test_kubernetes_accepts_every_resource(case: str, kubernetes: str, tmp_path: Path) -> None:
     file = tmp_path / "manifest.yaml"
     file.write_text(manifest(tmp_path, CASES[case], kubernetes))
     answer = validate(file, kubernetes)
@@ -163,14 +163,14 @@ def test_the_job_is_the_one_that_rules_and_dashboard_ask_for_whatever_names_are(
     assert found["Service"]["metadata"]["labels"][label] == "falcolake"
 
 
-def test_helm_finds_nothing_to_say(tmp_path: Path) -> None:
+def test_helm_lint_is_clean(tmp_path: Path) -> None:
     file = tmp_path / "values.yaml"
     file.write_text(json.dumps(MINIMUM))
     options = ["--strict", "--kube-version", NEWEST, "--values", str(file)]
     assert "0 chart(s) failed" in run([tool("helm"), "lint", str(CHART), *options])
 
 
-def test_every_setting_is_a_value_by_its_own_name_but_for_what_the_chart_decides() -> None:
+def test_every_setting_is_a_value_except_those_the_chart_decides() -> None:
     config = json.loads((CHART / "values.schema.json").read_text())["properties"]["config"]
     known = {
         f"{section}.{name}"
@@ -180,7 +180,7 @@ def test_every_setting_is_a_value_by_its_own_name_but_for_what_the_chart_decides
     assert known == {name for name, _ in fields()} - DECIDED - SECRET
 
 
-def test_every_value_is_in_the_schema_and_no_unknown_one_is_taken(tmp_path: Path) -> None:
+def test_every_value_is_in_the_schema_and_unknown_ones_are_refused(tmp_path: Path) -> None:
     for wrong in (
         {"replicas": 3},
         {"config": {"kafka": {"topics": "a"}}},
@@ -206,7 +206,7 @@ def test_what_is_required_is_named(name: str, tmp_path: Path) -> None:
         manifest(tmp_path, {"config": {section: {key: ""}}})
 
 
-def test_the_defaults_are_settings_that_falcolake_takes(tmp_path: Path) -> None:
+def test_falcolake_accepts_the_default_settings(tmp_path: Path) -> None:
     found = settings(render(tmp_path, {}))
     found.require_lake()
     assert found.warnings() == []

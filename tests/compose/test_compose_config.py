@@ -13,7 +13,7 @@ pytestmark = pytest.mark.tools
 
 
 @pytest.mark.parametrize("profile", ["", "demo", "falco", "falco-host", "*"])
-def test_compose_takes_the_file(profile: str) -> None:
+def test_compose_accepts_the_file(profile: str) -> None:
     options = ["--file", str(COMPOSE_FILE), "--profile", profile]
     found = json.loads(
         run([str(COMPOSE), *options, "config", "--format", "json"], dict(os.environ))

@@ -92,7 +92,7 @@ def test_every_named_volume_is_declared_and_used() -> None:
     assert used == set(read(COMPOSE_FILE)["volumes"])
 
 
-def test_every_port_is_on_loopback_and_somebody_listens_on_it() -> None:
+def test_every_port_is_on_loopback_and_has_a_listener() -> None:
     listens = {
         "kafka": {
             int(port) for port in re.findall(r":(\d+)", environment("kafka")["KAFKA_LISTENERS"])

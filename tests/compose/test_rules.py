@@ -21,12 +21,12 @@ def promtool(*arguments: str) -> str:
     return run([tool("promtool"), *arguments])
 
 
-def test_prometheus_takes_its_configuration_and_the_rules() -> None:
+def test_prometheus_accepts_its_configuration_and_the_rules() -> None:
     answer = promtool("check", "config", str(COMPOSE / "prometheus" / "prometheus.yaml"))
     assert f"{len(RULES)} rules found" in answer
 
 
-def test_every_rule_fires_on_what_it_is_for_and_on_nothing_else() -> None:
+def test_every_rule_fires_when_it_should_and_only_then() -> None:
     assert "SUCCESS" in promtool("test", "rules", str(TESTS))
 
 

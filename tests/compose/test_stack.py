@@ -53,7 +53,7 @@ def test_everything_is_healthy_and_init_has_ended(stack: Stack) -> None:
     assert set(states.values()) == {("running", "healthy")}
 
 
-def test_the_doctor_finds_nothing_bad(stack: Stack) -> None:
+def test_the_doctor_finds_no_problem(stack: Stack) -> None:
     assert re.search(r"\d+ good, 1 warning, 0 bad", stack.inside("falcolake", "doctor"))
 
 

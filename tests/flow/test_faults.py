@@ -33,7 +33,7 @@ def test_kill_nine_three_times_and_a_lost_disk_change_nothing(world: World) -> N
     assert_exactly_once(world, numbers, rejects=40)
 
 
-def test_a_killed_worker_goes_on_from_what_it_staged(world: World) -> None:
+def test_a_killed_worker_resumes_from_what_it_staged(world: World) -> None:
     world.publish([alert(n) for n in range(5000)])
     worker = world.worker(WINDOW__INTERVAL=3600).start()
     wait_until(lambda: worker.said("assigned partitions"), 30)
@@ -107,7 +107,7 @@ def test_an_absent_lake_holds_and_then_takes_everything(
 
 
 @pytest.mark.faults
-def test_a_full_staging_pauses_kafka_and_goes_on(
+def test_full_staging_pauses_kafka_until_there_is_room(
     own_world: World, own_stack: EmbeddedStack
 ) -> None:
     world = own_world

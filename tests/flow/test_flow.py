@@ -65,7 +65,7 @@ def test_an_idle_partition_is_still_sealed_by_age(world: World) -> None:
     assert_exactly_once(world, [1])
 
 
-def test_the_worker_stops_cleanly_and_goes_on_where_it_was(world: World) -> None:
+def test_the_worker_stops_cleanly_and_resumes_where_it_was(world: World) -> None:
     world.publish([alert(n) for n in range(500)])
     worker = world.worker().start()
     world.wait_until_shipped()

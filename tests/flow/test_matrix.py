@@ -74,7 +74,7 @@ def once(course: Course, found: Outcome) -> set[tuple[int, int, int]]:
     return windows
 
 
-def test_the_undisturbed_run_is_what_the_matrix_takes_it_for(
+def test_the_undisturbed_run_is_what_the_matrix_expects(
     course: Course, undisturbed: Outcome
 ) -> None:
     assert once(course, undisturbed) == WINDOWS

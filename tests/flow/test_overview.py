@@ -45,7 +45,9 @@ def test_what_is_not_shipped_has_an_age(world: World) -> None:
 
 
 @pytest.mark.faults
-def test_a_held_lake_and_a_dead_worker_are_told(own_world: World, own_stack: EmbeddedStack) -> None:
+def test_a_held_lake_and_a_dead_worker_are_reported(
+    own_world: World, own_stack: EmbeddedStack
+) -> None:
     world, settings = own_world, load(environment=own_world.environment)
     worker = world.worker(KAFKA__SESSION_TIMEOUT=30, KAFKA__HEARTBEAT_INTERVAL=2).start()
     wait_until(lambda: worker.readiness().get("partitions"), 60)

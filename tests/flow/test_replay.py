@@ -108,7 +108,7 @@ def test_a_replay_of_what_is_whole_writes_nothing(shipped: World, settings: Sett
 
 
 @pytest.mark.faults
-def test_a_lake_that_is_lost_is_made_again_and_a_stopped_replay_goes_on(
+def test_a_lost_lake_is_rebuilt_and_a_stopped_replay_resumes(
     shipped: World, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for key in lake(shipped):

@@ -261,7 +261,7 @@ return [...document.querySelectorAll('body *')].filter((element) =>
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-def test_it_reads_well_in_both_schemes_and_on_a_telephone(
+def test_it_reads_well_in_both_schemes_and_on_a_phone(
     world: World, s3: S3Proxy, page: Page, dark: bool
 ) -> None:
     world.publish([alert(n) for n in range(300)] + [GARBAGE] * 3)

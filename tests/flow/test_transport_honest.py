@@ -173,7 +173,7 @@ def test_two_workers_share_the_partitions_and_nothing_is_left_out(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_worker_that_stops_leaves_the_group_and_the_next_reads_on_without_a_double(
+def test_a_worker_that_stops_leaves_the_group_and_the_next_continues_without_a_double(
     field: Field, make_name: Callable[[], str], kind: str
 ) -> None:
     group = make_name()

@@ -66,7 +66,7 @@ def main(minutes: float, seed: int) -> int:
     if clean:
         shutil.rmtree(directory)
     else:
-        say(f"what it wrote is in {directory}; the same faults again: SEED={seed}")
+        say(f"its data is in {directory}; to repeat the same faults: SEED={seed}")
     return 0 if clean else 1
 
 
@@ -124,7 +124,7 @@ def _soak(seconds: float, fleet: Fleet, nemesis: Nemesis, producer: Producer) ->
     finally:
         nemesis.end_all()
         producer.stop()
-    say("no more faults: all is mended, nothing more is produced")
+    say("no more faults, and nothing more is produced")
 
 
 def _catch_up(world: World, fleet: Fleet) -> bool:
@@ -137,7 +137,7 @@ def _catch_up(world: World, fleet: Fleet) -> bool:
         if world.shipped():
             return True
         time.sleep(0.5)
-    say(f"not all was shipped within {CATCH_UP} s: {world.committed()} of {world.ends()}")
+    say(f"not everything was shipped within {CATCH_UP} s: {world.committed()} of {world.ends()}")
     for worker in fleet.running:
         print(worker.log.name, worker.readiness(), worker.tail())
     return False

@@ -82,7 +82,7 @@ def test_it_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
         starter.communicate()
 
 
-def test_a_directory_in_use_is_refused_and_its_server_goes_on(stack: EmbeddedStack) -> None:
+def test_a_directory_in_use_is_refused_and_its_server_keeps_running(stack: EmbeddedStack) -> None:
     other = ApacheKafka(stack.kafka.data)
     other.patience = 0.2
     with pytest.raises(Misconfigured, match="in use by another Apache Kafka"):

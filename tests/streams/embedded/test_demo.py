@@ -155,7 +155,7 @@ def test_whatever_is_wrong_the_proof_fails(
     assert "--keep" in caught.value.hint
 
 
-def test_a_worker_that_ends_is_told_with_the_end_of_its_log(
+def test_a_worker_that_ends_is_reported_with_the_end_of_its_log(
     shipped: LakeWriter, tmp_path: Path
 ) -> None:
     shipped.publish(1, [mixed(0)] * 5)

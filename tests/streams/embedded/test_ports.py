@@ -14,7 +14,7 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def test_a_port_somebody_listens_on_is_not_free(listener: socket.socket) -> None:
+def test_a_port_with_a_listener_is_not_free(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     assert not is_free(port)
     listener.close()

@@ -100,7 +100,7 @@ def test_a_plain_put_overwrites(s3: "S3Client") -> None:
     assert read(s3, "replayed") == b"new"
 
 
-def test_a_list_goes_on_over_its_pages_in_key_order(s3: "S3Client") -> None:
+def test_a_list_continues_over_its_pages_in_key_order(s3: "S3Client") -> None:
     keys = [f"pages/eventDay={day}/{number:03d}" for day in range(3) for number in range(10)]
     for key in reversed(keys):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
@@ -131,7 +131,7 @@ def test_a_range_of_an_object_can_be_read(s3: "S3Client") -> None:
     assert footer["Body"].read() == bytes(range(248, 256))
 
 
-def test_an_object_of_many_chunks_comes_back_whole(s3: "S3Client") -> None:
+def test_an_object_of_many_chunks_comes_back_complete(s3: "S3Client") -> None:
     body = bytes(range(256)) * 4096 * 20
     s3.put_object(Bucket=BUCKET, Key="large", Body=body)
     assert read(s3, "large") == body

@@ -115,7 +115,7 @@ def test_a_data_directory_that_is_a_file_is_explained(tmp_path: Path) -> None:
         EmbeddedStack(file).__enter__()
 
 
-def test_a_data_directory_in_use_is_refused_and_the_stack_using_it_goes_on(tmp_path: Path) -> None:
+def test_a_data_directory_in_use_is_refused_and_its_stack_keeps_running(tmp_path: Path) -> None:
     with EmbeddedStack(tmp_path) as stack:
         with pytest.raises(Misconfigured, match="in use by another Kafka broker"):
             EmbeddedStack(tmp_path, patience=0.2).__enter__()
@@ -158,7 +158,7 @@ def shell(tmp_path: Path) -> Iterator[Callable[[str], list[str]]]:
         wait_until(lambda pid=pid: not alive(pid), 20, "the stack has ended")
 
 
-def test_eval_of_the_command_in_the_background_returns_and_the_stack_goes_on(
+def test_eval_of_the_command_in_the_background_returns_and_the_stack_keeps_running(
     shell: Callable[[str], list[str]], tmp_path: Path
 ) -> None:
     bootstrap, endpoint, _, pid = shell(

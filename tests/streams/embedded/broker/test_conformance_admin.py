@@ -116,7 +116,7 @@ def test_partitions_are_added_and_never_removed(admin: KafkaAdminClient, new_nam
             admin.create_partitions({new_name: count})
 
 
-def test_a_topic_made_anew_is_empty(
+def test_a_recreated_topic_is_empty(
     admin: KafkaAdminClient, raw: RawClient, make_topic: Callable[..., str]
 ) -> None:
     name = make_topic()

@@ -52,7 +52,7 @@ def test_a_fetch_begins_with_the_batch_that_holds_its_offset(
     assert values_in(raw.fetch(topic, 5))[:2] == [b"2-a", b"2-b"]
 
 
-def test_a_batch_larger_than_the_fetch_limit_still_comes_whole(
+def test_a_batch_larger_than_the_fetch_limit_still_comes_complete(
     raw: RawClient, make_topic: Callable[..., str]
 ) -> None:
     topic = make_topic()

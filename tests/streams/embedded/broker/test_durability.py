@@ -171,7 +171,9 @@ def flip(content: bytes, position: int) -> bytes:
     return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
 
 
-def test_a_damaged_log_is_cut_and_goes_on(start_broker: StartBroker, connect: Connect) -> None:
+def test_a_damaged_log_is_cut_and_keeps_working(
+    start_broker: StartBroker, connect: Connect
+) -> None:
     broker = start_broker()
     raw = connect(broker.bootstrap)
     raw.create_topic("t", len(DAMAGES))

@@ -20,7 +20,7 @@ def open_log(directory: Path, **config: str) -> PartitionLog:
     return PartitionLog(directory, TopicConfig(overrides))
 
 
-def test_a_log_cut_anywhere_keeps_every_whole_batch_before_the_cut(tmp_path: Path) -> None:
+def test_a_log_cut_anywhere_keeps_every_complete_batch_before_the_cut(tmp_path: Path) -> None:
     log = open_log(tmp_path / "log")
     ends = [0]
     for number in range(4):
@@ -100,7 +100,7 @@ def test_deleting_records_removes_only_whole_segments_before_them(tmp_path: Path
     assert (log.start, log.end) == (10, 10)
 
 
-def test_retention_lets_whole_segments_go_oldest_first(tmp_path: Path) -> None:
+def test_retention_deletes_whole_segments_oldest_first(tmp_path: Path) -> None:
     log = open_log(tmp_path / "log", segment_bytes="14", retention_ms="100")
     for time in (1000, 2000, 1500, 3000):
         log.append(build_batch(b"v", timestamps=[time]))
@@ -116,7 +116,7 @@ def test_a_compacted_topic_loses_nothing_to_retention(tmp_path: Path) -> None:
     assert log.expired_before(now_ms=9999) == 0
 
 
-def test_a_full_disk_refuses_the_batch_and_keeps_the_log_whole(
+def test_a_full_disk_refuses_the_batch_and_keeps_the_log_intact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = open_log(tmp_path / "log")
@@ -134,7 +134,7 @@ def test_a_full_disk_refuses_the_batch_and_keeps_the_log_whole(
     assert open_log(tmp_path / "log").end == 2
 
 
-def test_a_full_disk_refuses_a_commit_and_keeps_the_journal_whole(
+def test_a_full_disk_refuses_a_commit_and_keeps_the_journal_intact(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = Catalog(tmp_path / "journal")
@@ -149,7 +149,7 @@ def test_a_full_disk_refuses_a_commit_and_keeps_the_journal_whole(
     assert Catalog(tmp_path / "journal").positions("g")["t", 0].offset == 3
 
 
-def test_a_journal_cut_anywhere_keeps_every_whole_entry_before_the_cut(tmp_path: Path) -> None:
+def test_a_journal_cut_anywhere_keeps_every_complete_entry_before_the_cut(tmp_path: Path) -> None:
     path = tmp_path / "journal"
     entries: list[Entry] = [
         TopicSet("t", "id", 1, {}),
