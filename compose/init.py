@@ -18,9 +18,7 @@ DAY_MS = 86_400_000
 
 
 def create_topics(settings: Settings, partitions: int, retention_days: int) -> None:
-    """Create the missing topics.
-
-    Raises Misconfigured with the broker's reason."""
+    """Create the missing topics; raise Misconfigured with the broker's reason."""
     names = settings.kafka
     days = {"retention.ms": str(retention_days * DAY_MS)}
     # People read dead letters, and may be away for weeks.

@@ -96,6 +96,7 @@ class Workload:
 
     @property
     def privileged(self) -> bool:
+        """Return whether its container is privileged, as those of system daemons are."""
         return self.namespace == "kube-system" and self.kind == "n"
 
 
@@ -125,6 +126,7 @@ class Person:
 
     @property
     def mail(self) -> str:
+        """Return the person's mail address."""
         return f"{self.login}@acme.example"
 
 
@@ -140,6 +142,7 @@ class World:
 
     @property
     def pods(self) -> tuple[Pod, ...]:
+        """Return the containers that run in Kubernetes."""
         return tuple(pod for pod in self.containers if pod.name is not None)
 
 

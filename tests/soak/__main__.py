@@ -157,13 +157,13 @@ def _report(
     for name, count in sorted(nemesis.begun.items()):
         print(f"          {count:3} {name}")
     print(
-        f"produced  {producer.sent:,} alerts and {producer.garbage:,} records that are none, "
+        f"produced  {producer.sent:,} alerts and {producer.garbage:,} that are not alerts, "
         f"{producer.again:,} sent again; the topic has {verdict.records:,} records, "
         f"{verdict.doubled_by_producer:,} of them doubled by the producer\n"
         f"lake      {found.counts.findings:,} findings in {found.objects:,} objects of "
         f"{found.windows:,} windows; {found.counts.rejects:,} rejects\n"
         f"workers   at most {fleet.peak_memory:,.0f} MB of memory and {fleet.peak_staging:,.1f} MB "
-        f"of staging each; ended by themselves: {len(fleet.fallen)}\n"
+        f"of staging each; ended unexpectedly: {len(fleet.fallen)}\n"
         f"seconds   {seconds:,.0f}\n"
         f"audit     {found}"
     )

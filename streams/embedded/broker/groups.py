@@ -182,8 +182,10 @@ class Group:
             self._begin()
 
     def _begin(self) -> None:
-        """Begin the next generation with the members that have joined. Others are removed, except
-        static members, which have until the end of their session."""
+        """Begin the next generation with the members that have joined.
+
+        Others are removed, except static members, which have until the end of their session.
+        """
         for member in list(self.members.values()):
             if member.joining is None and member.instance_id is None:
                 self._drop(member)
@@ -267,8 +269,10 @@ class Group:
         self._remove(self._member(member_id, instance_id))
 
     def check_commit(self, member_id: str, instance_id: str | None, generation: int) -> None:
-        """Raise Refusal unless the commit comes from a member of the current generation. A group
-        without members accepts commits from clients that do not claim to be members."""
+        """Raise Refusal unless the commit comes from a member of the current generation.
+
+        A group without members accepts commits from clients that do not claim to be members.
+        """
         if generation < 0 and not self.members:
             return
         self._keep_alive(self._current(member_id, instance_id, generation))
