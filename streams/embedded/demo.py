@@ -220,7 +220,7 @@ def _look_back(settings: Settings, stack: EmbeddedStack, out: Console) -> str:
     return (
         f"{counts.records:,} records = {counts.findings:,} findings + {counts.rejects:,} rejects"
         f" + {counts.filtered:,} filtered; {found.objects:,} objects of {found.windows:,} windows,"
-        " with no gaps and no overlaps; every reject is in the dead-letter topic"
+        " no gaps, no overlaps; every reject is in the dead-letter topic"
     )
 
 

@@ -19,10 +19,10 @@ def options() -> argparse.Namespace:
     """Return the parsed options."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench")
     parser.add_argument("--count", type=int, default=100_000, help="alerts in a run")
-    parser.add_argument("--runs", type=int, default=3, help="runs that a median is of")
+    parser.add_argument("--runs", type=int, default=3, help="runs per median")
     parser.add_argument("--largest", type=int, default=1_000_000, help="the largest backlog")
-    parser.add_argument("--into", type=Path, default=ROOT / "docs", help="where the files go")
-    parser.add_argument("--render", action="store_true", help="only draw what is there anew")
+    parser.add_argument("--into", type=Path, default=ROOT / "docs", help="directory of the files")
+    parser.add_argument("--render", action="store_true", help="only redraw page and picture")
     return parser.parse_args()
 
 
