@@ -82,7 +82,7 @@ def test_damage_to_objects_is_found(settings: Settings, writer: LakeWriter, kafk
 
     def damaged(by: Callable[[], None]) -> set[str]:
         by()
-        found = {problem.kind for problem in run(settings, kafka=kafka).problems}
+        found: set[str] = {problem.kind for problem in run(settings, kafka=kafka).problems}
         for key, body in whole.items():
             writer.put(key, body)
         return found

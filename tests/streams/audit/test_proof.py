@@ -109,7 +109,10 @@ def test_no_object_can_go_unnoticed(lake: Lake, data: st.DataObject) -> None:
 
     found = prove(*rest, known=at(lake.bounds[-1], begin=lake.bounds[0]))
     assert [kind for kind, *_ in kinds(found)] == ["gap" if alone else "short"]
-    assert found.problems[0].first <= first < end <= found.problems[0].end
+    problem = found.problems[0]
+    assert problem.first is not None
+    assert problem.end is not None
+    assert problem.first <= first < end <= problem.end
     if not alone:
         assert kinds(prove(*rest)) == [("short", first, end)]
     elif lake.bounds[0] < first and end < lake.bounds[-1]:

@@ -205,7 +205,7 @@ def with_version(version: str) -> Callable[[pa.Table], pa.Table]:
     return change
 
 
-BAD: dict[str, tuple[str, str, Callable[[Path], None]]] = {
+BAD: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "torn": ("parquet", "cannot be read", lambda f: f.write_bytes(f.read_bytes()[:-20])),
     "empty": ("parquet", "cannot be read", lambda f: f.write_bytes(b"")),
     "page header": ("parquet", "no page header", lambda f: overwrite(f, 4, b"\xff" * 8)),

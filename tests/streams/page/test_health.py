@@ -4,6 +4,8 @@ import asyncio
 import threading
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -48,16 +50,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST_SILENCE", 0.5)
 
 
-async def until(condition) -> None:
+async def until(condition: Callable[[], object]) -> None:
     await asyncio.to_thread(wait_until, condition, 20)
 
 
 @pytest.mark.usefixtures("quick")
 @in_loop
-async def test_a_stuck_consumer_loop_is_unhealthy_until_it_turns_again(tmp_path):
+async def test_a_stuck_consumer_loop_is_unhealthy_until_it_turns_again(tmp_path: Path) -> None:
     async with Worker(tmp_path / "staging", LAKE) as worker:
         other, health, free = OtherLoop(), Health(), threading.Event()
-        worker.kafka.beat = other.beat
+        worker.kafka.beat = other.beat  # type: ignore[method-assign]
         health.runs(worker.ledger, worker.shipper)
         health.start()
         await asyncio.sleep(1)
@@ -100,7 +102,7 @@ def test_a_stuck_main_loop_answers_no_probe() -> None:
 
 
 @in_loop
-async def test_a_worker_that_waits_to_start_again_is_alive_and_says_why(tmp_path):
+async def test_a_worker_that_waits_to_start_again_is_alive_and_says_why(tmp_path: Path) -> None:
     async with Worker(tmp_path / "staging", LAKE) as worker:
         health = Health()
         assert health.readiness()["reasons"] == ["the worker is being started"]
@@ -117,7 +119,7 @@ async def test_a_worker_that_waits_to_start_again_is_alive_and_says_why(tmp_path
 
 
 @in_loop
-async def test_every_problem_is_told_at_once_with_since_when(tmp_path):
+async def test_every_problem_is_told_at_once_with_since_when(tmp_path: Path) -> None:
     async with Worker(tmp_path / "staging", LAKE) as worker:
         health = Health()
         health.runs(worker.ledger, worker.shipper)
@@ -133,7 +135,7 @@ async def test_every_problem_is_told_at_once_with_since_when(tmp_path):
 
 
 @in_loop
-async def test_a_worker_that_drains_is_not_ready(tmp_path):
+async def test_a_worker_that_drains_is_not_ready(tmp_path: Path) -> None:
     async with Worker(tmp_path / "staging", LAKE) as worker:
         health = Health()
         health.runs(worker.ledger, worker.shipper)

@@ -4,6 +4,8 @@ import asyncio
 import re
 import socket
 from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -33,7 +35,7 @@ def web_of(settings: WebSettings, health: Health, metrics: Metrics) -> Web:
 class Served:
     """A worker's parts with its web server."""
 
-    def __init__(self, path) -> None:
+    def __init__(self, path: Path) -> None:
         self.worker = Worker(path, LAKE)
         settings = WebSettings(port=free_ports(1)[0])
         self.url = f"http://{settings.host}:{settings.port}"
@@ -52,18 +54,18 @@ class Served:
         await self.web.stop()
         await self.worker.__aexit__()
 
-    async def get(self, path: str) -> tuple[int, dict]:
+    async def get(self, path: str) -> tuple[int, dict[str, Any]]:
         async with self.http.get(path) as answer:
             return answer.status, await answer.json()
 
 
 @pytest.fixture
-def served(tmp_path):
+def served(tmp_path: Path) -> Served:
     return Served(tmp_path / "staging")
 
 
 @in_loop
-async def test_a_worker_is_healthy_at_once_and_ready_with_its_partitions(served):
+async def test_a_worker_is_healthy_at_once_and_ready_with_its_partitions(served: Served) -> None:
     async with served:
         assert await served.get("/healthz") == (200, {"healthy": True})
         status, found = await served.get("/readyz")
@@ -74,7 +76,7 @@ async def test_a_worker_is_healthy_at_once_and_ready_with_its_partitions(served)
 
 
 @in_loop
-async def test_a_paused_worker_says_why_and_is_still_healthy(served):
+async def test_a_paused_worker_says_why_and_is_still_healthy(served: Served) -> None:
     async with served:
         await served.worker.assign(0)
         await served.worker.take(0, 7, 9, offsets=[5, 8])
@@ -85,7 +87,9 @@ async def test_a_paused_worker_says_why_and_is_still_healthy(served):
 
 
 @in_loop
-async def test_a_worker_that_kafka_does_not_answer_is_not_ready_and_still_healthy(served):
+async def test_a_worker_that_kafka_does_not_answer_is_not_ready_and_still_healthy(
+    served: Served,
+) -> None:
     async with served:
         await served.worker.assign(0)
         assert (await served.get("/readyz"))[1]["kafka"] is None
@@ -98,7 +102,7 @@ async def test_a_worker_that_kafka_does_not_answer_is_not_ready_and_still_health
 
 
 @in_loop
-async def test_a_held_partition_says_why_and_what_to_try(served):
+async def test_a_held_partition_says_why_and_what_to_try(served: Served) -> None:
     async with served:
         await served.worker.assign(2)
         served.worker.shipper._hold(2, Unavailable("the lake is away", "wait"))
@@ -112,7 +116,7 @@ async def test_a_held_partition_says_why_and_what_to_try(served):
 
 
 @in_loop
-async def test_metrics_are_prometheus_text_and_count_what_was_staged(served):
+async def test_metrics_are_prometheus_text_and_count_what_was_staged(served: Served) -> None:
     async with served:
         await served.worker.assign(0)
         await served.worker.take(0, 0, 14, mixed)
@@ -127,7 +131,7 @@ async def test_metrics_are_prometheus_text_and_count_what_was_staged(served):
 
 
 @in_loop
-async def test_gauges_of_a_partition_that_went_away_go_too(served):
+async def test_gauges_of_a_partition_that_went_away_go_too(served: Served) -> None:
     async with served:
         await served.worker.assign(0, 1)
         await served.worker.assign(1)
@@ -139,7 +143,7 @@ async def test_gauges_of_a_partition_that_went_away_go_too(served):
 
 
 @in_loop
-async def test_no_alert_is_shown_but_the_names_of_rules(served):
+async def test_no_alert_is_shown_but_the_names_of_rules(served: Served) -> None:
     async with served:
         await served.worker.assign(0)
         await served.worker.take(0, 0, 3, lambda n: alert(n, rule=f"Rule {n}"))
@@ -155,7 +159,7 @@ async def test_no_alert_is_shown_but_the_names_of_rules(served):
 
 
 @in_loop
-async def test_every_answer_forbids_all_that_the_page_does_not_need(served):
+async def test_every_answer_forbids_all_that_the_page_does_not_need(served: Served) -> None:
     async with served:
         for path in (*PAGE, "/status.json", "/metrics", "/readyz", "/nowhere", "/../cli.py"):
             async with served.http.get(path) as answer:
@@ -169,7 +173,7 @@ async def test_every_answer_forbids_all_that_the_page_does_not_need(served):
             assert answer.status == 405
 
 
-def test_the_page_loads_nothing_from_elsewhere_and_has_no_markup_made_of_text():
+def test_the_page_loads_nothing_from_elsewhere_and_has_no_markup_made_of_text() -> None:
     for name, _ in PAGE.values():
         text = files("streams.page").joinpath(name).read_text()
         links = set(re.findall(r"https?://[^\s\"']+", text))
@@ -187,7 +191,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_has_no_markup_made_of_text():
 
 
 @in_loop
-async def test_the_report_is_what_ledger_and_journal_know(served):
+async def test_the_report_is_what_ledger_and_journal_know(served: Served) -> None:
     async with served:
         worker = served.worker
         worker.kafka.ends = {0: 40, 1: 0}
@@ -216,7 +220,7 @@ async def test_the_report_is_what_ledger_and_journal_know(served):
 
 
 @in_loop
-async def test_a_taken_port_is_named_with_the_setting(tmp_path):
+async def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
     with socket.create_server((HOST, 0)) as other:
         worker = Worker(tmp_path / "staging", LAKE)
         settings = WebSettings(port=other.getsockname()[1])
@@ -231,7 +235,7 @@ async def test_a_taken_port_is_named_with_the_setting(tmp_path):
 
 
 @in_loop
-async def test_after_stop_the_port_is_free_again(served):
+async def test_after_stop_the_port_is_free_again(served: Served) -> None:
     async with served:
         assert (await served.get("/healthz"))[0] == 200
         await served.web.stop()
@@ -241,7 +245,9 @@ async def test_after_stop_the_port_is_free_again(served):
 
 
 @in_loop
-async def test_an_address_of_the_network_is_warned_about(tmp_path, caplog):
+async def test_an_address_of_the_network_is_warned_about(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     worker = Worker(tmp_path / "staging", LAKE)
     settings = WebSettings(host="0.0.0.0", port=free_ports(1)[0])
     web = web_of(settings, Health(), worker.metrics)
