@@ -23,6 +23,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import disable_created_metrics
 
 from streams import faults
+from streams.backoff import Backoff
 from streams.errors import Unavailable
 from streams.kafka import client as kafka
 from streams.kafka.dead_letters import DeadLetterTopic
@@ -223,7 +224,7 @@ async def _serve(settings: Settings, leaving: Leaving) -> None:
     server = Web(settings.web, health, metrics, Reporter(settings, health, journal))
     await server.start()
     health.start()
-    delay = SHORTEST_RESTART
+    backoff = Backoff(SHORTEST_RESTART, LONGEST_RESTART)
     try:
         while not leaving.wanted.is_set():
             began = time.monotonic()
@@ -232,11 +233,11 @@ async def _serve(settings: Settings, leaving: Leaving) -> None:
             except Unavailable as error:
                 health.rests(error)
                 if time.monotonic() - began > LONGEST_RESTART:
-                    delay = SHORTEST_RESTART
-                log.warning("starting again in %.0f s: %s. %s", delay, error, error.hint)
+                    backoff.reset()
+                delay = backoff.next()
+                log.warning("starting again in %.1f s: %s. %s", delay, error, error.hint)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(leaving.wanted.wait(), delay)
-                delay = min(2 * delay, LONGEST_RESTART)
                 if leaving.wanted.is_set() and leaving.grace is not None:
                     log.warning("not drained: %s", error)
                     leaving.left_something = True

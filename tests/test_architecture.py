@@ -25,6 +25,7 @@ FLOORS = (
     "streams",
     "streams.errors",
     "streams.clock",
+    "streams.backoff",
     "streams.faults",
     "streams.terminal",
     "streams.samples",

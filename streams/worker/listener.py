@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams import clock
+from streams.backoff import Backoff
 from streams.control import messages as control
 from streams.errors import FalcolakeError, Misconfigured
 from streams.kafka import client as kafka
@@ -77,12 +78,13 @@ class Listener:
 
     async def _listen(self) -> None:
         """Follow the topic; where it cannot be reached, say so once and try again."""
-        delay, said = SHORTEST_WAIT, ""
+        backoff, said = Backoff(SHORTEST_WAIT, LONGEST_WAIT), ""
         while True:
             try:
                 async with self._connected() as consumer:
                     await self._seek(consumer)
-                    delay, said = SHORTEST_WAIT, ""
+                    backoff.reset()
+                    said = ""
                     async with contextlib.AsyncExitStack() as answers:
                         await self._follow(consumer, answers)
             except (KafkaError, FalcolakeError, TimeoutError, OSError) as error:
@@ -92,8 +94,7 @@ class Listener:
                 if f"{found}" != said:
                     said = f"{found}"
                     log.warning("this worker cannot be asked to flush: %s", said)
-            await asyncio.sleep(delay)
-            delay = min(2 * delay, LONGEST_WAIT)
+            await asyncio.sleep(backoff.next())
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AIOKafkaConsumer]:

@@ -10,7 +10,6 @@ later and later, up to a minute apart.
 import asyncio
 import itertools
 import logging
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from streams import faults
+from streams.backoff import Backoff
 from streams.errors import FalcolakeError
 from streams.lake.store import Lake
 from streams.staging.objects import Objects
@@ -38,6 +38,8 @@ T = TypeVar("T")
 #: Puts that may run at once. Exports run one at a time: each keeps a core busy, and they share
 #: DuckDB's memory.
 PUTS = 4
+
+#: Seconds between tries to ship a window that is held.
 SHORTEST_HOLD = 0.5
 LONGEST_HOLD = 60.0
 
@@ -61,7 +63,7 @@ class Hold:
     reason: str
     hint: str
     since: float
-    tries: int = 0
+    backoff: Backoff
     until: float = 0.0
 
 
@@ -76,6 +78,8 @@ class Shipper:
         topic: str,
         place: Group,
         metrics: Metrics,
+        shortest_hold: float = SHORTEST_HOLD,
+        stop_patience: float = STOP_PATIENCE,
     ) -> None:
         self.ledger = ledger
         self.lake = lake
@@ -84,6 +88,8 @@ class Shipper:
         self.objects = Objects(ledger.staging, ledger.mapping, topic, place)
         self.metrics = metrics
         self.held: dict[int, Hold] = {}
+        self._shortest_hold = shortest_hold
+        self._stop_patience = stop_patience
         self._busy: set[int] = set()
         self._files = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -110,7 +116,8 @@ class Shipper:
     def try_now(self) -> None:
         """Try what is held again without waiting longer."""
         for hold in self.held.values():
-            hold.tries, hold.until = 0, 0.0
+            hold.backoff.reset()
+            hold.until = 0.0
 
     async def stop(self) -> None:
         """Abandon what is under way, every step of which may be done again; but finish commits.
@@ -121,11 +128,11 @@ class Shipper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._commits:
-            _, late = await asyncio.wait(self._commits, timeout=STOP_PATIENCE)
+            _, late = await asyncio.wait(self._commits, timeout=self._stop_patience)
             for task in late:
                 task.cancel()
         await asyncio.to_thread(self._exports.shutdown, cancel_futures=True)
-        await asyncio.to_thread(wait, list(self._putting), STOP_PATIENCE)
+        await asyncio.to_thread(wait, list(self._putting), self._stop_patience)
 
     async def _ship_partition(self, number: int) -> None:
         """Ship the partition's waiting windows in order, until one cannot be."""
@@ -153,11 +160,10 @@ class Shipper:
             raise Lost from error
 
     def _hold(self, number: int, error: FalcolakeError) -> None:
-        hold = self.held.setdefault(number, Hold("", "", time.monotonic()))
+        backoff = Backoff(self._shortest_hold, LONGEST_HOLD)
+        hold = self.held.setdefault(number, Hold("", "", time.monotonic(), backoff))
         hold.reason, hold.hint = error.message, error.hint
-        delay = min(LONGEST_HOLD, SHORTEST_HOLD * 2 ** min(hold.tries, 10))
-        delay *= random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-        hold.tries += 1
+        delay = hold.backoff.next()
         hold.until = time.monotonic() + delay
         self.metrics.held(number, hold.since, error)
         log.warning(

@@ -26,6 +26,7 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
+from streams.backoff import Backoff
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
 from streams.windows.batch import Batch, Found, Lost
 from streams.windows.progress import Bounds
@@ -37,6 +38,10 @@ T = TypeVar("T")
 #: Polling this keeps the group membership alive without taking a record.
 NOWHERE = frozenset({TP("", -1)})
 COMMIT_TIMEOUT = 30.0
+
+#: Seconds between tries to take over partitions while Kafka does not answer.
+SHORTEST_WAIT = 0.5
+LONGEST_WAIT = 10.0
 
 #: Seconds a worker that stops has for leaving the group: Kafka may not answer.
 STOP_TIMEOUT = 10.0
@@ -199,7 +204,7 @@ class BatchConsumer(driver.Consumer):
         Waits for Kafka as long as the assignment lasts.
         """
         generation = self.app.consumer_generation_id
-        delay = 0.5
+        backoff = Backoff(SHORTEST_WAIT, LONGEST_WAIT)
         while generation == self.app.consumer_generation_id and not self.should_stop:
             try:
                 await self._resume()
@@ -209,8 +214,7 @@ class BatchConsumer(driver.Consumer):
                 raise
             except (kafka_errors.KafkaError, FalcolakeError, TimeoutError) as error:
                 log.warning("cannot take over partitions yet, trying again: %s", error)
-                await self.sleep(delay)
-                delay = min(2 * delay, 10.0)
+                await self.sleep(backoff.next())
             else:
                 return
 

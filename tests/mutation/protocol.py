@@ -69,7 +69,6 @@ HONOUR = "        seal = read_seal(found.metadata, committed)\n"
 PUTS = "        for group, _ in await self._run(self.objects.groups, window):\n"
 LETTERS = "        first = window.first\n        while rejects"
 COMMIT = '            with faults.around("commit"):\n'
-FORGET = "            await self._run(self.staging.keep_only, self._kept())\n\n    def show"
 NAME = '            f"{self.topic}-{self.partition:05d}-'
 #: The commit alone, without forgetting the rows, so that the steps after it still find them.
 EARLY = """\

@@ -24,7 +24,7 @@ from streams.windows.room import Room
 from streams.windows.window import Limits, read_seal
 from streams.worker.ledger import Ledger
 from streams.worker.metrics import Metrics
-from streams.worker.shipping import Shipper
+from streams.worker.shipping import STOP_PATIENCE, Shipper
 from tests.streams.falco_records import ACCOUNT, MAPPING, REGION, alert, messages
 
 TOPIC = "falco-events"
@@ -135,7 +135,10 @@ class RecordedLetters:
 
 
 class Worker:
-    """The parts of one worker; `kafka` and the bucket outlive it."""
+    """The parts of one worker; `kafka` and the bucket outlive it.
+
+    `hold` is the shortest wait of a held window: zero, so that a test can ship again at once.
+    """
 
     def __init__(
         self,
@@ -145,6 +148,8 @@ class Worker:
         mapping: FalcoMapping = MAPPING,
         limits: Limits = LIMITS,
         room: Room = ROOM,
+        hold: float = 0.0,
+        stop_patience: float = STOP_PATIENCE,
     ) -> None:
         self.effects: list[str] = kafka.effects if kafka else []
         self.kafka = kafka or RecordedKafka(self.effects, path)
@@ -162,6 +167,8 @@ class Worker:
             TOPIC,
             Group(REGION, ACCOUNT, ""),
             self.metrics,
+            hold,
+            stop_patience,
         )
 
     def _put(self, params: dict[str, Any], **_: Any) -> None:

@@ -3,11 +3,11 @@
 import asyncio
 import io
 import logging
+import time
 
 import pyarrow.parquet as pq
 import pytest
 
-import streams.worker.shipping as shipping
 from schemas.mapping import Mapping, Options
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Misconfigured, Unavailable
@@ -15,6 +15,7 @@ from streams.lake.keys import parse_key
 from streams.settings.sections import Lake as LakeSettings
 from streams.windows.batch import Lost
 from streams.windows.window import Seal
+from streams.worker.shipping import SHORTEST_HOLD
 from tests.streams.falco_records import ACCOUNT, DAY, MAPPING, OTHER_MAPPING, alert, mixed, rows
 from tests.streams.worker_parts import TOPIC, Worker, in_loop
 
@@ -41,12 +42,6 @@ def make(tmp_path, settings):
         return made[-1]
 
     return make_worker
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch):
-    """A held window may be tried again at once."""
-    monkeypatch.setattr(shipping, "SHORTEST_HOLD", 0.0)
 
 
 def stored(worker: Worker) -> dict[tuple[int, int, int, str], pq.ParquetFile]:
@@ -211,7 +206,7 @@ async def test_a_missing_bucket_holds_and_a_new_one_releases(make, settings, sta
         assert worker.metric("held_since_seconds", partition="0") > 0
         await sealed(worker, 20, 25)
         await worker.ship()
-        assert worker.shipper.held[0].tries == 2
+        assert worker.metric("retries_total", kind="Misconfigured") == 2
         assert worker.shipper.held[0].since == hold.since
 
         stack.s3.create_bucket(settings.bucket)
@@ -336,25 +331,20 @@ async def test_a_partition_that_went_away_is_no_longer_held(make):
 
 
 @in_loop
-async def test_tries_become_rarer_with_jitter_and_never_more_than_a_minute_apart(make, monkeypatch):
-    monkeypatch.setattr(shipping, "SHORTEST_HOLD", 0.5)
-    monkeypatch.setattr(shipping.time, "monotonic", lambda: 1000.0)
-    async with make() as worker:
+async def test_tries_of_a_held_window_become_rarer_and_are_at_most_a_minute_apart(make):
+    async with make(hold=SHORTEST_HOLD) as worker:
         await worker.assign(0)
-        delays = []
-        for _ in range(12):
+        for number in range(12):
+            before = time.monotonic()
             worker.shipper._hold(0, Unavailable("away"))
-            delays.append(worker.shipper.held[0].until - 1000.0)
-        for number, delay in enumerate(delays):
             longest = min(60.0, 0.5 * 2**number)
-            assert longest / 2 <= delay <= longest
+            until = worker.shipper.held[0].until
+            assert before + longest / 2 <= until <= time.monotonic() + longest
 
 
 @in_loop
-async def test_a_held_window_is_not_tried_before_its_time(make, monkeypatch):
-    monkeypatch.setattr(shipping, "SHORTEST_HOLD", 1000.0)
-    monkeypatch.setattr(shipping, "LONGEST_HOLD", 1000.0)
-    async with make() as worker:
+async def test_a_held_window_is_not_tried_before_its_time(make):
+    async with make(hold=1000.0) as worker:
         await sealed(worker)
         worker.letters.errors.append(Unavailable("away"))
         await worker.ship()
@@ -486,10 +476,9 @@ async def test_stopping_finishes_a_commit_that_kafka_has_taken(make, monkeypatch
 
 
 @in_loop
-async def test_stopping_does_not_wait_for_ever_for_an_answer_to_a_commit(make, monkeypatch):
-    monkeypatch.setattr(shipping, "STOP_PATIENCE", 0.05)
+async def test_stopping_waits_only_so_long_for_an_answer_to_a_commit(make, monkeypatch):
     taken = asyncio.Event()
-    async with make() as worker:
+    async with make(stop_patience=0.05) as worker:
         await sealed(worker)
 
         async def unanswered(*_) -> None:
