@@ -7,11 +7,13 @@ Arrow's stream format is stable, and this knows nothing of where the bytes are k
 
 import functools
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.mapping import Finding
 from schemas.ocsf.parts import SHARED
 
 _TEXTS = ("body", "raw_data", "unmapped")
@@ -29,22 +31,24 @@ SCHEMA = pa.schema(
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
 
-def pack(findings: Sequence[tuple[Any, ...]]) -> bytes:
-    """Pack findings, each as a row of `batch.Rows`."""
-    _, offset, time, _, _, _, rule, scene, *texts = zip(*findings, strict=True)
-    own = [pa.array(column, pa.string()) for column in texts]
-    lengths = [pc.cast(pc.binary_length(column), pa.int64()) for column in own]
-    arrays = [
-        pa.array(offset, pa.int64()),
-        pa.array(time, pa.int64()),
-        _dictionary(rule),
-        _dictionary(scene),
-        *own,
-        functools.reduce(pc.add, lengths),
-    ]
+def pack(offsets: Sequence[int], findings: Sequence[Finding]) -> bytes:
+    """Pack findings, with the offsets of their records."""
+
+    def column(name: str) -> list[Any]:
+        return list(map(attrgetter(name), findings))
+
+    texts = {name: pa.array(column(name), pa.string()) for name in _TEXTS}
+    lengths = [pc.cast(pc.binary_length(each), pa.int64()) for each in texts.values()]
+    columns = {
+        "offset": pa.array(offsets, pa.int64()),
+        "time": pa.array(column("time"), pa.int64()),
+        **{name: _dictionary(column(name)) for name in SHARED},
+        **texts,
+        "size": functools.reduce(pc.add, lengths),
+    }
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, SCHEMA, options=_OPTIONS) as stream:
-        stream.write_batch(pa.record_batch(arrays, schema=SCHEMA))
+        stream.write_batch(pa.record_batch(columns, schema=SCHEMA))
     written: bytes = sink.getvalue().to_pybytes()
     return written
 

@@ -7,7 +7,8 @@ of the rows too. A COPY that was killed leaves a file that is cut off, so whoeve
 temporary name.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -15,23 +16,11 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.mapping import Mapping
 from schemas.ocsf.parts import SHARED
 from streams.errors import Unavailable
 from streams.staging import packed
 
-#: Memory that a COPY may take; it takes a fifth. Whenever so much was freed, DuckDB hands it all
-#: back to the kernel, which clears each page before DuckDB has it again.
-MEMORY = "1GB"
-
-#: Bytes of text that one slice has, about: it is in memory twice.
-SLICE_BYTES = 8_000_000
-
-#: Bytes of a shared part's texts that an object may have for them to be parsed once, and kept in
-#: memory. Findings that share so little are parsed one by one.
-SHARED_BYTES = 4_000_000
-
-#: Bytes of text per row group, about, which DuckDB holds in memory several times over.
-ROW_GROUP_BYTES = 16_000_000
 ROW_GROUP_ROWS = 122_880
 
 #: Security Lake asks for data pages of at most 1 MB before compression. In lists DuckDB looks at
@@ -50,12 +39,23 @@ class Group(NamedTuple):
     event_day: str
 
 
-class Nesting(Protocol):
-    """What makes an object's columns of staged rows, see `schemas.mapping.Mapping`."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much a COPY takes at once."""
 
-    @property
-    def structures(self) -> Mapping[str, str]: ...
-    def select(self, rows: str) -> str: ...
+    #: Memory that it may take; it takes a fifth. Whenever so much was freed, DuckDB hands it all
+    #: back to the kernel, which clears each page before DuckDB has it again.
+    memory: str = "1GB"
+    #: Bytes of text that one slice has, about: it is in memory twice.
+    slice_bytes: int = 8_000_000
+    #: Bytes of a shared part's texts that an object may have for them to be parsed once, and kept
+    #: in memory. Findings that share so little are parsed one by one.
+    shared_bytes: int = 4_000_000
+    #: Bytes of text per row group, about, which DuckDB holds in memory several times over.
+    row_group_bytes: int = 16_000_000
+
+
+SIZES = Sizes()
 
 
 class Source(Protocol):
@@ -80,14 +80,15 @@ def connect(memory: str, temporary: Path) -> duckdb.DuckDBPyConnection:
 class Writer:
     """Writes objects, in a DuckDB of its own: what staging holds takes none of its memory."""
 
-    def __init__(self, temporary: Path) -> None:
-        """`temporary`: the directory for what does not fit into memory."""
+    def __init__(self, temporary: Path, sizes: Sizes = SIZES) -> None:
+        """`temporary` is the directory for what does not fit into memory."""
         self._temporary = temporary
+        self._sizes = sizes
         self._db: duckdb.DuckDBPyConnection | None = None
 
     def open(self) -> None:
         """Get ready to write."""
-        self._db = connect(MEMORY, self._temporary)
+        self._db = connect(self._sizes.memory, self._temporary)
         # The findings are a stream, of which DuckDB does not know that it is the long side of a
         # join: it must not be gathered in memory.
         self._db.execute("SET disabled_optimizers='join_order,build_side_probe_side'")
@@ -99,7 +100,7 @@ class Writer:
             self._db = None
 
     def write(
-        self, source: Source, nesting: Nesting, metadata: Mapping[str, str], target: Path
+        self, source: Source, mapping: Mapping, metadata: dict[str, str], target: Path
     ) -> None:
         """Write the rows of `source` to `target`, by time, then offset.
 
@@ -108,7 +109,7 @@ class Writer:
         if self._db is None:
             raise Unavailable("staging is closed")
         footer = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in metadata.items())
-        rows = _Rows(source)
+        rows = _Rows(source, self._sizes)
         options = (
             "FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, "
             f"ROW_GROUP_SIZE {rows.per_group()}, DATA_PAGE_SIZE_LIMIT {PAGE_BYTES}, "
@@ -121,15 +122,15 @@ class Writer:
             copy.register("sorted", stream)
             for part, texts in rows.texts.items():
                 copy.register(f"{part}_texts", texts)
-            select = nesting.select(_parsed(nesting, rows.texts))
+            select = mapping.select(_parsed(mapping, rows.texts))
             copy.execute(f"COPY ({select}) TO {literal(str(target))} ({options})")
 
 
-def _parsed(nesting: Nesting, numbered: Iterable[str]) -> str:
+def _parsed(mapping: Mapping, numbered: Iterable[str]) -> str:
     """SQL for the rows with their shared parts as structs: from a list, or a text for each row."""
     tables, parts = ["sorted"], []
     for part in SHARED:
-        structure = literal(nesting.structures[part])
+        structure = literal(mapping.structures[part])
         if part in numbered:
             tables.append(
                 f'(SELECT list(from_json("text", {structure})) AS {part}s FROM {part}_texts)'
@@ -155,9 +156,10 @@ def literal(text: str) -> str:
 class _Rows:
     """The rows of an object, and the slice that each of them belongs to."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, sizes: Sizes) -> None:
         self._source = source
-        self._shared = {part: _Texts() for part in SHARED}
+        self._row_group_bytes = sizes.row_group_bytes
+        self._shared = {part: _Texts(sizes.shared_bytes) for part in SHARED}
         batches = []
         for each in source():
             batch = packed.unpack(each, (*_KEYS, *SHARED))
@@ -168,10 +170,10 @@ class _Rows:
         self.texts = {part: found.table() for part, found in self._shared.items() if found.few}
         keys = pa.concat_tables([packed.SCHEMA.empty_table().select(_KEYS), *batches])
         order = pc.sort_indices(keys, _ORDER)
-        sizes = keys["size"].combine_chunks().take(order)
-        ends = pc.cumulative_sum(sizes)
+        lengths = keys["size"].combine_chunks().take(order)
+        ends = pc.cumulative_sum(lengths)
         self._count, self._bytes = len(ends), ends[-1].as_py() if len(ends) else 0
-        slices = pc.divide(pc.subtract(ends, sizes), SLICE_BYTES)
+        slices = pc.divide(pc.subtract(ends, lengths), sizes.slice_bytes)
         self._slices = pc.unique(slices).to_pylist()
         #: Of each batch the slice of each row, and which slices these are.
         self._places: list[pa.Array] = []
@@ -185,7 +187,8 @@ class _Rows:
 
     def per_group(self) -> int:
         """How many rows a row group has."""
-        return max(1, min(ROW_GROUP_ROWS, ROW_GROUP_BYTES * self._count // max(1, self._bytes)))
+        fitting = self._row_group_bytes * self._count // max(1, self._bytes)
+        return max(1, min(ROW_GROUP_ROWS, fitting))
 
     def in_order(self) -> Iterator[pa.Table]:
         """Yield the rows slice by slice, at least one table of them; without rows an empty one.
@@ -233,8 +236,9 @@ def _ordered(rows: pa.Table) -> pa.Table:
 class _Texts:
     """The texts of a shared part, numbered from 1 on as long as they are few."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_bytes: int) -> None:
         self.few = True
+        self._most_bytes = most_bytes
         self._numbers: dict[str, int] = {}
         self._bytes = 0
         #: Of each batch the numbers of its texts.
@@ -254,7 +258,7 @@ class _Texts:
                 self._numbers[text] = len(self._numbers) + 1
                 self._bytes += len(text)
         self._batches.append(pa.array(map(self._numbers.__getitem__, texts), pa.int32()))
-        if self._bytes > SHARED_BYTES:
+        if self._bytes > self._most_bytes:
             self.few = False
             self._numbers, self._batches = {}, []
 

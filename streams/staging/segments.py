@@ -47,6 +47,10 @@ TABLES = """
 """
 
 
+#: The columns of `runs`: which segment it is, its file says.
+RUN_COLUMNS = ", ".join(f'"{name}"' for name in Run._fields if name != "segment")
+
+
 @contextlib.contextmanager
 def translated(what: str, path: Path) -> Iterator[None]:
     """Turn errors of DuckDB and the disk into ours; `what` failed in `path`."""
@@ -219,7 +223,7 @@ class Segments:
                 )
                 self.remove(number)
                 return []
-            found = cursor.execute(f"SELECT * FROM {name}.runs").fetchall()
+            found = cursor.execute(f"SELECT {RUN_COLUMNS} FROM {name}.runs").fetchall()
         except (duckdb.Error, OSError) as error:
             self._set_aside(number, error)
             return []

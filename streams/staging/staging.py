@@ -8,19 +8,20 @@ is a cache: what is lost of it is read again from Kafka.
 import contextlib
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from operator import itemgetter
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import duckdb
 import pyarrow as pa
 
+from schemas.mapping import Finding, Mapping
 from streams import faults
 from streams.errors import FalcolakeError
 from streams.staging import packed
-from streams.staging.parquet import Group, Nesting, Writer
-from streams.staging.segments import Segments, schema, translated
+from streams.staging.parquet import SIZES, Group, Sizes, Writer
+from streams.staging.segments import RUN_COLUMNS, Segments, schema, translated
 from streams.windows.batch import Rejected, Rows
 from streams.windows.room import Usage
 from streams.windows.window import Run, Window
@@ -44,13 +45,47 @@ REJECTS = pa.schema(
 )
 
 
-class Staging:
-    """The segments of one worker. Use `with`; safe to call from several threads."""
+class Packed(NamedTuple):
+    """What an append stores of one group's findings: a row of a segment's `findings`."""
 
-    def __init__(self, path: Path, topic: str, mapping_version: str) -> None:
+    partition: int
+    first: int
+    region: str
+    account_id: str
+    event_day: str
+    findings: int
+    packed: bytes
+
+
+class Stretch(NamedTuple):
+    """Runs that follow each other in one segment: offsets `[first, end)`."""
+
+    segment: int
+    first: int
+    end: int
+
+
+class Staging:
+    """The segments of one worker. Use `with`; safe to call from several threads.
+
+    `segment_bytes`, `portion_bytes` and `sizes` change what it takes at once, never what it writes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        topic: str,
+        mapping_version: str,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        portion_bytes: int = PORTION_BYTES,
+        sizes: Sizes = SIZES,
+    ) -> None:
         self.path = path
         self._segments = Segments(path, topic, mapping_version)
-        self._writer = Writer(path / "temporary-copy")
+        self._segment_bytes = segment_bytes
+        self._portion_bytes = portion_bytes
+        self._writer = Writer(path / "temporary-copy", sizes)
         self._lock = threading.RLock()
         self._dropped: set[int] = set()
         self._exporting: dict[int, int] = {}
@@ -84,17 +119,17 @@ class Staging:
     def append(self, rows: Rows) -> Run:
         """Write mapped records as one run, in one commit, to the current segment.
 
-        A segment takes no more once it has `SEGMENT_BYTES`, nor after an error, for then it may or
+        A segment takes no more once it has `segment_bytes`, nor after an error, for then it may or
         may not hold the run.
         Raises Unavailable if there is no room, Misconfigured without the right to write.
         """
         findings = _packed(rows)
-        size = sum(len(each[-1]) for each in findings)
-        size += sum(len(value or b"") for *_, value, _ in rows.rejects)
+        size = sum(len(each.packed) for each in findings)
+        size += sum(len(reject.value or b"") for reject in rows.rejects)
         with self._lock:
             try:
                 with translated("stage records", self.path):
-                    if self._filled + size > SEGMENT_BYTES:
+                    if self._filled + size > self._segment_bytes:
                         self.roll()
                     if self._current is None:
                         self._current = self._segments.create()
@@ -104,7 +139,7 @@ class Staging:
                 self.roll()
                 raise
 
-    def _insert(self, number: int, rows: Rows, findings: list[tuple[Any, ...]]) -> Run:
+    def _insert(self, number: int, rows: Rows, findings: list[Packed]) -> Run:
         run = Run(
             number,
             rows.partition,
@@ -123,11 +158,12 @@ class Staging:
             for each in findings:
                 cursor.execute(f"INSERT INTO {name}.findings VALUES (?, ?, ?, ?, ?, ?, ?)", each)
             if rows.rejects:
-                arrays = map(pa.array, zip(*rows.rejects, strict=True), REJECTS.types)
-                cursor.register("batch", pa.table(list(arrays), schema=REJECTS))
+                cursor.register("batch", _rejects(rows))
                 cursor.execute(f"INSERT INTO {name}.rejects SELECT * FROM batch")
                 cursor.unregister("batch")
-            cursor.execute(f"INSERT INTO {name}.runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", run[1:])
+            _, *values = run
+            marks = ", ".join("?" for _ in values)
+            cursor.execute(f"INSERT INTO {name}.runs ({RUN_COLUMNS}) VALUES ({marks})", values)
             with faults.around("append"):
                 cursor.execute("COMMIT")
         return run
@@ -152,14 +188,14 @@ class Staging:
                 )
                 .fetchall()
             )
-        return [(Group(*row[:3]), row[3]) for row in found]
+        return [(Group(*place), count) for *place, count in found]
 
     def export(
         self,
         window: Window,
         group: Group,
-        nesting: Nesting,
-        metadata: Mapping[str, str],
+        mapping: Mapping,
+        metadata: dict[str, str],
         target: Path,
     ) -> None:
         """Write one object of a window as Parquet to `target`, see `parquet.Writer`."""
@@ -169,7 +205,7 @@ class Staging:
             self._segments.cursor() as reading,
         ):
             source = _Batches(reading, window, group)
-            self._writer.write(source, nesting, metadata, target)
+            self._writer.write(source, mapping, metadata, target)
 
     def rejects(self, window: Window, first: int = 0) -> list[Rejected]:
         """Return the window's rejects from offset `first` on, by offset: a portion of them.
@@ -179,7 +215,7 @@ class Staging:
         counts = window.counts
         if not counts.rejects:
             return []
-        most = max(1, PORTION_BYTES * counts.records // max(1, window.bytes))
+        most = max(1, self._portion_bytes * counts.records // max(1, window.bytes))
         with self._reading(window), translated("read staged rejects", self.path):
             found = (
                 self._segments.cursor()
@@ -236,15 +272,36 @@ class Staging:
         return self._segments.usage()
 
 
-def _packed(rows: Rows) -> list[tuple[Any, ...]]:
-    """The rows of `findings` that an append makes, one for each group."""
-    groups: dict[tuple[str, str, str], list[tuple[Any, ...]]] = {}
-    for row in rows.findings:
-        groups.setdefault(row[3:6], []).append(row)
+_group = attrgetter(*Group._fields)
+
+
+def _packed(rows: Rows) -> list[Packed]:
+    """Pack the findings of an append, those of each group together."""
+    groups: dict[tuple[str, str, str], tuple[list[int], list[Finding]]] = {}
+    places = map(_group, rows.findings)
+    for place, offset, finding in zip(places, rows.offsets, rows.findings, strict=True):
+        if place not in groups:
+            groups[place] = [], []
+        offsets, findings = groups[place]
+        offsets.append(offset)
+        findings.append(finding)
     return [
-        (rows.partition, rows.first, *group, len(found), packed.pack(found))
-        for group, found in groups.items()
+        Packed(rows.partition, rows.first, *place, len(findings), packed.pack(offsets, findings))
+        for place, (offsets, findings) in groups.items()
     ]
+
+
+def _rejects(rows: Rows) -> pa.Table:
+    """Return the rejects of an append as a table, for the segment's."""
+    columns = {name: list(map(attrgetter(name), rows.rejects)) for name in Rejected._fields}
+    return pa.table({"partition": [rows.partition] * len(rows.rejects), **columns}, schema=REJECTS)
+
+
+class _Place(NamedTuple):
+    """Where a batch of packed findings is: its segment and the first offset of its run."""
+
+    segment: int
+    first: int
 
 
 class _Batches:
@@ -256,19 +313,18 @@ class _Batches:
             f'"partition" = {window.partition} AND region = ? AND account_id = ? AND event_day = ?'
         )
         self._group = group
-        self._places: list[tuple[int, int]] = []
-        """The segment of each batch and the first offset of its run."""
-        for segment, first, end in _ranges(window.runs):
-            found = self._read("first", segment, first, end - 1)
-            self._places += [(segment, first) for (first,) in found]
+        self._places: list[_Place] = []
+        for part in _stretches(window.runs):
+            found = self._read("first", part.segment, part.first, part.end - 1)
+            self._places += [_Place(part.segment, first) for (first,) in found]
 
     def __call__(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
-        for segment, places in itertools.groupby(self._places[begin:end], itemgetter(0)):
-            firsts = [first for _, first in places]
+        for segment, places in itertools.groupby(self._places[begin:end], attrgetter("segment")):
+            firsts = [place.first for place in places]
             for (findings,) in self._read("packed", segment, firsts[0], firsts[-1]):
                 yield findings
 
-    def _read(self, column: str, segment: int, low: int, high: int) -> list[tuple[Any, ...]]:
+    def _read(self, column: str, segment: int, low: int, high: int) -> list[Any]:
         return self._cursor.execute(
             f'SELECT "{column}" FROM {schema(segment)}.findings WHERE {self._where} '
             'AND "first" BETWEEN ? AND ? ORDER BY "first"',
@@ -278,12 +334,11 @@ class _Batches:
 
 def _select(table: str, window: Window, place: str) -> str:
     """SQL for a window's rows: of each segment just the offsets whose runs are the window's."""
-    parts = []
-    for segment, first, end in _ranges(window.runs):
-        parts.append(
-            f'SELECT * FROM {schema(segment)}.{table} WHERE "partition" = {window.partition} '
-            f'AND "{place}" >= {first} AND "{place}" < {end}'
-        )
+    parts = [
+        f'SELECT * FROM {schema(part.segment)}.{table} WHERE "partition" = {window.partition} '
+        f'AND "{place}" >= {part.first} AND "{place}" < {part.end}'
+        for part in _stretches(window.runs)
+    ]
     return " UNION ALL ".join(parts)
 
 
@@ -291,12 +346,13 @@ def _segments(window: Window) -> list[int]:
     return sorted({run.segment for run in window.runs})
 
 
-def _ranges(runs: Iterable[Run]) -> list[tuple[int, int, int]]:
-    """Join runs that follow each other in one segment: (segment, first, end)."""
-    joined: list[tuple[int, int, int]] = []
+def _stretches(runs: Iterable[Run]) -> list[Stretch]:
+    """Join runs that follow each other in one segment."""
+    joined: list[Stretch] = []
     for run in runs:
-        if joined and joined[-1][0] == run.segment and joined[-1][2] == run.first:
-            joined[-1] = (run.segment, joined[-1][1], run.end)
+        last = joined[-1] if joined else None
+        if last is not None and (last.segment, last.end) == (run.segment, run.first):
+            joined[-1] = last._replace(end=run.end)
         else:
-            joined.append((run.segment, run.first, run.end))
+            joined.append(Stretch(run.segment, run.first, run.end))
     return joined

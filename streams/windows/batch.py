@@ -9,9 +9,9 @@ import bisect
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from schemas.mapping import Filtered, Mapping, Reject
+from schemas.mapping import Filtered, Finding, Mapping, Reject
 
 #: Bytes of record values that are mapped and staged at once, or one record that has more: what is
 #: fetched may be many times larger than it was on its way.
@@ -43,15 +43,27 @@ class Batch:
     highwater: int
 
 
+class Rejected(NamedTuple):
+    """A record that waits for the dead-letter topic."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    reason: str
+
+
 @dataclass(slots=True)
 class Rows:
-    """The columns of mapped records, ready for staging, and the counts of the run they make."""
+    """What mapping made of the records of `[first, end)`, ready for staging."""
 
     partition: int
     first: int
     end: int
-    findings: list[tuple[Any, ...]] = field(default_factory=list)
-    rejects: list[tuple[Any, ...]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    #: The offset of each finding's record.
+    offsets: list[int] = field(default_factory=list)
+    rejects: list[Rejected] = field(default_factory=list)
     filtered: int = 0
     bytes: int = 0
     oldest: int = 0
@@ -67,7 +79,8 @@ def tabulate(
 ) -> Rows:
     """Map the records of offsets `[first, end)` of a partition."""
     rows = Rows(partition, first, end)
-    add, refuse, one = rows.findings.append, rows.rejects.append, mapping.map
+    add, at, refuse = rows.findings.append, rows.offsets.append, rows.rejects.append
+    one = mapping.map
     size = 0
     for record in records:
         value = record.value
@@ -75,18 +88,23 @@ def tabulate(
         if value is not None:
             size += len(value)
         if isinstance(found, Reject):
-            refuse((partition, record.offset, record.timestamp, record.key, value, found.reason))
+            refuse(Rejected(record.offset, record.timestamp, record.key, value, found.reason))
         elif isinstance(found, Filtered):
             rows.filtered += 1
         else:
-            add((partition, record.offset, *found))
+            add(found)
+            at(record.offset)
     rows.bytes = size
     rows.oldest = min((record.timestamp for record in records), default=0)
     return rows
 
 
 def split(
-    batch: Batch, ends: Sequence[int], room: int, max_rows: int
+    batch: Batch,
+    ends: Sequence[int],
+    room: int,
+    max_rows: int,
+    max_bytes: int = PIECE_BYTES,
 ) -> Iterator[tuple[int, int, Sequence[Record]]]:
     """Cut a batch at sealed ends, where the open window would pass `max_rows` records, and by size.
 
@@ -102,7 +120,7 @@ def split(
         piece = records[index:stop]
         if is_open and room > 0:
             piece = piece[:room]
-        piece = piece[: _fitting(piece)]
+        piece = piece[: _fitting(piece, max_bytes)]
         if len(piece) < stop - index:
             cut = piece[-1].offset + 1
         if is_open:
@@ -111,20 +129,10 @@ def split(
         first, index = cut, index + len(piece)
 
 
-def _fitting(records: Sequence[Record]) -> int:
-    """How many of the records have `PIECE_BYTES` together; at least one."""
+def _fitting(records: Sequence[Record], max_bytes: int) -> int:
+    """Return how many of the records have at most `max_bytes` together, or 1."""
     sizes = itertools.accumulate(len(record.value or b"") for record in records)
-    return next((max(1, n) for n, size in enumerate(sizes) if size > PIECE_BYTES), len(records))
-
-
-class Rejected(NamedTuple):
-    """A record that waits for the dead-letter topic."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    reason: str
+    return next((max(1, n) for n, size in enumerate(sizes) if size > max_bytes), len(records))
 
 
 class Found(NamedTuple):

@@ -21,10 +21,10 @@ LEAVING = 10.0
 LOOK = 0.1
 
 
-async def drain(ledger: Ledger, shipper: Shipper, grace: float) -> bool:
+async def drain(ledger: Ledger, shipper: Shipper, grace: float, leaving: float = LEAVING) -> bool:
     """Ship all that is staged; return whether that was done within the grace (seconds)."""
     began = time.monotonic()
-    patience = max(grace - LEAVING, grace / 2)
+    patience = max(grace - leaving, grace / 2)
     log.info("draining: shipping what is staged, for at most %.0f s", patience)
     try:
         async with asyncio.timeout(patience):

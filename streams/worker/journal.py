@@ -120,18 +120,12 @@ class Journal:
             name = rule[:LONGEST_NAME]
             known = name in bucket.rules or len(bucket.rules) < MOST_RULES
             bucket.rules[name if known else OTHER_RULES] += count
-        for partition, offset, _, _, value, reason in rows.rejects[-REJECTS:]:
-            self._rejects.append(
-                Refused(
-                    now,
-                    partition,
-                    offset,
-                    reason if self.contents else reason_name(reason),
-                    (value or b"")[:LONGEST_EXCERPT].decode(errors="replace")
-                    if self.contents
-                    else "",
-                )
-            )
+        for reject in rows.rejects[-REJECTS:]:
+            reason, excerpt = reason_name(reject.reason), ""
+            if self.contents:
+                reason = reject.reason
+                excerpt = (reject.value or b"")[:LONGEST_EXCERPT].decode(errors="replace")
+            self._rejects.append(Refused(now, rows.partition, reject.offset, reason, excerpt))
 
     def _bucket(self, now: int) -> _Bucket:
         number = now // BUCKET_MS

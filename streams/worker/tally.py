@@ -6,16 +6,15 @@ read once. Names are bounded whatever comes in.
 
 from collections import Counter
 from collections.abc import Iterable
-from operator import itemgetter
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from streams.windows.batch import Rows
 
-#: Where `tabulate` puts the text of the rule, and a reject's reason.
-_RULE = itemgetter(6)
-_REASON = itemgetter(5)
+_RULE = attrgetter("rule")
+_REASON = attrgetter("reason")
 
 #: Texts of rules that are remembered.
 _MOST_RULES = 2048

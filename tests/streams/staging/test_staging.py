@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -19,12 +20,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import streams.staging.staging as staging_module
 from streams.errors import Misconfigured, Unavailable
-from streams.staging import parquet, segments
 from streams.staging.packed import unpack
-from streams.staging.parquet import Group
-from streams.staging.staging import Staging
+from streams.staging.parquet import SIZES, Group, Sizes
+from streams.staging.staging import SEGMENT_BYTES, Staging, _Batches
+from streams.windows.batch import Rows
 from streams.windows.room import Usage
 from streams.windows.window import Run, Window, resume
 from tests.streams.falco_records import (
@@ -44,8 +44,10 @@ ROOT = Path(__file__).parents[3]
 HERE = Group(REGION, ACCOUNT, DAY)
 
 
-def opened(path: Path, topic: str = "topic", version: str = MAPPING.version) -> Staging:
-    return Staging(path, topic, version)
+def opened(
+    path: Path, topic: str = "topic", version: str = MAPPING.version, **sizes: Any
+) -> Staging:
+    return Staging(path, topic, version, **sizes)
 
 
 @pytest.fixture
@@ -148,7 +150,7 @@ def test_segments_are_written_through_their_wal_only(path):
 def test_rejects_come_back_as_they_came(staging):
     values = [b"not json", None, b"", b"\xff\x00", b"[" * 10_000]
     made = rows(0, 0, 5, lambda offset: values[offset])
-    made.rejects[0] = (*made.rejects[0][:3], b"key\x00", *made.rejects[0][4:])
+    made.rejects[0] = made.rejects[0]._replace(key=b"key\x00")
     run = staging.append(made)
     found = staging.rejects(window([run]))
     assert [reject.value for reject in found] == values
@@ -157,17 +159,18 @@ def test_rejects_come_back_as_they_came(staging):
     assert all(reject.reason for reject in found)
 
 
-def test_rejects_come_in_portions_that_leave_none_out(staging, monkeypatch):
-    monkeypatch.setattr(staging_module, "PORTION_BYTES", 5000)
+def test_rejects_come_in_portions_that_leave_none_out(path):
     runs = []
-    for first in range(0, 100, 10):
-        runs.append(staging.append(rows(0, first, first + 10, lambda _: b"x" * 1000)))
-        staging.roll()
-    found, portions, first = [], [], 0
-    while portion := staging.rejects(window(runs), first):
-        portions.append(len(portion))
-        found += [reject.offset for reject in portion]
-        first = found[-1] + 1
+    with opened(path, portion_bytes=5000) as staging:
+        staging.open()
+        for first in range(0, 100, 10):
+            runs.append(staging.append(rows(0, first, first + 10, lambda _: b"x" * 1000)))
+            staging.roll()
+        found, portions, first = [], [], 0
+        while portion := staging.rejects(window(runs), first):
+            portions.append(len(portion))
+            found += [reject.offset for reject in portion]
+            first = found[-1] + 1
     assert found == list(range(100))
     assert set(portions) == {5}
 
@@ -349,13 +352,13 @@ def test_a_segment_of_another_mapping_or_topic_is_dropped(path):
     assert names(path) == ["lock"]
 
 
-def test_a_segment_of_another_layout_is_dropped(path, monkeypatch):
+def test_a_segment_of_another_layout_is_dropped(path):
     """As an upgrade finds it: its records are read again."""
-    with monkeypatch.context() as patch:
-        patch.setattr(segments, "LAYOUT", segments.LAYOUT - 1)
-        with opened(path) as staging:
-            staging.open()
-            staging.append(rows(0, 0, 5))
+    with opened(path) as staging:
+        staging.open()
+        staging.append(rows(0, 0, 5))
+    with duckdb.connect() as database:
+        database.execute(f"ATTACH '{path / MAIN}' AS one; UPDATE one.segment SET layout = 1")
     with opened(path) as staging:
         assert staging.open() == []
     assert names(path) == ["lock"]
@@ -465,7 +468,7 @@ def test_of_a_run_staged_twice_only_the_chosen_one_is_exported(staging):
 def test_groups_are_the_days_and_places_of_the_findings_in_order(staging):
     run = staging.append(rows(0, 0, 30, mixed))
     found = staging.groups(window([run]))
-    days = Counter(row[5] for row in rows(0, 0, 30, mixed).findings)
+    days = Counter(finding.event_day for finding in rows(0, 0, 30, mixed).findings)
     assert found == [(Group(REGION, ACCOUNT, day), days[day]) for day in ("20260102", "20260103")]
     first, second = (numbers(exported(staging, window([run]), group)) for group, _ in found)
     assert not set(first) & set(second)
@@ -503,16 +506,13 @@ def other_rules(number: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("value", "slice_bytes"),
-    [(shuffled, parquet.SLICE_BYTES), (shuffled, 500_000), (ordered, 500_000)],
+    [(shuffled, SIZES.slice_bytes), (shuffled, 500_000), (ordered, 500_000)],
     ids=["sorted", "sorted in slices", "in order"],
 )
-def test_an_object_has_the_same_bytes_however_its_rows_were_staged(
-    tmp_path, monkeypatch, value, slice_bytes
-):
-    monkeypatch.setattr(parquet, "SLICE_BYTES", slice_bytes)
-    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 400_000)
+def test_an_object_has_the_same_bytes_however_its_rows_were_staged(tmp_path, value, slice_bytes):
+    sizes = Sizes(slice_bytes=slice_bytes, row_group_bytes=400_000)
     end = 5000
-    with opened(tmp_path / "reference") as staging:
+    with opened(tmp_path / "reference", sizes=sizes) as staging:
         staging.open()
         reference = exported(staging, window(appended(staging, [0, end], value=value)))
         assert pq.read_metadata(reference).num_row_groups > 1
@@ -526,7 +526,7 @@ def test_an_object_has_the_same_bytes_however_its_rows_were_staged(
         others=st.sets(st.integers(0, 12)),
     )
     def check(cuts: list[int], rolls: set[int], others: set[int]) -> None:
-        with opened(tmp_path / str(next(directories))) as staging:
+        with opened(tmp_path / str(next(directories)), sizes=sizes) as staging:
             staging.open()
             runs = []
             bounds = [0, *cuts, end]
@@ -541,27 +541,34 @@ def test_an_object_has_the_same_bytes_however_its_rows_were_staged(
     check()
 
 
+def in_order(made: Rows) -> list[tuple[int, int]]:
+    """The time and offset of each finding, as an object has them."""
+    times = [finding.time for finding in made.findings]
+    return sorted(zip(times, made.offsets, strict=True))
+
+
 @pytest.mark.parametrize("shared_bytes", [0, 50_000])
-def test_an_object_has_the_same_bytes_whether_it_shares_few_texts_or_many(
-    staging, monkeypatch, shared_bytes
-):
+def test_an_object_has_the_same_bytes_whether_it_shares_few_texts_or_many(path, shared_bytes):
     """Its rules have 19 KB, its scenes 164: neither, or the rules alone, are parsed once."""
-    runs = appended(staging, [0, 2500, 5000], value=shuffled)
-    expected = exported(staging, window(runs)).read_bytes()
-    monkeypatch.setattr(parquet, "SHARED_BYTES", shared_bytes)
-    monkeypatch.setattr(parquet, "SLICE_BYTES", 500_000)
-    assert exported(staging, window(runs)).read_bytes() == expected
+    with opened(path) as staging:
+        staging.open()
+        runs = appended(staging, [0, 2500, 5000], value=shuffled)
+        expected = exported(staging, window(runs)).read_bytes()
+    with opened(path, sizes=Sizes(shared_bytes=shared_bytes, slice_bytes=500_000)) as staging:
+        staging.open()
+        assert exported(staging, window(runs)).read_bytes() == expected
 
 
-@pytest.mark.parametrize("slice_bytes", [parquet.SLICE_BYTES, 50_000, 1])
-def test_rows_are_in_the_order_of_time_then_offset(staging, monkeypatch, slice_bytes):
+@pytest.mark.parametrize("slice_bytes", [SIZES.slice_bytes, 50_000, 1])
+def test_rows_are_in_the_order_of_time_then_offset(path, slice_bytes):
     """However many sorts it takes: the last case makes one slice of every row."""
-    monkeypatch.setattr(parquet, "SLICE_BYTES", slice_bytes)
     count = 60 if slice_bytes == 1 else 500
     made = rows(0, 0, count, shuffled)
-    file = exported(staging, window([staging.append(made)]))
-    expected = sorted((row[2], row[1]) for row in made.findings)
-    table = pq.read_table(file, columns=["time", "message"])
+    with opened(path, sizes=Sizes(slice_bytes=slice_bytes)) as staging:
+        staging.open()
+        file = exported(staging, window([staging.append(made)]))
+        table = pq.read_table(file, columns=["time", "message"])
+    expected = in_order(made)
     found = zip(*(table.column(name).to_pylist() for name in ("time", "message")), strict=True)
     assert [(time, int(message)) for time, message in found] == expected
     assert len({time for time, _ in expected}) < len(expected)
@@ -572,7 +579,7 @@ def test_the_order_holds_in_a_small_window_beside_many_rules(staging, count):
     staging.append(rows(1, 0, 1000, other_rules))
     made = rows(0, 0, count, shuffled)
     file = exported(staging, window([staging.append(made)]))
-    expected = [row[1] for row in sorted(made.findings, key=lambda row: (row[2], row[1]))]
+    expected = [offset for _, offset in in_order(made)]
     table = pq.read_table(file, columns=["message", "finding_info"]).to_pylist()
     assert [int(row["message"]) for row in table] == expected
     titles = [row["finding_info"]["title"] for row in table]
@@ -639,15 +646,16 @@ def leaves(fields) -> list[tuple[str, pa.DataType]]:
     return found
 
 
-def test_no_data_page_is_over_one_mebibyte_and_row_groups_stay_small(staging, monkeypatch):
-    monkeypatch.setattr(parquet, "ROW_GROUP_BYTES", 4_000_000)
+def test_no_data_page_is_over_one_mebibyte_and_row_groups_stay_small(path):
     text = random.Random(3)
-    runs = appended(
-        staging,
-        range(0, 8001, 1000),
-        value=lambda number: alert(number, output=text.randbytes(500).hex()),
-    )
-    file = exported(staging, window(runs))
+    with opened(path, sizes=Sizes(row_group_bytes=4_000_000)) as staging:
+        staging.open()
+        runs = appended(
+            staging,
+            range(0, 8001, 1000),
+            value=lambda number: alert(number, output=text.randbytes(500).hex()),
+        )
+        file = exported(staging, window(runs))
     data = [page for page in pages(file) if page.kind == "data"]
     assert max(page.uncompressed for page in data) <= 1 << 20
     assert sum(page.column == "raw_data" for page in data) > 8
@@ -714,18 +722,15 @@ def test_whatever_an_alert_says_its_window_can_be_staged_and_exported(path):
 
 
 @pytest.mark.faults
-def test_a_window_much_larger_than_memory_is_exported(path, monkeypatch):
+def test_a_window_much_larger_than_memory_is_exported(path):
     """Of alerts in any order: to sort such rows at once would need all of them in memory."""
-    monkeypatch.setattr(parquet, "MEMORY", "160MB")
-    for limit in ("SLICE_BYTES", "ROW_GROUP_BYTES"):
-        monkeypatch.setattr(parquet, limit, 4_000_000)
-    monkeypatch.setattr(staging_module, "SEGMENT_BYTES", 4_000_000)
+    sizes = Sizes(memory="160MB", slice_bytes=4_000_000, row_group_bytes=4_000_000)
     noise = random.Random(5)
 
     def wide(number: int) -> bytes:
         return alert(number * 7919 % 6500, output=noise.randbytes(8000).hex())
 
-    with opened(path) as staging:
+    with opened(path, sizes=sizes, segment_bytes=4_000_000) as staging:
         staging.open()
         runs = appended(staging, range(0, 6501, 250), value=wide)
         assert staging.usage().staged > 96_000_000
@@ -733,10 +738,9 @@ def test_a_window_much_larger_than_memory_is_exported(path, monkeypatch):
 
 
 @pytest.mark.faults
-def test_alerts_of_a_megabyte_are_staged_and_exported(path, monkeypatch):
-    monkeypatch.setattr(parquet, "MEMORY", "256MB")
-    monkeypatch.setattr(parquet, "SLICE_BYTES", 8_000_000)
-    with opened(path) as staging:
+def test_alerts_of_a_megabyte_are_staged_and_exported(path):
+    sizes = Sizes(memory="256MB", slice_bytes=8_000_000)
+    with opened(path, sizes=sizes) as staging:
         staging.open()
         noise = random.Random(6)
         runs = appended(
@@ -755,7 +759,7 @@ def test_a_segment_takes_no_more_than_its_bytes(staging):
     large = appended(staging, range(3000, 3041, 4), value=lambda _: b"x" * 1_000_000)
     per_segment = Counter(run.segment for run in large)
     assert len(per_segment) > 1
-    assert max(per_segment.values()) * 4_000_000 <= staging_module.SEGMENT_BYTES
+    assert max(per_segment.values()) * 4_000_000 <= SEGMENT_BYTES
     assert staging.rejects(window(large))[0].value == b"x" * 1_000_000
 
 
@@ -809,7 +813,7 @@ def survives_a_full_disk(path: Path, full, make_room) -> None:
 def numbers_of(staging: Staging, runs: list[Run]) -> list[int]:
     """What is staged, without writing a file."""
     with staging._segments.cursor() as cursor:
-        batches = list(staging_module._Batches(cursor, window(runs), HERE)())
+        batches = list(_Batches(cursor, window(runs), HERE)())
     return [offset for each in batches for offset in unpack(each, ["offset"])["offset"].to_pylist()]
 
 

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.windows import batch as module
-from streams.windows.batch import Batch, split, tabulate
+from streams.windows.batch import PIECE_BYTES, Batch, Rejected, split, tabulate
 from tests.streams.falco_records import (
     ACCOUNT,
     DAY,
@@ -29,8 +28,8 @@ def batch(offsets, first=None, end=None):
     return Batch(0, first, end, messages(offsets, lambda _: b"x"), 1, end)
 
 
-def pieces(made, ends=(), room=MANY, max_rows=MANY):
-    found = split(made, list(ends), room, max_rows)
+def pieces(made, ends=(), room=MANY, max_rows=MANY, max_bytes=PIECE_BYTES):
+    found = split(made, list(ends), room, max_rows, max_bytes)
     return [(first, end, [each.offset for each in records]) for first, end, records in found]
 
 
@@ -89,10 +88,9 @@ def sized(sizes):
 
 
 @pytest.mark.parametrize("ends", [[], [30]])
-def test_a_piece_has_no_more_bytes_than_it_may_or_one_record(monkeypatch, ends):
+def test_a_piece_has_no_more_bytes_than_it_may_or_one_record(ends):
     """In a sealed window as in an open one; what follows the last record is of the last piece."""
-    monkeypatch.setattr(module, "PIECE_BYTES", 10)
-    assert pieces(sized([4, 6, 1, 0, 25, 3, 8]), ends) == [
+    assert pieces(sized([4, 6, 1, 0, 25, 3, 8]), ends, max_bytes=10) == [
         (0, 2, [0, 1]),
         (2, 4, [2, 3]),
         (4, 5, [4]),
@@ -101,9 +99,9 @@ def test_a_piece_has_no_more_bytes_than_it_may_or_one_record(monkeypatch, ends):
     ]
 
 
-def test_bytes_and_rows_both_cut(monkeypatch):
-    monkeypatch.setattr(module, "PIECE_BYTES", 10)
-    assert [ids for _, _, ids in pieces(sized([5, 5, 5, 1, 1, 1]), room=1, max_rows=3)] == [
+def test_bytes_and_rows_both_cut():
+    found = pieces(sized([5, 5, 5, 1, 1, 1]), room=1, max_rows=3, max_bytes=10)
+    assert [ids for _, _, ids in found] == [
         [0],
         [1, 2],
         [3],
@@ -159,7 +157,8 @@ def test_records_are_findings_rejects_and_filtered():
 def test_every_record_is_counted_once_whatever_it_holds(values):
     made = [Message(offset, value) for offset, value in enumerate(values)]
     found = tabulate(MAPPING, 0, 0, len(values), made)
-    offsets = [row[1] for row in found.findings + found.rejects]
+    assert len(found.offsets) == len(found.findings)
+    offsets = found.offsets + [reject.offset for reject in found.rejects]
     assert sorted(offsets) == list(range(len(values)))
     assert found.records == len(values)
     assert found.bytes == sum(len(value or b"") for value in values)
@@ -168,20 +167,21 @@ def test_every_record_is_counted_once_whatever_it_holds(values):
 def test_a_reject_keeps_the_record_as_it_came():
     made = [Message(7, b"not json", 123, b"key"), Message(9, None, -1), Message(10, b"", 5)]
     found = tabulate(MAPPING, 2, 7, 11, made)
-    assert [row[:5] for row in found.rejects] == [
-        (2, 7, 123, b"key", b"not json"),
-        (2, 9, -1, None, None),
-        (2, 10, 5, None, b""),
+    assert [reject._replace(reason="") for reject in found.rejects] == [
+        Rejected(7, 123, b"key", b"not json", ""),
+        Rejected(9, -1, None, None, ""),
+        Rejected(10, 5, None, b"", ""),
     ]
-    assert all(row[5] for row in found.rejects)
+    assert all(reject.reason for reject in found.rejects)
     assert found.oldest == -1
 
 
 def test_a_finding_is_filed_under_its_alerts_day():
     found = tabulate(MAPPING, 0, 5, 6, [Message(5, alert(5))])
-    (row,) = found.findings
-    assert row[:6] == (0, 5, NOW + 5, REGION, ACCOUNT, DAY)
-    assert row[-2] == alert(5).decode()
+    ((offset, finding),) = zip(found.offsets, found.findings, strict=True)
+    assert (offset, finding.time) == (5, NOW + 5)
+    assert (finding.region, finding.account_id, finding.event_day) == (REGION, ACCOUNT, DAY)
+    assert finding.raw_data == alert(5).decode()
     assert found.bytes == len(alert(5))
     assert found.oldest == NOW
 

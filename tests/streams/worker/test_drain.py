@@ -6,8 +6,7 @@ import pytest
 
 from streams.errors import Unavailable
 from streams.windows.window import Seal
-from streams.worker import drain as module
-from streams.worker.drain import drain
+from streams.worker.drain import LEAVING, drain
 from tests.streams.worker_parts import Worker, in_loop, lake_of
 
 
@@ -25,10 +24,10 @@ async def ticks(worker: Worker) -> None:
         await asyncio.sleep(0.02)
 
 
-async def drained(worker: Worker, grace: float = 60) -> bool:
+async def drained(worker: Worker, grace: float = 60, leaving: float = LEAVING) -> bool:
     timer = asyncio.create_task(ticks(worker))
     try:
-        return await drain(worker.ledger, worker.shipper, grace)
+        return await drain(worker.ledger, worker.shipper, grace, leaving)
     finally:
         timer.cancel()
 
@@ -73,14 +72,13 @@ async def test_a_held_window_is_tried_at_once(worker):
 
 
 @in_loop
-async def test_when_the_grace_is_over_it_says_what_is_left_and_why(worker, caplog, monkeypatch):
-    monkeypatch.setattr(module, "LEAVING", 0.5)
+async def test_when_the_grace_is_over_it_says_what_is_left_and_why(worker, caplog):
     async with worker:
         await worker.assign(0)
         await worker.take(0, 0, 20)
         worker.letters.errors = []
         worker.kafka.errors = [Unavailable("Kafka is away")] * 1000
-        assert not await drained(worker, grace=1.5)
+        assert not await drained(worker, grace=1.5, leaving=0.5)
         assert worker.ledger.undrained() == 20
     assert "not drained: 20 records stay staged, and in Kafka" in caplog.text
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from schemas.mapping import Mapping, Options
-from streams.windows.batch import Rows
+from streams.windows.batch import Rejected, Rows
 from streams.worker.tally import MOST_REASONS, OTHER, SEVERITIES, Tallier, most, reason_name
 from tests.streams.falco_records import alert, rows
 
@@ -46,7 +46,7 @@ def test_rejects_are_counted_by_reason_without_what_is_of_one_record() -> None:
             "The value is not JSON.",
         ]
     ):
-        refused.rejects.append((0, number, 0, None, b"", reason))
+        refused.rejects.append(Rejected(number, 0, None, b"", reason))
     assert Tallier().count(refused).reasons == {
         "The value is not JSON": 2,
         "The mapping failed, please report it": 1,
@@ -57,7 +57,7 @@ def test_reasons_are_bounded_whatever_comes() -> None:
     tallier, names = Tallier(), set()
     for number in range(5 * MOST_REASONS):
         one = Rows(0, 0, 1)
-        one.rejects.append((0, 0, 0, None, b"", f"Reason {number}."))
+        one.rejects.append(Rejected(0, 0, None, b"", f"Reason {number}."))
         names |= tallier.count(one).reasons.keys()
     assert len(names) == MOST_REASONS + 1
     assert OTHER in names
