@@ -34,6 +34,7 @@ from streams.page.server import Web
 from streams.settings.load import wanted_fault
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
+from streams.staging.objects import Objects
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import Batch
@@ -105,20 +106,21 @@ def build(settings: Settings, metrics: Metrics) -> Falcolake:
     mapping = build_mapping(settings)
     metrics.running(version("falcolake"), mapping.version)
     window, disk = settings.window, settings.staging
+    staging = Staging(disk.path, settings.kafka.topic, mapping.version)
     ledger = Ledger(
-        Staging(disk.path, settings.kafka.topic, mapping.version),
+        staging,
         mapping,
         Limits(window.interval, window.max_bytes, window.max_rows),
         Room(disk.max_bytes, disk.min_free_bytes),
         metrics,
     )
     dead_letters = DeadLetterTopic(settings)
+    place = Group(settings.lake.region, settings.lake.account_id, "")
     shipper = Shipper(
         ledger,
+        Objects(staging, mapping, settings.kafka.topic, place),
         lake.Lake(settings.lake, lake.connect(settings.lake)),
         dead_letters,
-        settings.kafka.topic,
-        Group(settings.lake.region, settings.lake.account_id, ""),
         metrics,
     )
     app = Falcolake(settings.kafka.group_id, **_faust_settings(settings))

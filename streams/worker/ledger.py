@@ -1,27 +1,30 @@
 """The ledger: what this worker holds of its partitions, from a batch's arrival to its commit.
 
-Takes batches (maps them and appends them to staging), decides when windows are sealed and tells
-Kafka so before anything is put, hands sealed windows to shipping, pauses Kafka when there is no
-room. It keeps the protocol's order; the order of its steps is what survives kill -9. All state
-changes happen on one event loop, between awaits or under the lock; mapping and DuckDB run in a
-thread. After a crash it is rebuilt from what the segments hold and what Kafka has committed.
+It keeps the protocol's order: append, seal, commit. It maps batches and appends them to staging,
+tells Kafka which windows are sealed before anything is put, and commits what has been shipped. What
+to keep at an assignment is decided in `takeover`, when reading pauses in `pause`.
+
+The order of its steps is what survives kill -9. State changes on one event loop only, between
+awaits or under the lock; mapping and DuckDB run in a thread. After a crash the ledger is rebuilt
+from what the segments hold and what Kafka has committed.
 """
 
 import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from schemas import mapping as mappings
+import schemas.mapping
 from streams import clock, faults
+from streams.backoff import Backoff
 from streams.errors import FalcolakeError, Unavailable
 from streams.staging.staging import Staging
 from streams.windows.batch import Batch, Found, Lost, split, tabulate
 from streams.windows.progress import Bounds, Progress, Tracker
-from streams.windows.room import BATCH_BYTES, Room, Usage
+from streams.windows.room import Room, Usage
 from streams.windows.window import (
     MIXED,
     Limits,
@@ -31,16 +34,16 @@ from streams.windows.window import (
     is_due,
     is_flushing,
     is_full,
-    read_seal,
-    resume,
 )
 from streams.worker.metrics import Metrics
+from streams.worker.pause import Headroom, Pause
+from streams.worker.takeover import Losses, first_to_read, take_over
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds between a pause and the first try to read on; doubled by each that does not last.
+#: Seconds that a pause of reading lasts at least; longer each time that it ends too soon.
 SHORTEST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 
@@ -59,12 +62,11 @@ class Kafka(Protocol):
     async def beat(self) -> None: ...
 
 
-class Pause(NamedTuple):
-    """Why reading is paused, what to try, and since when (monotonic)."""
+class Shipment(NamedTuple):
+    """A sealed window to ship, and the assignment in which it is this worker's."""
 
-    reason: str
-    hint: str
-    since: float
+    assignment: int
+    window: Window
 
 
 class Ledger:
@@ -75,28 +77,27 @@ class Ledger:
     def __init__(
         self,
         staging: Staging,
-        mapping: mappings.Mapping,
+        mapping: schemas.mapping.Mapping,
         limits: Limits,
         room: Room,
         metrics: Metrics,
+        shortest_pause: float = SHORTEST_PAUSE,
     ) -> None:
-        self.staging = staging
-        self.mapping = mapping
-        self.limits = limits
-        self.room = room
-        self.metrics = metrics
         self.epoch = 0
-        self.assignment = 0
         self.pause: Pause | None = None
-        self._draining = False
-        self._for_room = False
-        self._pause_until = 0.0
-        self._pause_seconds = SHORTEST_PAUSE
         self.partitions: dict[int, Partition] = {}
         self.wanted: frozenset[int] | None = None
         self.usage: Usage | None = None
+        self._staging = staging
+        self._mapping = mapping
+        self._limits = limits
+        self._headroom = Headroom(room, staging.path, limits.max_bytes)
+        self._metrics = metrics
+        self._assignment = 0
+        self._draining = False
+        self._backoff = Backoff(shortest_pause, LONGEST_PAUSE)
         self._tracker = Tracker()
-        self._lost_until: dict[int, int] = {}
+        self._losses = Losses()
         self._targets: dict[int, int] = {}
         self._lock = asyncio.Lock()
         self._left: list[Run] = []
@@ -110,14 +111,14 @@ class Ledger:
     @property
     def pause_reason(self) -> str:
         """Why reading is paused, and what to try; empty if it is not."""
-        return f"{self.pause.reason}. {self.pause.hint}" if self.pause else ""
+        return str(self.pause or "")
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def open(self) -> None:
         """Open staging and read what an earlier run left in it."""
-        self._left = await self._run(self.staging.open)
+        self._left = await self._run(self._staging.open)
         if self._left:
             log.info(
                 "staging holds %d records of %d partitions from before",
@@ -126,11 +127,11 @@ class Ledger:
             )
 
     async def close(self) -> None:
-        """Let go of staging; what is staged stays for the next run."""
+        """Release staging; what is staged stays for the next run."""
         async with self._lock:
-            self.assignment = self.epoch = self.epoch + 1
+            self._assignment = self.epoch = self.epoch + 1
             self.partitions = {}
-            await self._run(self.staging.close)
+            await self._run(self._staging.close)
         self._thread.shutdown()
 
     # ---- assignment
@@ -138,22 +139,22 @@ class Ledger:
     async def assign(self, found: Mapping[int, Found]) -> tuple[int, dict[int, int]]:
         """Take over these partitions, and no others; return the epoch and where to read on.
 
-        Keeps of staging what still fits the committed offsets and seals, drops the rest.
+        Staging keeps what still fits the committed offsets and seals, and drops the rest.
         """
         async with self._lock:
-            held = [*self._left, *(r for p in self.partitions.values() for r in p.runs)]
+            held = [*self._left, *self._staged()]
             self._left = []
-            self.assignment = self.epoch = self.epoch + 1
-            self.partitions = {
-                number: self._take(number, state, [r for r in held if r.partition == number])
-                for number, state in found.items()
-            }
-            await self._run(self.staging.roll)
-            await self._run(self.staging.keep_only, self._kept())
-            self._choose()
-            positions = {number: p.position for number, p in self.partitions.items()}
+            self._assignment = self.epoch = self.epoch + 1
+            for number, state in found.items():
+                self._report_lost(number, self._losses.at_takeover(number, state))
+            version = self._mapping.version
+            self.partitions = take_over(found, held, version, time.monotonic())
+            await self._run(self._staging.roll)
+            await self._forget()
+            self.wanted = first_to_read(self.partitions)
+            positions = self._positions()
             self._tracker.note({n: Bounds(each.start, each.end, None) for n, each in found.items()})
-            self.metrics.assigned(positions)
+            self._metrics.assigned(positions)
             self.show()
         log.info(
             "assigned partitions %s, reading on from %s",
@@ -162,64 +163,38 @@ class Ledger:
         )
         return self.epoch, positions
 
-    def _take(self, number: int, found: Found, held: Iterable[Run]) -> Partition:
-        committed = found.start if found.committed is None else found.committed
-        if found.start > committed:
-            self._report_lost(number, committed, found.start)
-        seal = read_seal(found.metadata, committed)
-        inherited = seal.version if seal.ends and seal.version != self.mapping.version else ""
-        partition = Partition(
-            number,
-            committed,
-            max(committed, found.start),
-            self.mapping.version,
-            inherited,
-            list(seal.ends),
-            # Beyond Kafka's end is what an earlier topic of that name had.
-            resume(committed, found.start, seal.ends, [r for r in held if r.end <= found.end]),
-            highwater=found.end,
-        )
-        if partition.open_runs:
-            partition.opened = time.monotonic()
-        return partition
-
-    def _choose(self) -> None:
-        """Read inherited windows one partition after the other.
-
-        Side by side they could fill staging with none of them whole, and so with none to ship.
-        """
-        unfinished = [
-            number
-            for number, partition in sorted(self.partitions.items())
-            if partition.next_end() is not None and not partition.caught_up
-        ]
-        self.wanted = frozenset(unfinished[:1]) or None
-
-    def _report_lost(self, number: int, expected: int, start: int) -> None:
-        expected = max(expected, self._lost_until.get(number, 0))
-        if start <= expected:
-            return  # said at an earlier assignment, and not committed past since
-        self._lost_until[number] = start
-        self.metrics.lost(number, start - expected)
+    def _report_lost(self, number: int, lost: range) -> None:
+        if not lost:
+            return
+        self._metrics.lost(number, len(lost))
         log.error(
             "partition %d: Kafka's retention deleted offsets %d to %d before they were read: "
             "lengthen the topic's retention or add workers",
             number,
-            expected,
-            start - 1,
+            lost[0],
+            lost[-1],
         )
 
-    def _kept(self) -> list[Run]:
-        return [run for partition in self.partitions.values() for run in partition.runs]
+    def _staged(self) -> Iterator[Run]:
+        """Yield the runs that are staged and not committed."""
+        return (run for partition in self.partitions.values() for run in partition.runs)
+
+    def _positions(self) -> dict[int, int]:
+        """Return the offset to read next, by partition."""
+        return {number: partition.position for number, partition in self.partitions.items()}
+
+    async def _forget(self) -> None:
+        """Drop the segments that nothing uncommitted needs."""
+        await self._run(self._staging.keep_only, list(self._staged()))
 
     # ---- append
 
     async def append(self, batch: Batch) -> None:
-        """Map a batch and stage it; batches of an earlier assignment are dropped.
+        """Map a batch and stage it; batches of an earlier epoch are dropped.
 
-        Does not raise for want of room: it pauses, and the batch is read again afterwards.
+        Without room, or an answer from Kafka, reading pauses and the batch is read again later.
         """
-        self.metrics.consumed(len(batch.records))
+        self._metrics.consumed(len(batch.records))
         async with self._lock:
             partition = self.partitions.get(batch.partition)
             if batch.epoch != self.epoch or self.paused or partition is None:
@@ -228,7 +203,7 @@ class Ledger:
             try:
                 if await self._in_sequence(batch, partition):
                     await self._append_pieces(batch, partition)
-                    self._pause_seconds = SHORTEST_PAUSE
+                    self._backoff.reset()
                     self._check_room()
             except FalcolakeError as error:
                 self._pause(str(error), error.hint)
@@ -239,88 +214,79 @@ class Ledger:
         if batch.first != position or oldest < position:
             self._pause(
                 f"partition {batch.partition}: got offset {oldest} where {position} was expected",
-                "was the topic truncated or made anew? Then start a new group or reset its offsets",
+                "was the topic truncated or recreated? Then use a new group or reset its offsets",
                 for_room=False,
             )
             return False
         if oldest > position:
             start = await self.kafka.log_start(batch.partition)
-            if start > position:
-                self._report_lost(batch.partition, position, start)
+            lost = self._losses.between(batch.partition, position, start)
+            self._report_lost(batch.partition, lost)
         return True
 
     async def _append_pieces(self, batch: Batch, partition: Partition) -> None:
-        if partition.sealable and is_full(partition, self.limits):
+        if partition.sealable and is_full(partition, self._limits):
             await self._seal_or_grow()  # full since before a crash, or since a seal that failed
-        room = self.limits.max_rows - partition.open_records
-        for first, end, records in split(batch, partition.ends, room, self.limits.max_rows):
+        max_rows = self._limits.max_rows
+        room = max_rows - partition.open_records
+        for first, end, records in split(batch, partition.ends, room, max_rows):
             began = time.monotonic()
-            rows = await self._run(tabulate, self.mapping, batch.partition, first, end, records)
+            rows = await self._run(tabulate, self._mapping, batch.partition, first, end, records)
             mapped = time.monotonic()
-            run = await self._run(self.staging.append, rows)
+            run = await self._run(self._staging.append, rows)
             if not partition.open_runs and first >= partition.sealed_end:
                 partition.opened = time.monotonic()
             partition.runs.append(run)
-            self.metrics.staged(rows, mapped - began, time.monotonic() - mapped)
-            if partition.sealable and is_full(partition, self.limits):
+            self._metrics.staged(rows, mapped - began, time.monotonic() - mapped)
+            if partition.sealable and is_full(partition, self._limits):
                 await self._seal_or_grow()
         if self.wanted is not None:
-            before = self.wanted
-            self._choose()
+            before, self.wanted = self.wanted, first_to_read(self.partitions)
             if self.wanted != before:
-                await self._run(self.staging.roll)
+                await self._run(self._staging.roll)
 
-    # ---- room
+    # ---- pauses
 
     def _check_room(self) -> None:
-        usage = self._measure()
-        lack = self.room.lack(self.staging.path, usage, self._window_bytes(usage))
+        lack = self._headroom.lack(self._measure(), self._staged())
         if lack is not None:
             self._pause(*lack)
 
     def _measure(self) -> Usage:
         """Measure and publish what staging takes. Raises a FalcolakeError."""
-        self.usage = self.staging.usage()
-        self.metrics.usage(self.usage)
+        self.usage = self._staging.usage()
+        self._metrics.usage(self.usage)
         return self.usage
-
-    def _window_bytes(self, usage: Usage) -> int:
-        """The most that a window's records have; not counted while there is room for any."""
-        limit = self.limits.max_bytes
-        if usage.free >= BATCH_BYTES + limit:
-            return limit
-        return min(limit, sum(run.bytes for run in self._kept()))
 
     def _pause(self, reason: str, hint: str, *, for_room: bool = True) -> None:
         """Stop reading; if it is `for_room`, what is open is sealed, so that it can be shipped."""
-        self._for_room = for_room
+        if self.pause is not None:
+            self.pause = self.pause._replace(reason=reason, hint=hint, for_room=for_room)
+            return
         now = time.monotonic()
-        if self.pause is None:
-            log.warning("reading is paused: %s. %s", reason, hint)
-            self._pause_until = now + self._pause_seconds
-            self._pause_seconds = min(2 * self._pause_seconds, LONGEST_PAUSE)
-            self.metrics.paused(f"{reason}. {hint}")
-        self.pause = Pause(reason, hint, self.pause.since if self.pause else now)
+        self.pause = Pause(reason, hint, now, now + self._backoff.next(), for_room)
+        log.warning("reading is paused: %s", self.pause)
+        self._metrics.paused(str(self.pause))
 
     async def resume_if_room(self) -> None:
-        """Read on after a pause, from where staging really ends, if there is room again."""
-        if self._draining or self.pause is None or time.monotonic() < self._pause_until:
+        """Resume reading after a pause, from where staging really ends, if there is room again."""
+        if self._draining or self.pause is None:
             return
         try:
             usage = self._measure()
         except FalcolakeError:
             return
-        if not self.room.is_back(usage, self._window_bytes(usage)):
+        if not self._headroom.may_resume(self.pause, time.monotonic(), usage, self._staged()):
             return
         async with self._lock:
             self.epoch += 1
-            positions = {number: p.position for number, p in self.partitions.items()}
+            positions = self._positions()
             try:
                 await self.kafka.seek_again(self.epoch, positions)
             except Lost:
                 return  # the assignment that follows seeks
-            self.pause, self._for_room = None, False
-            self.metrics.paused(None)
+            self.pause = None
+            self._metrics.paused(None)
         log.info("reading goes on from %s", positions)
 
     # ---- seal
@@ -334,12 +300,12 @@ class Ledger:
         now, monotonic = clock.now_ms(), time.monotonic()
         async with self._lock:
             if (
-                self._for_room
+                (self.pause is not None and self.pause.for_room)
                 or self._draining
                 or is_flushing(self.partitions.values(), self._targets)
                 or any(
-                    is_full(p, self.limits)
-                    or (not p.ends and is_due(p, self.limits, now, monotonic))
+                    is_full(p, self._limits)
+                    or (not p.ends and is_due(p, self._limits, now, monotonic))
                     for p in self.partitions.values()
                     if p.sealable
                 )
@@ -349,7 +315,7 @@ class Ledger:
     def flush(self, ends: Mapping[int, int]) -> None:
         """Seal up to these offsets, by partition, as soon as they are staged.
 
-        It holds for partitions of other workers too, should they come here.
+        This includes partitions that other workers have now and this one may get later.
         """
         for number, end in ends.items():
             self._targets[number] = max(end, self._targets.get(number, 0))
@@ -369,28 +335,28 @@ class Ledger:
         seals = {n: (p.committed, p.seal_with(p.position).encode()) for n, p in opened.items()}
         try:
             with faults.around("seal"):
-                await self.kafka.commit_offsets(self.assignment, seals)
+                await self.kafka.commit_offsets(self._assignment, seals)
         except (Lost, Unavailable) as error:
             log.warning("windows not sealed, trying again: %s", f"{error}" or "rebalancing")
             return
         for partition in opened.values():
             partition.ends.append(partition.position)
             partition.opened, partition.sealed_at = None, time.monotonic()
-        self.metrics.sealed(len(opened))
-        await self._run(self.staging.roll)
+        self._metrics.sealed(len(opened))
+        await self._run(self._staging.roll)
 
     # ---- draining
 
     async def drain(self) -> None:
-        """Read nothing more, and seal all that is staged; for a worker that leaves."""
+        """Read no more, and seal all that is staged; for a worker that leaves."""
         async with self._lock:
             self._draining = True
 
     def undrained(self) -> int:
-        """How many staged records are not in the lake, and could be.
+        """Return how many staged records are not in the lake, and could be.
 
-        Not those of a window that another worker sealed and that is not staged whole: whoever has
-        the partition next reads it anew.
+        Records of a window that another worker sealed do not count until all of it is staged: the
+        partition's next owner reads them again.
         """
         left = sum(run.records for run in self._left)
         for partition in self.partitions.values():
@@ -400,33 +366,39 @@ class Ledger:
 
     # ---- shipping's side
 
-    def waiting(self) -> dict[int, Window]:
-        """Return the oldest sealed window of each partition that is staged whole."""
+    def waiting(self) -> dict[int, Shipment]:
+        """Return the oldest sealed window of each partition, if all of it is staged."""
         ready = {}
         for number, partition in self.partitions.items():
             window = next(partition.sealed_windows(), None)
             if window is not None:
-                ready[number] = window
+                ready[number] = Shipment(self._assignment, window)
         return ready
 
-    def holds(self, assignment: int, window: Window) -> bool:
-        """Whether a window, taken in an assignment, is still this worker's to ship."""
+    def holds(self, shipment: Shipment) -> bool:
+        """Whether a window is still this worker's to ship."""
+        assignment, window = shipment
         partition = self.partitions.get(window.partition)
         return (
-            assignment == self.assignment
+            assignment == self._assignment
             and partition is not None
             and partition.committed == window.first
         )
 
-    async def claim(self, assignment: int, window: Window) -> None:
-        """Say in Kafka, once, that windows another mapping version sealed are being overwritten.
+    def _held(self, shipment: Shipment) -> Partition:
+        """Return the partition of a window. Raises Lost if it is no longer this worker's."""
+        if not self.holds(shipment):
+            raise Lost
+        return self.partitions[shipment.window.partition]
+
+    async def claim(self, shipment: Shipment) -> None:
+        """Record in Kafka, once, that windows sealed by another mapping are being overwritten.
 
         Raises as `commit` does.
         """
+        assignment, window = shipment
         async with self._lock:
-            if not self.holds(assignment, window):
-                raise Lost
-            partition = self.partitions[window.partition]
+            partition = self._held(shipment)
             if partition.inherited != MIXED:
                 metadata = partition.claim().encode()
                 claimed = {window.partition: (partition.committed, metadata)}
@@ -434,35 +406,34 @@ class Ledger:
                     await self.kafka.commit_offsets(assignment, claimed)
                 partition.inherited = MIXED
 
-    async def commit(self, assignment: int, window: Window) -> None:
+    async def commit(self, shipment: Shipment) -> None:
         """Commit the end of a shipped window, then forget its rows.
 
         Raises Lost if the partition is no longer this worker's, Unavailable if Kafka does not
         answer.
         """
+        assignment, window = shipment
         async with self._lock:
-            if not self.holds(assignment, window):
-                raise Lost
-            partition = self.partitions[window.partition]
+            partition = self._held(shipment)
             left = partition.seal_after(window.end).encode()
             with faults.around("commit"):
                 await self.kafka.commit_offsets(assignment, {window.partition: (window.end, left)})
             partition.commit(window.end)
-            await self._run(self.staging.keep_only, self._kept())
+            await self._forget()
 
-    # ---- what it tells
+    # ---- what it reports
 
     async def ask_bounds(self) -> None:
-        """Ask Kafka for the bounds of the partitions; without an answer the last ones hold."""
+        """Ask Kafka for the bounds of the partitions; without an answer keep the last ones."""
         with contextlib.suppress(Unavailable):
             self._tracker.note(await self.kafka.bounds(list(self.partitions)))
 
     def progress(self) -> list[Progress]:
-        """How far each partition is."""
+        """Return how far each partition is."""
         return self._tracker.look(self.partitions, clock.now_ms())
 
     def show(self) -> None:
         """Publish how far the partitions are, and what staging takes."""
-        self.metrics.progress(self.progress())
+        self._metrics.progress(self.progress())
         with contextlib.suppress(FalcolakeError):
             self._measure()

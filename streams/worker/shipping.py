@@ -27,7 +27,7 @@ from streams.staging.objects import Objects
 from streams.staging.parquet import Group
 from streams.windows.batch import Lost, Rejected
 from streams.windows.window import Window
-from streams.worker.ledger import Ledger
+from streams.worker.ledger import Ledger, Shipment
 from streams.worker.logs import facts
 from streams.worker.metrics import Metrics
 
@@ -73,21 +73,20 @@ class Shipper:
     def __init__(
         self,
         ledger: Ledger,
+        objects: Objects,
         lake: Lake,
         dead_letters: DeadLetters,
-        topic: str,
-        place: Group,
         metrics: Metrics,
         shortest_hold: float = SHORTEST_HOLD,
         stop_patience: float = STOP_PATIENCE,
     ) -> None:
-        self.ledger = ledger
-        self.lake = lake
-        self.dead_letters = dead_letters
-        self.topic = topic
-        self.objects = Objects(ledger.staging, ledger.mapping, topic, place)
-        self.metrics = metrics
         self.held: dict[int, Hold] = {}
+        self._ledger = ledger
+        self._objects = objects
+        self._staging = objects.staging
+        self._lake = lake
+        self._dead_letters = dead_letters
+        self._metrics = metrics
         self._shortest_hold = shortest_hold
         self._stop_patience = stop_patience
         self._busy: set[int] = set()
@@ -103,9 +102,9 @@ class Shipper:
 
     def start(self) -> None:
         """Begin to ship every window that waits and is not under way or held."""
-        for number in set(self.held) - set(self.ledger.partitions):
+        for number in self.held.keys() - self._ledger.partitions.keys():
             self._release(number)
-        for number in self.ledger.waiting():
+        for number in self._ledger.waiting():
             hold = self.held.get(number)
             if number not in self._busy and (hold is None or time.monotonic() >= hold.until):
                 self._busy.add(number)
@@ -137,8 +136,8 @@ class Shipper:
     async def _ship_partition(self, number: int) -> None:
         """Ship the partition's waiting windows in order, until one cannot be."""
         try:
-            while (window := self.ledger.waiting().get(number)) is not None:
-                await self._ship_own(self.ledger.assignment, window)
+            while (shipment := self._ledger.waiting().get(number)) is not None:
+                await self._ship_own(shipment)
                 self._release(number)
         except Lost:
             log.info("partition %d: another worker ships its windows now", number)
@@ -150,12 +149,12 @@ class Shipper:
         finally:
             self._busy.discard(number)
 
-    async def _ship_own(self, assignment: int, window: Window) -> None:
-        """Ship one window; what fails once it is another worker's (no rows left) is no fault."""
+    async def _ship_own(self, shipment: Shipment) -> None:
+        """Ship one window. Once it is another worker's, its rows are gone: an error is expected."""
         try:
-            await self.ship(assignment, window)
+            await self.ship(shipment)
         except FalcolakeError as error:
-            if self.ledger.holds(assignment, window):
+            if self._ledger.holds(shipment):
                 raise
             raise Lost from error
 
@@ -165,7 +164,7 @@ class Shipper:
         hold.reason, hold.hint = error.message, error.hint
         delay = hold.backoff.next()
         hold.until = time.monotonic() + delay
-        self.metrics.held(number, hold.since, error)
+        self._metrics.held(number, hold.since, error)
         log.warning(
             "partition %d: held, next try in %.1f s: %s%s",
             number,
@@ -177,7 +176,7 @@ class Shipper:
 
     def _release(self, number: int) -> None:
         if self.held.pop(number, None) is not None:
-            self.metrics.released(number)
+            self._metrics.released(number)
             log.info("partition %d: ships again", number)
 
     def reasons(self) -> dict[int, str]:
@@ -187,40 +186,38 @@ class Shipper:
             for number, hold in self.held.items()
         }
 
-    async def ship(self, assignment: int, window: Window) -> None:
+    async def ship(self, shipment: Shipment) -> None:
         """Ship one window. Raises Lost or a FalcolakeError; then it can be shipped again."""
-        began = time.monotonic()
+        began, window = time.monotonic(), shipment.window
         objects: dict[str, int] = {}
         if window.overwrite:
-            await self.ledger.claim(assignment, window)
-        for group, _ in await self._run(self.objects.groups, window):
-            if not self.ledger.holds(assignment, window):
+            await self._ledger.claim(shipment)
+        for group, _ in await self._run(self._objects.groups, window):
+            if not self._ledger.holds(shipment):
                 raise Lost
             key, size = await self._put(window, group)
             objects[key] = size
         first = window.first
-        while rejects := await self._run(self.ledger.staging.rejects, window, first):
-            await self.dead_letters.send(window.partition, rejects)
+        while rejects := await self._run(self._staging.rejects, window, first):
+            await self._dead_letters.send(window.partition, rejects)
             first = rejects[-1].offset + 1
-        commit = asyncio.create_task(self._commit(assignment, window, objects, began))
+        commit = asyncio.create_task(self._commit(shipment, objects, began))
         self._commits.add(commit)
         commit.add_done_callback(self._commits.discard)
         await asyncio.shield(commit)
 
-    async def _commit(
-        self, assignment: int, window: Window, objects: dict[str, int], began: float
-    ) -> None:
-        await self.ledger.commit(assignment, window)
+    async def _commit(self, shipment: Shipment, objects: dict[str, int], began: float) -> None:
+        await self._ledger.commit(shipment)
         seconds = time.monotonic() - began
-        self.metrics.shipped(window, objects, seconds)
-        self._say_shipped(window, objects, seconds)
+        self._metrics.shipped(shipment.window, objects, seconds)
+        self._log_shipped(shipment.window, objects, seconds)
 
-    def _say_shipped(self, window: Window, objects: dict[str, int], seconds: float) -> None:
+    def _log_shipped(self, window: Window, objects: dict[str, int], seconds: float) -> None:
         counts = window.counts
         log.info(
             "shipped %s-%d [%d, %d) in %.2f s: %d findings, %d rejects, %d filtered; "
             "%d bytes as %s",
-            self.topic,
+            self._objects.topic,
             window.partition,
             window.first,
             window.end,
@@ -231,7 +228,7 @@ class Shipper:
             sum(objects.values()),
             " ".join(objects),
             extra=facts(
-                topic=self.topic,
+                topic=self._objects.topic,
                 partition=window.partition,
                 first=window.first,
                 end=window.end,
@@ -244,28 +241,30 @@ class Shipper:
 
     async def _put(self, window: Window, group: Group) -> tuple[str, int]:
         """Export one object and put it; return its key and its bytes."""
-        key = self.lake.key(self.objects.key(window, group))
-        # The name is the object's own: an earlier try, abandoned, may still be writing elsewhere.
-        file = self.ledger.staging.path / f"{next(self._files)}.parquet"
+        key = self._lake.key(self._objects.key(window, group))
+        # Every try has another file: an abandoned one may still be writing to its own.
+        file = self._staging.path / f"{next(self._files)}.parquet"
         try:
             await self._run(self._export, window, group, file)
             size = file.stat().st_size
             async with self._puts:
                 began = time.monotonic()
                 with faults.around("put"):
-                    put = self._begin(partial(self.lake.put, key, file, overwrite=window.overwrite))
+                    put = self._begin(
+                        partial(self._lake.put, key, file, overwrite=window.overwrite)
+                    )
                     written = await asyncio.wrap_future(put)
         finally:
             file.unlink(missing_ok=True)
-        self.metrics.put(size, time.monotonic() - began, written)
+        self._metrics.put(size, time.monotonic() - began, written)
         if not written:
             log.info("%s was in the lake already", key)
         return key, size
 
     def _export(self, window: Window, group: Group, file: Path) -> None:
         began = time.monotonic()
-        self.objects.export(window, group, file)
-        self.metrics.exported(time.monotonic() - began)
+        self._objects.export(window, group, file)
+        self._metrics.exported(time.monotonic() - began)
 
     def _begin(self, put: Callable[[], bool]) -> Future[bool]:
         """Put in a thread that does not keep the process from ending, as a pool's would."""

@@ -58,23 +58,24 @@ class Mutation(NamedTuple):
     edits: Sequence[Edit]
 
 
-LEDGER, SHIPPING, KEYS = (
+LEDGER, SHIPPING, TAKEOVER, KEYS = (
     "streams/worker/ledger.py",
     "streams/worker/shipping.py",
+    "streams/worker/takeover.py",
     "streams/lake/keys.py",
 )
-SEAL = "                await self.kafka.commit_offsets(self.assignment, seals)\n"
+SEAL = "                await self.kafka.commit_offsets(self._assignment, seals)\n"
 CLAIM = "                    await self.kafka.commit_offsets(assignment, claimed)\n"
-HONOUR = "        seal = read_seal(found.metadata, committed)\n"
-PUTS = "        for group, _ in await self._run(self.objects.groups, window):\n"
+HONOUR = "    seal = read_seal(found.metadata, committed)\n"
+PUTS = "        for group, _ in await self._run(self._objects.groups, window):\n"
 LETTERS = "        first = window.first\n        while rejects"
 COMMIT = '            with faults.around("commit"):\n'
 NAME = '            f"{self.topic}-{self.partition:05d}-'
 #: The commit alone, without forgetting the rows, so that the steps after it still find them.
 EARLY = """\
-        mine = self.ledger.partitions[window.partition]
-        left = mine.seal_after(window.end).encode()
-        await self.ledger.kafka.commit_offsets(assignment, {window.partition: (window.end, left)})
+        mine = self._ledger.partitions[window.partition]
+        offsets = {window.partition: (window.end, mine.seal_after(window.end).encode())}
+        await self._ledger.kafka.commit_offsets(shipment.assignment, offsets)
 """
 LATE = """\
             seal = partition.claim()._replace(version=partition.version).encode()
@@ -96,7 +97,7 @@ MUTATIONS = [
     ),
     Mutation(
         "the seal found in the metadata is not honoured",
-        [Edit(LEDGER, HONOUR, '        seal = read_seal("", committed)\n')],
+        [Edit(TAKEOVER, HONOUR, '    seal = read_seal("", committed)\n')],
     ),
     Mutation(
         "wall clock in the key",
@@ -112,7 +113,7 @@ MUTATIONS = [
             Edit(
                 LEDGER,
                 COMMIT,
-                f"            await self._run(self.staging.keep_only, {RUNS})\n{COMMIT}",
+                f"            await self._run(self._staging.keep_only, {RUNS})\n{COMMIT}",
             )
         ],
     ),

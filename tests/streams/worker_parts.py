@@ -16,6 +16,7 @@ from streams.embedded.stack import EmbeddedStack
 from streams.lake.keys import parse_key
 from streams.lake.store import Lake, connect
 from streams.settings import sections
+from streams.staging.objects import Objects
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import Batch, Found, Rejected
@@ -137,7 +138,7 @@ class RecordedLetters:
 class Worker:
     """The parts of one worker; `kafka` and the bucket outlive it.
 
-    `hold` is the shortest wait of a held window: zero, so that a test can ship again at once.
+    `pause` and `hold` are the shortest waits, in seconds: zero, so that a test can go on at once.
     """
 
     def __init__(
@@ -148,6 +149,7 @@ class Worker:
         mapping: FalcoMapping = MAPPING,
         limits: Limits = LIMITS,
         room: Room = ROOM,
+        pause: float = 0.0,
         hold: float = 0.0,
         stop_patience: float = STOP_PATIENCE,
     ) -> None:
@@ -156,16 +158,15 @@ class Worker:
         self.letters = RecordedLetters(self.effects)
         self.metrics = Metrics()
         self.staging = Staging(path, TOPIC, mapping.version)
-        self.ledger = Ledger(self.staging, mapping, limits, room, self.metrics)
+        self.ledger = Ledger(self.staging, mapping, limits, room, self.metrics, pause)
         self.ledger.kafka = self.kafka
         self.lake = Lake(settings, connect(settings))
         self.lake.client.meta.events.register("before-parameter-build.s3.PutObject", self._put)
         self.shipper = Shipper(
             self.ledger,
+            Objects(self.staging, mapping, TOPIC, Group(REGION, ACCOUNT, "")),
             self.lake,
             self.letters,
-            TOPIC,
-            Group(REGION, ACCOUNT, ""),
             self.metrics,
             hold,
             stop_patience,

@@ -7,6 +7,7 @@ import pytest
 from streams.errors import Unavailable
 from streams.windows.window import Seal
 from streams.worker.drain import LEAVING, drain
+from tests.streams.falco_records import MAPPING
 from tests.streams.worker_parts import Worker, in_loop, lake_of
 
 
@@ -86,7 +87,7 @@ async def test_when_the_grace_is_over_it_says_what_is_left_and_why(worker, caplo
 @in_loop
 async def test_half_of_a_window_that_another_sealed_does_not_keep_it(worker):
     async with worker:
-        worker.kafka.committed = {0: (0, Seal(worker.ledger.mapping.version, (50,)).encode())}
+        worker.kafka.committed = {0: (0, Seal(MAPPING.version, (50,)).encode())}
         await worker.assign(0)
         await worker.take(0, 0, 20)
         assert await drained(worker)

@@ -10,6 +10,8 @@ from streams.settings.sections import Lake as LakeSettings
 from streams.windows.batch import Batch, Lost
 from streams.windows.room import BATCH_BYTES, Room, Usage
 from streams.windows.window import METADATA_BYTES, MIXED, Limits, Seal, read_seal
+from streams.worker.ledger import SHORTEST_PAUSE
+from streams.worker.pause import Pause
 from tests.streams.falco_records import MAPPING, OTHER_MAPPING, alert, mixed
 from tests.streams.worker_parts import LIMITS, ROOM, RecordedKafka, Worker, in_loop
 
@@ -31,7 +33,7 @@ def make(tmp_path):
 
 
 def bounds(worker: Worker) -> dict[int, tuple[int, int]]:
-    return {n: (w.first, w.end) for n, w in worker.ledger.waiting().items()}
+    return {n: (each.window.first, each.window.end) for n, each in worker.ledger.waiting().items()}
 
 
 def seal_of(worker: Worker, partition: int = 0) -> Seal:
@@ -74,7 +76,7 @@ async def test_after_a_crash_reading_goes_on_where_staging_ends(make):
         assert await again.assign(0, 1) == {0: 41, 1: 7}
         await again.seal()
         assert bounds(again) == {0: (0, 41), 1: (0, 7)}
-        counts = again.ledger.waiting()[0].counts
+        counts = again.ledger.waiting()[0].window.counts
         assert counts.records == 41 == counts.findings + counts.rejects
 
 
@@ -183,7 +185,7 @@ async def test_retention_that_was_faster_is_counted_and_said(make, caplog):
         await worker.take(0, 50, 60)
         await worker.seal()
         assert bounds(worker) == {0: (10, 60)}
-        assert worker.ledger.waiting()[0].counts.records == 10
+        assert worker.ledger.waiting()[0].window.counts.records == 10
 
 
 @in_loop
@@ -244,9 +246,6 @@ async def test_after_a_pause_reading_goes_on_from_where_staging_really_ends(make
         await worker.take(0, 12, 20)
         epoch = worker.ledger.epoch
         await worker.ledger.resume_if_room()
-        assert worker.ledger.paused, "not before the pause is over"
-        worker.ledger._pause_until = 0
-        await worker.ledger.resume_if_room()
         assert not worker.ledger.paused
         assert worker.kafka.seeks == [{0: 10, 1: 0}]
         assert worker.ledger.epoch > epoch
@@ -254,20 +253,29 @@ async def test_after_a_pause_reading_goes_on_from_where_staging_really_ends(make
         assert worker.ledger.partitions[0].position == 20
 
 
+async def strange(worker: Worker) -> Pause:
+    """Pause the worker with a batch out of sequence."""
+    await worker.take(0, 500, 501)
+    assert worker.ledger.pause is not None
+    return worker.ledger.pause
+
+
 @in_loop
-async def test_pauses_that_do_not_last_become_longer_up_to_a_limit(make):
-    async with make() as worker:
+async def test_a_pause_lasts_its_time_and_longer_if_the_one_before_did_not_help(make):
+    async with make(pause=SHORTEST_PAUSE) as worker:
         await worker.assign(0)
-        lengths = []
-        for _ in range(8):
-            before = worker.ledger._pause_seconds
-            await worker.take(0, 5, 6)
-            lengths.append(before)
-            worker.ledger._pause_until = 0
+        for number in range(8):
+            pause = await strange(worker)
+            longest = min(30, 2**number)
+            assert longest / 2 <= pause.until - pause.since <= longest
             await worker.ledger.resume_if_room()
-        assert lengths == [1, 2, 4, 8, 16, 30, 30, 30]
+            assert worker.ledger.paused
+            worker.ledger.pause = pause._replace(until=0)
+            await worker.ledger.resume_if_room()
+            assert not worker.ledger.paused
         await worker.take(0, 0, 5)
-        assert worker.ledger._pause_seconds == 1
+        pause = await strange(worker)
+        assert pause.until - pause.since <= 1
 
 
 @in_loop
@@ -280,11 +288,10 @@ async def test_full_staging_pauses_seals_what_is_open_and_waits_for_room(make):
         assert "STAGING__MAX_BYTES" in worker.ledger.pause_reason
         await worker.ledger.seal_due()
         assert worker.effects == ["seal 0 [200]", "seal 1 [2]"]
-        worker.ledger._pause_until = 0
         await worker.ledger.resume_if_room()
         assert worker.ledger.paused
-        for window in worker.ledger.waiting().values():
-            await worker.ledger.commit(worker.ledger.assignment, window)
+        for shipment in worker.ledger.waiting().values():
+            await worker.ledger.commit(shipment)
         await worker.ledger.resume_if_room()
         assert not worker.ledger.paused
         assert worker.kafka.seeks == [{0: 200, 1: 2}]
@@ -319,7 +326,6 @@ async def test_a_batch_leaves_room_for_the_object_that_will_make_room(make, monk
         assert worker.ledger.partitions[0].position == 20
         for free, paused in ((needed - 1, True), (needed, False)):
             disk(free)
-            worker.ledger._pause_until = 0
             await worker.ledger.resume_if_room()
             assert worker.ledger.paused is paused
 
@@ -339,7 +345,6 @@ async def test_an_append_that_fails_pauses_and_the_batch_is_read_again(make, mon
         assert worker.ledger.paused
         assert worker.ledger.pause_reason == "no space. make room"
         assert worker.ledger.partitions[0].position == 10
-        worker.ledger._pause_until = 0
         await worker.ledger.resume_if_room()
         assert worker.kafka.seeks == [{0: 10}]
 
@@ -367,7 +372,6 @@ async def test_a_resume_that_comes_too_late_leaves_it_to_the_next_assignment(mak
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 5, 6)
-        worker.ledger._pause_until = 0
         worker.kafka.errors.append(Lost())
         await worker.ledger.resume_if_room()
         assert worker.ledger.paused
@@ -546,16 +550,16 @@ async def test_windows_that_another_mapping_sealed_are_claimed_before_they_are_o
     async with make(mapping=OTHER_MAPPING) as other:
         assert await other.assign(0) == {0: 0}, "staged by the other mapping"
         await other.take(0, 0, 20)
-        window = other.ledger.waiting()[0]
-        assert window.overwrite
-        await other.ledger.claim(other.ledger.assignment, window)
-        await other.ledger.claim(other.ledger.assignment, window)
+        shipment = other.ledger.waiting()[0]
+        assert shipment.window.overwrite
+        await other.ledger.claim(shipment)
+        await other.ledger.claim(shipment)
         assert other.effects == ["seal 0 [20]", "seal 0 [20]"]
         assert seal_of(other) == Seal(MIXED, (20,))
     async with make() as back:
         await back.assign(0)
         await back.take(0, 0, 20)
-        assert back.ledger.waiting()[0].overwrite
+        assert back.ledger.waiting()[0].window.overwrite
 
 
 # ---- commits
@@ -569,13 +573,13 @@ async def test_a_commit_forgets_the_rows_and_keeps_the_seals_that_wait(make, tmp
         await worker.seal()
         await worker.take(0, 20, 30)
         await worker.seal()
-        await worker.ledger.commit(worker.ledger.assignment, worker.ledger.waiting()[0])
+        await worker.ledger.commit(worker.ledger.waiting()[0])
         assert worker.kafka.committed[0] == (20, Seal(MAPPING.version, (30,)).encode())
         assert bounds(worker) == {0: (20, 30)}
         assert [p.name for p in (tmp_path / "staging").glob("*.duckdb")] == [
             "segment-00000002.duckdb"
         ]
-        await worker.ledger.commit(worker.ledger.assignment, worker.ledger.waiting()[0])
+        await worker.ledger.commit(worker.ledger.waiting()[0])
         assert worker.kafka.committed[0] == (30, "")
         assert not list((tmp_path / "staging").glob("segment-*"))
 
@@ -587,12 +591,12 @@ async def test_a_commit_that_kafka_refused_keeps_everything(make, error):
         await worker.assign(0)
         await worker.take(0, 0, 20)
         await worker.seal()
-        window = worker.ledger.waiting()[0]
+        shipment = worker.ledger.waiting()[0]
         worker.kafka.errors.append(error)
         with pytest.raises(type(error)):
-            await worker.ledger.commit(worker.ledger.assignment, window)
+            await worker.ledger.commit(shipment)
         assert bounds(worker) == {0: (0, 20)}
-        await worker.ledger.commit(worker.ledger.assignment, window)
+        await worker.ledger.commit(shipment)
         assert worker.effects == ["seal 0 [20]", "commit 0 20"]
 
 
@@ -602,10 +606,10 @@ async def test_a_window_of_an_earlier_assignment_is_not_committed(make):
         await worker.assign(0)
         await worker.take(0, 0, 20)
         await worker.seal()
-        window, assignment = worker.ledger.waiting()[0], worker.ledger.assignment
+        shipment = worker.ledger.waiting()[0]
         await worker.assign(0)
         with pytest.raises(Lost):
-            await worker.ledger.commit(assignment, window)
+            await worker.ledger.commit(shipment)
         assert worker.effects == ["seal 0 [20]"]
 
 
@@ -683,7 +687,7 @@ async def test_flushes_during_an_outage_seal_two_windows_and_no_more(make):
             worker.ledger.flush({0: end})
             await worker.ledger.seal_due()
         assert worker.effects == ["seal 0 [10]", "seal 0 [10, 20]"]
-        await worker.ledger.commit(worker.ledger.assignment, worker.ledger.waiting()[0])
+        await worker.ledger.commit(worker.ledger.waiting()[0])
         await worker.ledger.seal_due()
         assert worker.effects[2:] == ["commit 0 10", "seal 0 [20, 50]"]
 

@@ -307,11 +307,10 @@ async def test_rows_that_went_with_their_partition_are_no_reason_to_hold_it(make
 async def test_after_a_rebalance_in_the_middle_nothing_more_is_put_or_committed(make):
     async with make() as worker:
         await sealed(worker)
-        window = worker.ledger.waiting()[0]
-        before = worker.ledger.assignment
+        shipment = worker.ledger.waiting()[0]
         await worker.assign(0)
         with pytest.raises(Lost):
-            await worker.shipper.ship(before, window)
+            await worker.shipper.ship(shipment)
         assert worker.effects == WHOLE[:1]
         await worker.ship()
         assert worker.effects == WHOLE
@@ -472,7 +471,7 @@ async def test_stopping_finishes_a_commit_that_kafka_has_taken(make, monkeypatch
         await stopping
         assert worker.metric("shipped_windows_total") == 1
         assert f"shipped {TOPIC}-0 [0, 20)" in caplog.text
-        assert worker.kafka.committed[0][0] == worker.ledger.waiting()[0].first == 20
+        assert worker.kafka.committed[0][0] == worker.ledger.waiting()[0].window.first == 20
 
 
 @in_loop

@@ -1,0 +1,83 @@
+"""Takeover: what a worker keeps of a partition that is assigned to it, and where it reads on. Pure.
+
+It works from what Kafka has committed and what staging still holds. The committed metadata says
+where earlier workers sealed windows: exactly those windows are cut again. A staged run is kept if
+it continues from the committed offset without a hole; everything else is read again.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from streams.windows.batch import Found
+from streams.windows.window import Partition, Run, read_seal, resume
+
+
+def take_over(
+    found: Mapping[int, Found], held: Iterable[Run], version: str, monotonic: float
+) -> dict[int, Partition]:
+    """Return the state of newly assigned partitions.
+
+    `held` are the runs in staging, `version` is this worker's mapping version. Raises
+    Misconfigured if a newer falcolake sealed windows.
+    """
+    runs: dict[int, list[Run]] = {}
+    for run in held:
+        runs.setdefault(run.partition, []).append(run)
+    return {
+        number: _take(number, state, runs.get(number, ()), version, monotonic)
+        for number, state in found.items()
+    }
+
+
+def _take(
+    number: int, found: Found, held: Iterable[Run], version: str, monotonic: float
+) -> Partition:
+    committed = found.start if found.committed is None else found.committed
+    seal = read_seal(found.metadata, committed)
+    # A run beyond Kafka's end comes from a deleted topic of the same name.
+    held = [run for run in held if run.end <= found.end]
+    partition = Partition(
+        number,
+        committed,
+        max(committed, found.start),
+        version,
+        inherited=seal.version if seal.ends and seal.version != version else "",
+        ends=list(seal.ends),
+        runs=resume(committed, found.start, seal.ends, held),
+        highwater=found.end,
+    )
+    if partition.open_runs:
+        partition.opened = monotonic
+    return partition
+
+
+def first_to_read(partitions: Mapping[int, Partition]) -> frozenset[int] | None:
+    """Return the only partition to read for now, or None for all of them.
+
+    Windows that earlier workers sealed are read one partition after the other. Side by side they
+    could fill staging before one of them is complete, and so before one can be shipped.
+    """
+    unfinished = [
+        number
+        for number, partition in sorted(partitions.items())
+        if partition.next_end() is not None and not partition.caught_up
+    ]
+    return frozenset(unfinished[:1]) or None
+
+
+class Losses:
+    """The offsets that Kafka's retention deleted before they were read, each reported once."""
+
+    def __init__(self) -> None:
+        self._until: dict[int, int] = {}
+
+    def at_takeover(self, number: int, found: Found) -> range:
+        """Return the offsets lost since the last commit, without those reported before."""
+        committed = found.start if found.committed is None else found.committed
+        return self.between(number, committed, found.start)
+
+    def between(self, number: int, expected: int, start: int) -> range:
+        """Return the lost offsets where `expected` comes next and Kafka starts at `start`."""
+        first = max(expected, self._until.get(number, 0))
+        if first < start:
+            self._until[number] = start
+        return range(first, max(first, start))
