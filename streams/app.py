@@ -4,8 +4,8 @@
     control topic ─► Listener ─► Ledger
     timer `export` ─► Ledger seals what is due ─► Shipper ─► Lake (S3), dead letters, commit
 
-Nothing is global: `build` returns a new app, `run` runs one until it is told to stop. After a crash
-or kill -9 just start it again.
+Nothing is global: `build` returns a new app, `run` runs a worker until SIGTERM. After a crash or
+kill -9, start it again; it needs no repair.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ from streams.windows.batch import Batch
 from streams.windows.room import Room
 from streams.windows.window import Limits
 from streams.worker import logs
-from streams.worker.drain import drain, say_what_is_left
+from streams.worker.drain import drain, log_what_is_left
 from streams.worker.journal import Journal
 from streams.worker.ledger import Ledger
 from streams.worker.listener import Listener
@@ -51,23 +51,23 @@ from streams.worker.transport import BatchTransport
 
 log = logging.getLogger(__name__)
 
-#: Seconds between looks at what is due.
+#: Seconds between checks for windows that are due.
 TICK = 0.5
 
-#: Seconds between questions to Kafka where its partitions begin and end.
+#: Seconds between requests to Kafka for the first and last offsets of the partitions.
 LOOK_AROUND = 15.0
 
 #: Records and bytes per fetch and partition: large enough that a commit per batch costs little.
 FETCH_RECORDS = 2_500
 FETCH_BYTES = 4 << 20
 
-#: Seconds to wait before a failed app is started again.
+#: Seconds to wait before a failed app starts again.
 SHORTEST_RESTART = 1.0
 LONGEST_RESTART = 30.0
 
 
 class Falcolake(faust.App):
-    """The Faust app, with what it is made of."""
+    """The Faust app and its parts."""
 
     logger = logging.getLogger("faust.app")
     ledger: Ledger
@@ -91,14 +91,14 @@ class Falcolake(faust.App):
         await super().on_stop()
 
     async def on_shutdown(self) -> None:
-        """Let go of the rest, once nothing arrives any more."""
+        """Close the rest, once no more batches arrive."""
         await super().on_shutdown()
         await self.dead_letters.stop()
         await self.ledger.close()
 
 
 def build(settings: Settings, metrics: Metrics) -> Falcolake:
-    """Build the worker's app, which counts in `metrics`.
+    """Build the worker's app, which reports to `metrics`.
 
     Raises Misconfigured for settings that cannot work.
     """
@@ -161,7 +161,7 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
 
 
 def _declare(app: Falcolake, name: str) -> None:
-    """Declare the agent that takes batches and the timer that seals and ships."""
+    """Declare the agent that takes batches, and the timers."""
 
     @app.agent(app.topic(name, value_type=bytes, value_serializer="raw", acks=False), name="ingest")
     async def ingest(stream: faust.StreamT[Batch]) -> None:
@@ -182,30 +182,30 @@ def _declare(app: Falcolake, name: str) -> None:
 
 @dataclass(slots=True)
 class Leaving:
-    """How a worker leaves. `grace` is None, or the seconds to ship first what is staged."""
+    """How a worker stops. `grace` is the seconds to ship what is staged first, or None."""
 
     grace: float | None
-    #: Set by the first signal, and by the second, which ends a drain.
+    #: Set by the first signal, and by the second one, which ends a drain.
     wanted: asyncio.Event = field(default_factory=asyncio.Event)
     at_once: asyncio.Event = field(default_factory=asyncio.Event)
-    #: Whether something was to be shipped first, and was not.
+    #: Whether a drain left something unshipped.
     left_something: bool = False
 
     def ask(self) -> None:
-        """Take a signal."""
+        """Handle a signal."""
         (self.at_once if self.wanted.is_set() else self.wanted).set()
 
 
 def run(settings: Settings, grace: float | None = None) -> bool:
-    """Run a worker until SIGTERM or SIGINT. Raises Misconfigured or Corrupt if it cannot go on.
+    """Run a worker until SIGTERM or SIGINT; return False if a drain left something unshipped.
 
-    If Kafka cannot be reached or the app fails, a new one is built and started, later and later.
-    With a `grace`, in seconds, it ships what is staged before it leaves; return whether that was
-    all.
+    If Kafka cannot be reached or the app fails, a new one is started, after longer and longer
+    waits. With a `grace`, in seconds, the worker ships what is staged before it stops. Raises
+    Misconfigured or Corrupt if it cannot continue.
     """
     logs.configure(settings.log)
-    # A batch makes tens of thousands of tuples that live for a second: at Python's own threshold
-    # the collector walks them over and over.
+    # A batch makes tens of thousands of tuples that live for a second. At Python's default
+    # threshold the collector would walk them again and again.
     gc.set_threshold(100_000, 20, 50)
     disable_created_metrics()  # type: ignore[no-untyped-call]
     faults.arm(wanted_fault(), settings.lake.endpoint_url)
@@ -217,7 +217,7 @@ def run(settings: Settings, grace: float | None = None) -> bool:
 
 
 async def _serve(settings: Settings, leaving: Leaving) -> None:
-    """Run apps one after the other, and beside them the web server, which outlives them."""
+    """Run one app after another, and the web server, which outlives them."""
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leaving.ask)
     journal = Journal(contents=settings.web.show_contents)
@@ -250,9 +250,9 @@ async def _serve(settings: Settings, leaving: Leaving) -> None:
 
 
 async def _run_once(app: Falcolake, settings: Settings, health: Health, leaving: Leaving) -> None:
-    """Run one app until it is told to stop or fails.
+    """Run one app until a signal stops it, or raise the error that it failed with.
 
-    Raises why it failed; Unavailable where trying again helps.
+    The error is Unavailable if trying again helps.
     """
     log.info("starting: topic %s, group %s", settings.kafka.topic, settings.kafka.group_id)
     health.runs(app.ledger, app.shipper)
@@ -280,7 +280,7 @@ async def _run_to_the_end(app: Falcolake, health: Health, leaving: Leaving) -> E
 
 
 async def _leave(app: Falcolake, health: Health, leaving: Leaving) -> None:
-    """Return when the app may be stopped: at a signal, or once it has shipped what it has."""
+    """Return when the app may stop: at a signal or, with a grace, after a drain."""
     await leaving.wanted.wait()
     if leaving.grace is None:
         return
@@ -292,7 +292,7 @@ async def _leave(app: Falcolake, health: Health, leaving: Leaving) -> None:
         if draining.done():
             leaving.left_something = not draining.result()
         else:
-            say_what_is_left(app.ledger.undrained(), app.shipper)
+            log_what_is_left(app.ledger.undrained(), app.shipper)
     finally:
         draining.cancel()
         at_once.cancel()

@@ -1,13 +1,13 @@
-"""The wall clock: the one module that may read it. Everything else is told the time."""
+"""The wall clock. Only this module reads it; everything else takes the time as an argument."""
 
 import time
 
 
 def now_ns() -> int:
-    """Nanoseconds since the epoch, UTC."""
+    """Return the nanoseconds since the epoch, UTC."""
     return time.time_ns()  # noqa: TID251 - only here
 
 
 def now_ms() -> int:
-    """Milliseconds since the epoch, UTC, as Kafka and OCSF count."""
+    """Return the milliseconds since the epoch, UTC, as Kafka and OCSF count them."""
     return now_ns() // 1_000_000

@@ -1,10 +1,10 @@
-"""Fault points: the effects of the shipping path by name, each with a moment before and after it.
+"""Fault points: the effects of the shipping path by name, with a moment before and after each.
 
-For tests of the protocol, and inert in normal use. Only the environment variable `FALCOLAKE_FAULT`
-arms one: with `put:before:2` the worker ends itself with SIGKILL, as a power cut would, just before
-its second put; `put:before:2:stop` stops it with SIGSTOP, as a paused machine would. An armed
-worker logs every point it passes, so a run with `put:before:0`, which never comes, numbers them.
-It refuses to be armed where the lake is not on loopback.
+They are for tests of the protocol and do nothing in normal use. Only the environment variable
+`FALCOLAKE_FAULT` arms one. With `put:before:2` the worker kills itself just before its second put,
+as a power cut would; with `put:before:2:stop` it stops with SIGSTOP, as a paused machine would. An
+armed worker logs every point it passes, so a run with `put:before:0`, which never comes, lists all
+of them. A worker whose lake is not on loopback cannot be armed.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
 class Fault(NamedTuple):
-    """Where to end: at the `number`-th pass of one side of an effect."""
+    """Where to act: at the `number`-th pass of one side of an effect."""
 
     effect: str
     side: str
@@ -61,7 +61,7 @@ _armed: _Armed | None = None
 
 @contextlib.contextmanager
 def around(effect: Effect) -> Iterator[None]:
-    """Mark the body as one effect. What raises is not done, and has no moment after it."""
+    """Mark the body as one effect. If it raises, the effect has no moment after it."""
     if _armed is None:
         yield
         return
@@ -73,7 +73,7 @@ def around(effect: Effect) -> Iterator[None]:
 def arm(wanted: str, endpoint: str | None) -> None:
     """Arm the fault that FALCOLAKE_FAULT asks for; disarm with an empty text.
 
-    Raises Misconfigured for what is no fault point, and for a lake (`endpoint`) that is not on
+    Raises Misconfigured for an unknown fault point, and for a lake (`endpoint`) that is not on
     loopback.
     """
     global _armed  # noqa: PLW0603 - a process dies once
@@ -83,10 +83,10 @@ def arm(wanted: str, endpoint: str | None) -> None:
     fault = _parse(wanted)
     if not _is_loopback(endpoint):
         raise Misconfigured(
-            f"{VARIABLE} is set, which makes a worker end itself, and the lake is not on loopback",
+            f"{VARIABLE} is set, which makes a worker kill itself, and the lake is not on loopback",
             f"unset {VARIABLE}: it is for tests on the embedded servers",
         )
-    log.error("%s is set: this worker will end itself at %s", VARIABLE, wanted)
+    log.error("%s is set: this worker will kill itself at %s", VARIABLE, wanted)
     _armed = _Armed(fault)
 
 
@@ -99,9 +99,9 @@ def _parse(wanted: str) -> Fault:
         or not SIGNALS.keys() >= set(how)
     ):
         raise Misconfigured(
-            f"{VARIABLE} is {wanted!r}, which is no fault point",
-            f"unset it; in tests it is effect:before:1 or effect:after:1, with :stop to stop "
-            f"instead of kill, and an effect of {', '.join(get_args(Effect))}",
+            f"{VARIABLE} is {wanted!r}, which is not a fault point",
+            "unset it; tests set effect:before:1 or effect:after:1, and :stop after it to stop "
+            f"instead of kill; the effects are {', '.join(get_args(Effect))}",
         )
     return Fault(effect, side, int(number), SIGNALS[how[0] if how else "kill"])
 

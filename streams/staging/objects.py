@@ -1,7 +1,7 @@
-"""Objects: what a window makes; the one way from staged rows to Parquet, to ship and to replay.
+"""Objects: the one way from a window's staged rows to Parquet, for shipping and for replay.
 
-A window's objects are a pure function of its records, the settings and the mapping's version; here
-is that function. Writes local files and nothing else.
+A window's objects are a pure function of its records, the settings and the mapping's version: this
+module is that function. It writes local files only.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.window import Window
 
-#: The last moment of the year 9999, epoch ms; a producer may write any number as a timestamp.
+#: The end of the year 9999, epoch ms: a producer may write any number as a timestamp.
 LATEST = 253_402_300_799_999
 
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """Makes objects of staged windows. `place` files windows that have no finding."""
+    """Makes the objects of staged windows. `place` is where windows without findings are filed."""
 
     staging: Staging
     mapping: Mapping
@@ -29,9 +29,10 @@ class Objects:
     place: Group
 
     def groups(self, window: Window) -> list[tuple[Group, int]]:
-        """The window's objects; a window with records but no findings makes an empty one.
+        """Return the window's objects and their row counts.
 
-        Without it the lake alone could not tell an all-rejected window from a lost one.
+        A window with records but no findings makes one empty object. Without it, the lake alone
+        could not tell a window of rejects from a lost one.
         """
         groups = self.staging.groups(window)
         if not groups and window.counts.records:
@@ -41,7 +42,7 @@ class Objects:
         return groups
 
     def key(self, window: Window, group: Group) -> ObjectKey:
-        """Name the object of a group."""
+        """Return the key of a group's object."""
         return ObjectKey(*group, self.topic, window.partition, window.first, window.end)
 
     def export(self, window: Window, group: Group, file: Path) -> None:
@@ -50,7 +51,7 @@ class Objects:
             self.staging.export(window, group, self.mapping, self._footer(window), file)
 
     def _footer(self, window: Window) -> dict[str, str]:
-        """The object's own account of its window, in the Parquet key-value metadata."""
+        """Return the key-value metadata with which an object describes its window."""
         values = {
             "topic": self.topic,
             "partition": window.partition,

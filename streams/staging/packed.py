@@ -1,8 +1,8 @@
-"""Packed findings: how staging keeps those of one append, as an Arrow IPC stream.
+"""Packed findings: the findings of one append as staging stores them, an Arrow IPC stream.
 
-One batch, zstd-compressed: alerts repeat each other, so a finding takes a fifteenth of its text on
-disk and in DuckDB's memory. What findings share (`schemas.ocsf.parts`) is in a dictionary, once.
-Arrow's stream format is stable, and this knows nothing of where the bytes are kept.
+The stream is one zstd-compressed batch. Alerts repeat each other, so a finding takes a fifteenth of
+its text on disk and in DuckDB's memory. Texts that findings share (`schemas.ocsf.parts`) are in a
+dictionary, once each. Arrow's stream format is stable across versions.
 """
 
 import functools
@@ -26,7 +26,7 @@ SCHEMA = pa.schema(
         ("size", pa.int64()),
     ]
 )
-"""`size`: bytes of the row's own texts; the rest is of `schemas.mapping.Finding`."""
+"""`size` is the bytes of the row's own texts; the others are of `schemas.mapping.Finding`."""
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
@@ -60,7 +60,7 @@ def _dictionary(values: Sequence[str]) -> pa.DictionaryArray:
 
 
 def unpack(packed: bytes, columns: Iterable[str] = SCHEMA.names) -> pa.Table:
-    """Unpack these columns of findings; the others are not decompressed."""
+    """Return these columns of packed findings, without decompressing the others."""
     fields = [SCHEMA.get_field_index(name) for name in columns]
     options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
     table: pa.Table = pa.ipc.open_stream(packed, options=options).read_all()

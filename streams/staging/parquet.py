@@ -1,10 +1,9 @@
 """One object: the staged findings of a window's group, in order, as Parquet.
 
-The rows go through a COPY as a stream of sorted slices, so that memory does not grow with the
-window. What findings share (`schemas.ocsf.parts`) is parsed once for an object, and a row refers
-to it by number. The bytes of an object depend on its rows alone: where slices begin is a function
-of the rows too. A COPY that was killed leaves a file that is cut off, so whoever calls gives it a
-temporary name.
+A COPY reads the rows as a stream of sorted slices, so that memory does not grow with the window.
+Texts that findings share (`schemas.ocsf.parts`) are parsed once for an object, and a row refers to
+them by number. The bytes of an object depend on its rows alone, and so do the bounds of the slices.
+A COPY that is killed leaves a truncated file, so callers write to a temporary name.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,8 +22,8 @@ from streams.staging import packed
 
 ROW_GROUP_ROWS = 122_880
 
-#: Security Lake asks for data pages of at most 1 MB before compression. In lists DuckDB looks at
-#: the size only every 2,048 rows: with twice this limit a page of observables had 1.1 MB.
+#: Security Lake asks for data pages of at most 1 MB before compression. In lists DuckDB checks the
+#: size only every 2,048 rows: with twice this limit, a page of observables had 1.1 MB.
 PAGE_BYTES = 500_000
 
 _ORDER = [("time", "ascending"), ("offset", "ascending")]
@@ -32,7 +31,7 @@ _KEYS = ("offset", "time", "size")
 
 
 class Group(NamedTuple):
-    """Where findings are filed: one object of a window."""
+    """Where findings are filed. A window makes one object for each group."""
 
     region: str
     account_id: str
@@ -41,17 +40,17 @@ class Group(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much a COPY takes at once."""
+    """How much a COPY handles at once."""
 
-    #: Memory that it may take; it takes a fifth. Whenever so much was freed, DuckDB hands it all
-    #: back to the kernel, which clears each page before DuckDB has it again.
+    #: Memory that it may take; it needs a fifth. Whenever it has freed this much, DuckDB returns it
+    #: to the kernel, which clears each page before DuckDB gets it again.
     memory: str = "1GB"
-    #: Bytes of text that one slice has, about: it is in memory twice.
+    #: Bytes of text in a slice, about: it is in memory twice.
     slice_bytes: int = 8_000_000
-    #: Bytes of a shared part's texts that an object may have for them to be parsed once, and kept
-    #: in memory. Findings that share so little are parsed one by one.
+    #: Most bytes of a shared part's texts that an object parses once and keeps in memory. Above
+    #: this, findings share too little, and are parsed one by one.
     shared_bytes: int = 4_000_000
-    #: Bytes of text per row group, about, which DuckDB holds in memory several times over.
+    #: Bytes of text in a row group, about: DuckDB holds it in memory several times.
     row_group_bytes: int = 16_000_000
 
 
@@ -62,12 +61,12 @@ class Source(Protocol):
     """The findings to write, packed as they were staged."""
 
     def __call__(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yield the batches from number `begin` to before `end`, each time in the same order."""
+        """Yield batches `begin` to `end`, without the last, always in the same order."""
         ...
 
 
 def connect(memory: str, temporary: Path) -> duckdb.DuckDBPyConnection:
-    """Make a DuckDB that takes at most so much memory; the rest goes to a directory."""
+    """Return a DuckDB that takes at most so much memory; the rest goes to a directory."""
     made = duckdb.connect()
     made.execute(
         f"SET threads=1; SET memory_limit='{memory}'; SET preserve_insertion_order=true;"
@@ -78,7 +77,7 @@ def connect(memory: str, temporary: Path) -> duckdb.DuckDBPyConnection:
 
 
 class Writer:
-    """Writes objects, in a DuckDB of its own: what staging holds takes none of its memory."""
+    """Writes objects, in a separate DuckDB whose memory staging does not share."""
 
     def __init__(self, temporary: Path, sizes: Sizes = SIZES) -> None:
         """`temporary` is the directory for what does not fit into memory."""
@@ -87,14 +86,14 @@ class Writer:
         self._db: duckdb.DuckDBPyConnection | None = None
 
     def open(self) -> None:
-        """Get ready to write."""
+        """Start the DuckDB."""
         self._db = connect(self._sizes.memory, self._temporary)
-        # The findings are a stream, of which DuckDB does not know that it is the long side of a
-        # join: it must not be gathered in memory.
+        # DuckDB does not know that the stream of findings is the long side of a join, and must not
+        # be collected in memory.
         self._db.execute("SET disabled_optimizers='join_order,build_side_probe_side'")
 
     def close(self) -> None:
-        """Let go of its memory."""
+        """Release its memory."""
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -127,7 +126,7 @@ class Writer:
 
 
 def _parsed(mapping: Mapping, numbered: Iterable[str]) -> str:
-    """SQL for the rows with their shared parts as structs: from a list, or a text for each row."""
+    """Return SQL for the rows with shared parts as structs, from a list or each row's own text."""
     tables, parts = ["sorted"], []
     for part in SHARED:
         structure = literal(mapping.structures[part])
@@ -142,19 +141,19 @@ def _parsed(mapping: Mapping, numbered: Iterable[str]) -> str:
 
 
 def _batches(first: list[pa.Table], rest: Iterator[pa.Table]) -> Iterator[pa.RecordBatch]:
-    """The batches of tables. The first leaves its list, so that nobody keeps a slice in memory."""
+    """Yield the batches of tables. The first leaves its list, so that nothing keeps its memory."""
     yield from first.pop().to_batches()
     for table in rest:
         yield from table.to_batches()
 
 
 def literal(text: str) -> str:
-    """Quote a text for SQL."""
+    """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 class _Rows:
-    """The rows of an object, and the slice that each of them belongs to."""
+    """The rows of an object, and the slice that each belongs to."""
 
     def __init__(self, source: Source, sizes: Sizes) -> None:
         self._source = source
@@ -166,7 +165,7 @@ class _Rows:
             for part, texts in self._shared.items():
                 texts.add(batch[part])
             batches.append(batch.select(_KEYS))
-        #: The tables of texts of which a row has the number in place of its own.
+        #: Tables of the texts that rows refer to by number.
         self.texts = {part: found.table() for part, found in self._shared.items() if found.few}
         keys = pa.concat_tables([packed.SCHEMA.empty_table().select(_KEYS), *batches])
         order = pc.sort_indices(keys, _ORDER)
@@ -175,7 +174,7 @@ class _Rows:
         self._count, self._bytes = len(ends), ends[-1].as_py() if len(ends) else 0
         slices = pc.divide(pc.subtract(ends, lengths), sizes.slice_bytes)
         self._slices = pc.unique(slices).to_pylist()
-        #: Of each batch the slice of each row, and which slices these are.
+        #: For each batch, the slice of each row, and the set of these slices.
         self._places: list[pa.Array] = []
         self._having: list[frozenset[int]] = []
         slices, start = slices.take(pc.sort_indices(order)), 0
@@ -186,17 +185,17 @@ class _Rows:
             start += len(batch)
 
     def per_group(self) -> int:
-        """How many rows a row group has."""
+        """Return how many rows a row group has."""
         fitting = self._row_group_bytes * self._count // max(1, self._bytes)
         return max(1, min(ROW_GROUP_ROWS, fitting))
 
     def in_order(self) -> Iterator[pa.Table]:
-        """Yield the rows slice by slice, at least one table of them; without rows an empty one.
+        """Yield the rows slice by slice; without rows, yield one empty table.
 
-        A COPY that reads this stream is one pipeline: of a UNION it would move small rests to the
-        end.
+        A COPY of one stream is a single pipeline. From a UNION it would move small remainders to
+        the end.
         """
-        # Neither this nor its callers keep a slice that they have given away in memory.
+        # Neither this nor its callers keep a slice in memory after passing it on.
         yield from map(self._slice, self._slices)
         if not self._slices:
             numbers = [pa.field(part, pa.int32()) for part in SHARED]
@@ -211,7 +210,7 @@ class _Rows:
         return _ordered(pa.concat_tables(parts))
 
     def _part(self, batch: int, findings: bytes, number: int) -> pa.Table:
-        """The rows of a batch that are of a slice."""
+        """Return the rows of a batch that belong to a slice."""
         rows = packed.unpack(findings)
         for part in SHARED:
             column = self._shared[part].of(batch, rows[part])
@@ -222,7 +221,7 @@ class _Rows:
 
 
 def _ordered(rows: pa.Table) -> pa.Table:
-    """Rows by time, then offset; their texts stay where they are, and a row has their place."""
+    """Return rows by time, then offset. Texts stay where they are; a row has their index."""
     order = pc.cast(pc.sort_indices(rows, _ORDER), pa.int32())
     columns = [
         pa.DictionaryArray.from_arrays(order, column.combine_chunks())
@@ -234,18 +233,18 @@ def _ordered(rows: pa.Table) -> pa.Table:
 
 
 class _Texts:
-    """The texts of a shared part, numbered from 1 on as long as they are few."""
+    """The texts of a shared part, numbered from 1 as long as there are few."""
 
     def __init__(self, most_bytes: int) -> None:
         self.few = True
         self._most_bytes = most_bytes
         self._numbers: dict[str, int] = {}
         self._bytes = 0
-        #: Of each batch the numbers of its texts.
+        #: For each batch, the numbers of its texts.
         self._batches: list[pa.Array] = []
 
     def table(self) -> pa.Table:
-        """The texts in the order of their numbers."""
+        """Return the texts in the order of their numbers."""
         return pa.table({"text": pa.array(self._numbers, pa.string())})
 
     def add(self, column: pa.ChunkedArray) -> None:
@@ -263,7 +262,7 @@ class _Texts:
             self._numbers, self._batches = {}, []
 
     def of(self, batch: int, column: pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
-        """The column of a batch: numbers, or texts that are not few."""
+        """Return the column of a batch as numbers, or as texts if there are too many."""
         if not self.few:
             return pc.cast(column, pa.string())
         return self._batches[batch].take(column.chunk(0).indices)

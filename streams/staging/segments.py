@@ -1,10 +1,10 @@
 """Segments: the DuckDB files of a staging directory, and the lock on the directory.
 
-One file per segment, written through its WAL only and unlinked once nothing of it is needed: that
-is several times faster than one growing file, whose checkpoints stop inserts for seconds. After
-kill -9 a segment holds whole appends, so what it holds is read from it, never remembered. A file
-that will not open, or is of another topic or mapping, costs re-reading its records from Kafka: a
-damaged one is moved aside, never deleted. A directory serves one worker at a time.
+A segment is one file, written through its WAL only and unlinked once nothing needs it. That is
+several times faster than one growing file, whose checkpoints block inserts for seconds. After
+kill -9 a segment holds complete appends, and its contents are read from the file. If a file does
+not open, or belongs to another topic or mapping, its records are read from Kafka again; a damaged
+file is moved aside, never deleted. Only one worker at a time can use a directory.
 """
 
 import contextlib
@@ -27,13 +27,13 @@ from streams.windows.window import Run
 
 log = logging.getLogger(__name__)
 
-#: Rows that are in no checkpoint live in DuckDB's memory up to this, then in its temporary files.
+#: Rows that no checkpoint has written stay in DuckDB's memory, above this in temporary files.
 MEMORY = "96MB"
 
-#: The WAL of a segment whose tables are not committed is smaller than this.
+#: The WAL of a segment without committed tables is smaller than this.
 BEGUN_BYTES = 8192
 
-#: The version of these tables, and of what `packed` puts into them.
+#: The version of these tables, and of the format that `packed` writes.
 LAYOUT = 2
 
 TABLES = """
@@ -47,13 +47,13 @@ TABLES = """
 """
 
 
-#: The columns of `runs`: which segment it is, its file says.
+#: The columns of `runs`. The segment's number is in its file name.
 RUN_COLUMNS = ", ".join(f'"{name}"' for name in Run._fields if name != "segment")
 
 
 @contextlib.contextmanager
 def translated(what: str, path: Path) -> Iterator[None]:
-    """Turn errors of DuckDB and the disk into ours; `what` failed in `path`."""
+    """Translate errors of DuckDB and the disk; `what` is what failed in `path`."""
     try:
         yield
     except (duckdb.Error, OSError) as error:
@@ -61,7 +61,7 @@ def translated(what: str, path: Path) -> Iterator[None]:
 
 
 def translate(error: Exception, what: str, path: Path) -> FalcolakeError:
-    """Say what a person does next about an error of DuckDB or the disk."""
+    """Return the falcolake error for an error of DuckDB or the disk."""
     text = f"cannot {what} in {path}: {error}".splitlines()[0]
     if isinstance(error, duckdb.OutOfMemoryException):
         return Unavailable(text, "the window is too large for memory: lower WINDOW__MAX_BYTES")
@@ -77,17 +77,17 @@ def translate(error: Exception, what: str, path: Path) -> FalcolakeError:
 
 
 def schema(number: int) -> str:
-    """The name under which a segment is attached."""
+    """Return the name under which a segment is attached."""
     return f"segment_{number}"
 
 
 class Segments:
-    """The segments of one worker. Whoever calls keeps two threads from changing them at once."""
+    """The segments of one worker. Callers must not change them from two threads at once."""
 
     def __init__(self, path: Path, topic: str, mapping_version: str) -> None:
         self.path = path
         self.numbers: set[int] = set()
-        """Those that are attached."""
+        """The attached ones."""
         self._identity = (LAYOUT, topic, mapping_version)
         self._last = 0
         self._guard: IO[str] | None = None
@@ -96,7 +96,7 @@ class Segments:
     # ---- the directory
 
     def open(self) -> list[Run]:
-        """Lock the directory, attach what earlier runs of the worker left; return its runs.
+        """Lock the directory and attach earlier segments; return the runs in them.
 
         Raises Misconfigured if another worker uses the directory or it cannot be written.
         """
@@ -122,7 +122,7 @@ class Segments:
         except BlockingIOError:
             raise Misconfigured(
                 f"another worker uses the staging directory {self.path}",
-                "stop it, or give this one a FALCOLAKE_STAGING__PATH of its own",
+                "stop it, or set FALCOLAKE_STAGING__PATH to another directory",
             ) from None
 
     def _connect(self) -> None:
@@ -138,7 +138,7 @@ class Segments:
         )
 
     def close(self) -> None:
-        """Let go of the files and the directory; what is staged stays."""
+        """Release the files and the directory; what is staged stays."""
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -147,7 +147,7 @@ class Segments:
             self._guard = None
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
-        """A connection to all segments. Raises Unavailable once they are closed."""
+        """Return a connection to all segments. Raises Unavailable once they are closed."""
         if self._db is None:
             raise Unavailable("staging is closed")
         return self._db.cursor()
@@ -163,7 +163,7 @@ class Segments:
             return Usage(staged, shutil.disk_usage(self.path).free)
 
     def _found(self, suffix: str = "") -> list[int]:
-        """The numbers of the segments that have a file, main or WAL, with this suffix."""
+        """Return the numbers of segments that have a file, main or WAL, with this suffix."""
         name = re.compile(r"segment-(\d+)\.duckdb(\.wal)?" + re.escape(suffix))
         found = (name.fullmatch(path.name) for path in self.path.glob("segment-*"))
         return sorted({int(each[1]) for each in found if each})
@@ -171,7 +171,7 @@ class Segments:
     # ---- one segment
 
     def create(self) -> int:
-        """Make a segment; return its number."""
+        """Create a segment; return its number."""
         number = self._last = self._last + 1
         name = schema(number)
         self.numbers.add(number)
@@ -193,24 +193,24 @@ class Segments:
         self._detach(number)
         self.numbers.discard(number)
         with translated("remove a segment", self.path):
-            # The WAL first: a main file alone holds nothing, a WAL alone is taken for damage.
+            # The WAL first: a main file alone holds nothing, but a WAL alone looks like damage.
             for file in (self._wal(number), self._file(number)):
                 with faults.around("unlink"):
                     file.unlink(missing_ok=True)
 
     def _attach(self, number: int) -> list[Run]:
-        """Attach a segment of an earlier run and return its runs; an unreadable one has none."""
+        """Attach an earlier segment and return its runs: none if it is unreadable."""
         file, name = self._file(number), schema(number)
         cursor = self.cursor()
         try:
             if not file.exists():
-                raise FileNotFoundError(f"{file.name} is missing beside its WAL")
+                raise FileNotFoundError(f"{file.name} is missing, but its WAL is there")
             cursor.execute(f"ATTACH {literal(str(file))} AS {name}")
             tables = cursor.execute(
                 "SELECT count(*) FROM duckdb_tables() WHERE database_name = ?", [name]
             ).fetchall()
             if tables == [(0,)] and self._wal_bytes(number) < BEGUN_BYTES:
-                log.info("segment %d: holds nothing yet, dropped", number)
+                log.info("segment %d is empty: dropped", number)
                 self.remove(number)
                 return []
             identity = cursor.execute(f"SELECT * FROM {name}.segment").fetchall()
@@ -259,7 +259,7 @@ class Segments:
 
 
 def _sync_directory(path: Path) -> None:
-    """Make a new file's name durable."""
+    """Make the name of a new file durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,8 +1,8 @@
-"""Staging: findings and rejects not yet in the lake, in the DuckDB files of `segments`.
+"""Staging: findings and rejects that are not in the lake yet, in DuckDB files (`segments`).
 
-Each append is one commit of its findings (`packed`, a row for each group), its rejects and the
-`runs` row that says which offsets they are; after kill -9 it is there whole or not at all. Staging
-is a cache: what is lost of it is read again from Kafka.
+Each append is one commit: its findings (`packed`, a row for each group), its rejects, and a row of
+`runs` with their offsets. After kill -9 an append is there completely or not at all. Staging is a
+cache: what it loses is read from Kafka again.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from streams.windows.batch import Rejected, Rows
 from streams.windows.room import Usage
 from streams.windows.window import Run, Window
 
-#: DuckDB pins 2,048 rows at a time, however long, at commits and in scans: so at most this many
-#: bytes of packed findings and of rejects go into one segment, or one batch that has more.
+#: Most bytes of packed findings and rejects in one segment, unless one batch has more: at commits
+#: and in scans DuckDB pins 2,048 rows at a time, however long they are.
 SEGMENT_BYTES = 16_000_000
 
-#: Bytes of record values that one portion of rejects has, about.
+#: Bytes of record values in one portion of rejects, about.
 PORTION_BYTES = 16_000_000
 
 REJECTS = pa.schema(
@@ -68,7 +68,7 @@ class Stretch(NamedTuple):
 class Staging:
     """The segments of one worker. Use `with`; safe to call from several threads.
 
-    `segment_bytes`, `portion_bytes` and `sizes` change what it takes at once, never what it writes.
+    `segment_bytes`, `portion_bytes` and `sizes` limit what it handles at once, for bounded memory.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Staging:
         self._filled = 0
 
     def open(self) -> list[Run]:
-        """Open the directory and return the runs that earlier runs of the worker left.
+        """Open the directory and return the runs that earlier workers left in it.
 
         Raises Misconfigured if another worker uses the directory or it cannot be written.
         """
@@ -103,7 +103,7 @@ class Staging:
         return runs
 
     def close(self) -> None:
-        """Let go of the files and the directory; what is staged stays."""
+        """Release the files and the directory; what is staged stays."""
         with self._lock:
             self._segments.close()
             self._writer.close()
@@ -119,8 +119,8 @@ class Staging:
     def append(self, rows: Rows) -> Run:
         """Write mapped records as one run, in one commit, to the current segment.
 
-        A segment takes no more once it has `segment_bytes`, nor after an error, for then it may or
-        may not hold the run.
+        A new segment begins when this one has `segment_bytes`, and after an error, which leaves
+        unknown whether the segment holds the run.
         Raises Unavailable if there is no room, Misconfigured without the right to write.
         """
         findings = _packed(rows)
@@ -176,7 +176,7 @@ class Staging:
     # ---- exporting
 
     def groups(self, window: Window) -> list[tuple[Group, int]]:
-        """List the objects a window makes, in a fixed order, with their row counts."""
+        """Return the groups of a window's findings, in a fixed order, with their row counts."""
         if not window.runs:
             return []
         with self._reading(window), translated("read staged findings", self.path):
@@ -208,9 +208,9 @@ class Staging:
             self._writer.write(source, mapping, metadata, target)
 
     def rejects(self, window: Window, first: int = 0) -> list[Rejected]:
-        """Return the window's rejects from offset `first` on, by offset: a portion of them.
+        """Return the next portion of the window's rejects, from offset `first` on, by offset.
 
-        So many that memory stays bounded, at least one; none if there are no more.
+        A portion is limited so that memory stays bounded; it is empty only if there are no more.
         """
         counts = window.counts
         if not counts.rejects:

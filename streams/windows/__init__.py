@@ -1,1 +1,1 @@
-"""The values of the flow, and what decides on them. Pure."""
+"""The values of the flow, and the rules that decide about them. Pure."""

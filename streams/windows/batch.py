@@ -1,8 +1,8 @@
-"""A batch: the records that one fetch returned of one partition, and what mapping makes of them.
+"""Batches: the records that one fetch returned of one partition, and what mapping makes of them.
 
-A batch covers offsets `[first, end)` without saying that each of them had a record: transactions
-and compaction leave gaps. `tabulate` maps its records to the columns that staging stores. Nothing
-here survives a crash; nothing here can fail on a record.
+A batch covers offsets `[first, end)`, but not every offset has a record: transactions and
+compaction leave gaps. `split` cuts a batch where windows end, `tabulate` maps its records. Nothing
+here survives a crash, and no record can make it fail.
 """
 
 import bisect
@@ -13,13 +13,13 @@ from typing import NamedTuple, Protocol
 
 from schemas.mapping import Filtered, Finding, Mapping, Reject
 
-#: Bytes of record values that are mapped and staged at once, or one record that has more: what is
-#: fetched may be many times larger than it was on its way.
+#: Most bytes of record values to map and stage at once, unless one record has more: a fetch may
+#: be many times larger than it was on the wire.
 PIECE_BYTES = 8_000_000
 
 
 class Record(Protocol):
-    """One Kafka record, as aiokafka and kafka-python both hand it over."""
+    """One Kafka record, as both aiokafka and kafka-python return it."""
 
     offset: int
     timestamp: int
@@ -29,10 +29,10 @@ class Record(Protocol):
 
 @dataclass(slots=True)
 class Batch:
-    """Records of offsets `[first, end)`, read in assignment `epoch`.
+    """The records of offsets `[first, end)`, read in `epoch`.
 
-    `records` may be empty: transaction markers move the position too. `highwater` is the
-    partition's end in Kafka at that moment.
+    `records` may be empty: transaction markers move the position too. `highwater` was the
+    partition's end in Kafka at the fetch.
     """
 
     partition: int
@@ -70,7 +70,7 @@ class Rows:
 
     @property
     def records(self) -> int:
-        """How many records were mapped: findings + rejects + filtered."""
+        """Return how many records were mapped: findings + rejects + filtered."""
         return len(self.findings) + len(self.rejects) + self.filtered
 
 
@@ -106,10 +106,10 @@ def split(
     max_rows: int,
     max_bytes: int = PIECE_BYTES,
 ) -> Iterator[tuple[int, int, Sequence[Record]]]:
-    """Cut a batch at sealed ends, where the open window would pass `max_rows` records, and by size.
+    """Cut a batch at sealed ends, where the open window reaches `max_rows` records, and by size.
 
-    `room` is how many records the open window can still take; none if it already has too many.
-    Yields (first, end, records); `ends` may grow meanwhile.
+    `room` is how many records the open window can still take; zero or less if it has too many
+    already. Yields (first, end, records); `ends` may grow between two of them.
     """
     first, index, records = batch.first, 0, batch.records
     while first < batch.end:
@@ -136,7 +136,7 @@ def _fitting(records: Sequence[Record], max_bytes: int) -> int:
 
 
 class Found(NamedTuple):
-    """What Kafka says of a partition at assignment.
+    """The state of a partition in Kafka at assignment.
 
     `committed` is None in a new group; `start` and `end` are the log's first and next offset.
     """
@@ -148,4 +148,4 @@ class Found(NamedTuple):
 
 
 class Lost(Exception):  # noqa: N818 - what happened to the partition
-    """The partitions may be another worker's by now: drop what was meant for them."""
+    """The partitions may belong to another worker by now: drop what was meant for them."""

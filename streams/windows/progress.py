@@ -1,7 +1,7 @@
 """Progress: how far each partition is, in records and in time, for metrics and the status page.
 
-Put together of what the ledger holds and what Kafka was last asked (`Bounds`); decides nothing.
-After a crash it begins anew.
+It combines what the ledger holds with what Kafka last answered (`Bounds`). After a crash it starts
+again from nothing.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from streams.windows.window import Partition
 class Bounds(NamedTuple):
     """A partition in Kafka: its first and next offset, and the time of its first record.
 
-    `oldest` is in epoch ms; None if it holds no record.
+    `oldest` is in epoch ms; None if there is no record.
     """
 
     start: int
@@ -24,9 +24,9 @@ class Bounds(NamedTuple):
 class Progress(NamedTuple):
     """How far one partition is.
 
-    `lag` counts offsets that are in Kafka and not in the lake, `behind` is the age in seconds of
-    the oldest record among them. `spare_records` and `spare_seconds` say how far Kafka's retention
-    is from deleting it: None while nothing waits, and until retention has deleted anything.
+    `lag` counts the offsets that are in Kafka and not in the lake; `behind` is the age in seconds
+    of the oldest record among them. `spare_records` and `spare_seconds` are how far Kafka's
+    retention is from deleting it: None while nothing waits, and until retention first deletes.
     """
 
     partition: int
@@ -43,7 +43,7 @@ class Progress(NamedTuple):
 
     @property
     def lag(self) -> int:
-        """Offsets that are in Kafka and not in the lake: an upper bound of the records."""
+        """Return how many offsets are in Kafka and not in the lake: at least as many as records."""
         return max(0, self.end - max(self.committed, self.start or 0))
 
 
@@ -55,11 +55,11 @@ class Tracker:
         self._since: dict[int, int] = {}
 
     def note(self, bounds: Mapping[int, Bounds]) -> None:
-        """Take what Kafka said of the partitions; it holds until Kafka is asked again."""
+        """Remember the partitions' bounds until Kafka is asked again."""
         self._bounds = dict(bounds)
 
     def look(self, partitions: Mapping[int, Partition], now_ms: int) -> list[Progress]:
-        """Say how far these partitions are at a moment."""
+        """Return how far these partitions are at a moment."""
         self._since = {n: since for n, since in self._since.items() if n in partitions}
         return [self._progress(partitions[number], now_ms) for number in sorted(partitions)]
 
@@ -74,7 +74,7 @@ class Tracker:
             self._since.pop(number, None)
             behind = max(0.0, (now_ms - oldest) / 1000)
         else:
-            # Not read yet, so its age is not known: it is at least since it was first seen.
+            # Its age is unknown until it is read; it is at least the time since it was first seen.
             behind = (now_ms - self._since.setdefault(number, now_ms)) / 1000
         progress = Progress(
             number,

@@ -1,9 +1,9 @@
-"""Windows: which offsets of a partition are staged, sealed, due. Pure: no clock, no I/O.
+"""Windows: which offsets of a partition are staged, sealed and due. Pure: no clock, no I/O.
 
-A `Run` is what one append put into one segment; the runs of a partition follow each other without a
-hole from the committed offset. A `Window` is a half-open offset range cut out of them at the sealed
-ends. `Partition` holds both for one partition, and `Seal` is what the commit metadata says, so that
-after a crash the next owner, here or elsewhere, cuts the same windows.
+A `Run` is what one append put into one segment. The runs of a partition follow each other without a
+hole from the committed offset. A `Window` is a half-open offset range, cut out of the runs at the
+sealed ends. `Partition` has both for one partition. `Seal` is the commit metadata: after a crash
+the next owner, here or on another machine, cuts the same windows from it.
 """
 
 import json
@@ -16,7 +16,7 @@ from streams.errors import Misconfigured
 #: Kafka's default for `offset.metadata.max.bytes`.
 METADATA_BYTES = 4096
 
-#: In place of a version: more than one mapping may have put these windows, so everybody overwrites.
+#: In place of a version: several mappings may have put these windows, so every worker overwrites.
 MIXED = "*"
 
 
@@ -24,7 +24,7 @@ class Run(NamedTuple):
     """What one append put into one segment: offsets `[first, end)` of one partition.
 
     `end - first` may exceed `records`: transactions and compaction leave offsets without a record.
-    `bytes` adds up the records' values, `oldest` is the lowest record timestamp (epoch ms).
+    `bytes` is the sum of the records' values, `oldest` the lowest record timestamp (epoch ms).
     """
 
     segment: int
@@ -40,7 +40,7 @@ class Run(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How many records a window has, and what became of them: records = the sum of the others."""
+    """How many records a window has, and what became of them. The others add up to `records`."""
 
     records: int
     findings: int
@@ -56,12 +56,12 @@ class Window:
     first: int
     end: int
     runs: tuple[Run, ...]
-    #: True if the seal is of another mapping version: its objects may be there with other rows.
+    #: True if another mapping version sealed it: its objects may be in the lake with other rows.
     overwrite: bool = False
 
     @property
     def counts(self) -> Counts:
-        """The window's counts, as the footers of its objects carry them."""
+        """Return the window's counts, as the footers of its objects carry them."""
         runs = self.runs
         return Counts(
             sum(run.records for run in runs),
@@ -72,26 +72,26 @@ class Window:
 
     @property
     def bytes(self) -> int:
-        """Bytes of the values of the window's records."""
+        """Return the bytes of the values of the window's records."""
         return sum(run.bytes for run in self.runs)
 
     @property
     def oldest(self) -> int:
-        """The lowest timestamp of the window's records, epoch ms; 0 if it has none."""
+        """Return the lowest timestamp of the window's records, epoch ms; 0 if it has none."""
         return min((run.oldest for run in self.runs if run.records), default=0)
 
 
 class Seal(NamedTuple):
     """The commit metadata: the ends of the sealed windows not yet committed, oldest first.
 
-    `version` is the mapping's version that sealed them.
+    `version` is the mapping version that sealed them.
     """
 
     version: str
     ends: tuple[int, ...]
 
     def encode(self) -> str:
-        """Write the metadata text; empty if nothing is sealed."""
+        """Return the metadata text; empty if nothing is sealed."""
         if not self.ends:
             return ""
         return json.dumps(
@@ -100,7 +100,7 @@ class Seal(NamedTuple):
 
     @property
     def fits(self) -> bool:
-        """Whether Kafka takes metadata of this length."""
+        """Whether Kafka accepts metadata of this length."""
         return len(self.encode()) <= METADATA_BYTES
 
 
@@ -108,9 +108,9 @@ UNSEALED = Seal("", ())
 
 
 def read_seal(metadata: str, committed: int) -> Seal:
-    """Read commit metadata; what is not ours (another tool committed) seals nothing.
+    """Return the seal in commit metadata; metadata of another tool seals nothing.
 
-    Raises Misconfigured for metadata of a newer falcolake: guessing could double findings.
+    Raises Misconfigured for metadata of a newer falcolake: guessing could duplicate findings.
     """
     try:
         found = json.loads(metadata or "{}")
@@ -126,18 +126,18 @@ def read_seal(metadata: str, committed: int) -> Seal:
         or not all(type(end) is int for end in ends)
     ):
         raise Misconfigured(
-            f"the group's commit metadata is of a newer falcolake: {metadata[:100]}",
-            "upgrade this worker; do not run an older version beside a newer one",
+            f"a newer falcolake wrote the group's commit metadata: {metadata[:100]}",
+            "upgrade this worker; do not run an older version next to a newer one",
         )
     return Seal(version, tuple(sorted(end for end in set(ends) if end > committed)))
 
 
 @dataclass(slots=True)
 class Partition:
-    """One assigned partition: what is committed, sealed and staged of it.
+    """One assigned partition: what of it is committed, sealed and staged.
 
-    `committed` is the group's offset, `start` where this worker's knowledge begins: later than
-    `committed` only if Kafka's retention deleted what was between.
+    `committed` is the group's offset. `start` is later only if Kafka's retention deleted the
+    records between.
     """
 
     number: int
@@ -147,30 +147,30 @@ class Partition:
     inherited: str = ""
     ends: list[int] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
-    #: Monotonic seconds at which the open window got its first run here; None if it is empty.
+    #: When the open window got its first run here, in monotonic seconds; None if it is empty.
     opened: float | None = None
-    #: Monotonic seconds of this worker's last seal of the partition; None before the first.
+    #: When this worker last sealed the partition, in monotonic seconds; None if never.
     sealed_at: float | None = None
     highwater: int = 0
 
     @property
     def position(self) -> int:
-        """The offset to read next."""
+        """Return the offset to read next."""
         return self.runs[-1].end if self.runs else max(self.start, self.committed)
 
     @property
     def sealed_end(self) -> int:
-        """Where the open window begins, as far as seals say."""
+        """Return where the open window begins."""
         return self.ends[-1] if self.ends else self.committed
 
     @property
     def open_runs(self) -> list[Run]:
-        """The runs of the open window."""
+        """Return the runs of the open window."""
         return [run for run in self.runs if run.first >= self.sealed_end]
 
     @property
     def open_records(self) -> int:
-        """How many records the open window has."""
+        """Return how many records the open window has."""
         return sum(run.records for run in self.open_runs)
 
     @property
@@ -179,33 +179,33 @@ class Partition:
         return self.position >= self.highwater
 
     def next_end(self) -> int | None:
-        """The sealed end ahead of the position: the next run must not pass it."""
+        """Return the first sealed end after the position, which the next run must not pass."""
         return next((end for end in self.ends if end > self.position), None)
 
     @property
     def sealable(self) -> bool:
-        """Whether the open window has records, and Kafka takes the seal that adds it."""
+        """Whether the open window has records and its seal would fit into the metadata."""
         return self.open_records > 0 and self.seal_with(self.position).fits
 
     def seal_with(self, end: int) -> Seal:
-        """Build the seal that adds a window ending at `end` to those that wait."""
+        """Return the seal that adds a window ending at `end` to those that wait."""
         return Seal(MIXED if self.inherited else self.version, (*self.ends, end))
 
     def claim(self) -> Seal:
-        """Build the seal that says, before the first put, that another version overwrites these.
+        """Return the seal to commit before this version overwrites windows of another one.
 
-        Without it the version that sealed them, if it came back, would put only what is absent and
+        Without it the version that sealed them, if it came back, would put only absent objects and
         leave objects of two mappings in one window.
         """
         return Seal(MIXED, tuple(self.ends))
 
     def seal_after(self, end: int) -> Seal:
-        """Build the seal that is left once the window ending at `end` is committed."""
+        """Return the seal that remains once the window ending at `end` is committed."""
         rest = tuple(e for e in self.ends if e > end)
         return Seal(MIXED if self.inherited else self.version, rest) if rest else UNSEALED
 
     def sealed_windows(self) -> Iterator[Window]:
-        """Yield the sealed windows that are staged whole, oldest first."""
+        """Yield the sealed windows that are completely staged, oldest first."""
         first = self.committed
         for end in self.ends:
             if end > self.position:
@@ -215,7 +215,7 @@ class Partition:
             first = end
 
     def commit(self, end: int) -> list[Run]:
-        """Note that everything before `end` is committed; return the runs no longer needed."""
+        """Record that everything before `end` is committed; return the runs no longer needed."""
         done = [run for run in self.runs if run.end <= end]
         self.runs = self.runs[len(done) :]
         self.committed, self.start = end, max(self.start, end)
@@ -226,10 +226,10 @@ class Partition:
 
 
 def resume(committed: int, start: int, ends: Sequence[int], runs: Iterable[Run]) -> list[Run]:
-    """Pick the staged runs to keep: the chain from the committed offset without a hole.
+    """Return the staged runs to keep: the chain from the committed offset, up to the first hole.
 
-    A run that crosses the committed offset or a sealed end cannot be counted per window, so the
-    chain stops before it and its records are read again.
+    A run that crosses the committed offset or a sealed end cannot be counted per window. The chain
+    stops before it, and its records are read again.
     """
     by_first: dict[int, Run] = {}
     for run in runs:
@@ -245,7 +245,7 @@ def resume(committed: int, start: int, ends: Sequence[int], runs: Iterable[Run])
 
 
 class Limits(NamedTuple):
-    """When a window is due: seconds, bytes of record values, records."""
+    """When a window is due: after so many seconds, bytes of record values, or records."""
 
     interval: float
     max_bytes: int
@@ -253,7 +253,7 @@ class Limits(NamedTuple):
 
 
 def is_full(partition: Partition, limits: Limits) -> bool:
-    """Whether the open window has reached its size."""
+    """Whether the open window has reached its limit of bytes or records."""
     runs = partition.open_runs
     return (
         sum(run.bytes for run in runs) >= limits.max_bytes
@@ -262,11 +262,11 @@ def is_full(partition: Partition, limits: Limits) -> bool:
 
 
 def is_due(partition: Partition, limits: Limits, now_ms: int, monotonic: float) -> bool:
-    """Whether age or size asks for sealing the open window.
+    """Whether the open window is old or large enough to be sealed.
 
-    Age counts from the oldest record's time in Kafka once the partition is caught up, so that
-    frequent rebalances cannot put it off for ever; but after a seal of our own a full interval
-    passes, so that a producer whose clock is behind cannot make an object a second.
+    Once the partition is caught up, age counts from the oldest record's time in Kafka, so that
+    frequent rebalances cannot postpone the seal indefinitely. After a seal of this worker a full
+    interval passes, so that a producer whose clock is slow cannot cause an object a second.
     """
     if partition.opened is None or not partition.open_records:
         return False
@@ -277,17 +277,17 @@ def is_due(partition: Partition, limits: Limits, now_ms: int, monotonic: float) 
     return partition.caught_up and rested and now_ms - oldest >= limits.interval * 1000
 
 
-#: A flush seals no further window of a partition while so many wait: windows ship in order, so it
-#: would bring nothing to the lake sooner, and an outage would end with as many objects as flushes.
+#: A flush seals no further window of a partition while so many wait. Windows ship in order, so it
+#: would not speed anything up, and an outage would end with one object for every flush.
 FLUSHED_WAITING = 2
 
 
 def is_flushing(partitions: Iterable[Partition], targets: Mapping[int, int]) -> bool:
-    """Whether a flush up to these offsets asks for sealing what is open.
+    """Whether a flush up to these offsets seals the open windows now.
 
-    Not before every partition that still has records to read up to its target has them: they are
-    sealed together, and each time would make an object of each. A target beyond what Kafka has
-    keeps nobody waiting, and asks for nothing.
+    It waits until every partition is staged up to its target: windows are sealed together, and
+    every seal makes an object of each partition. A target beyond the end of the log delays no other
+    partition, and seals nothing.
     """
     asked = [p for p in partitions if targets.get(p.number, 0) > p.sealed_end]
     if any(p.position < targets[p.number] and not p.caught_up for p in asked):

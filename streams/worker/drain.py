@@ -1,7 +1,7 @@
-"""Drain: a worker that leaves ships first what it has staged, within a grace.
+"""Drain: before it stops, a worker ships what it has staged, within a grace.
 
-Nothing more is read; what is open is sealed, and shipped as always. Whatever the grace is too short
-for stays staged and in Kafka, where the next worker finds it: leaving early costs nothing but time.
+It reads no more, seals what is open and ships it as always. What it cannot ship within the grace
+stays staged and in Kafka, where the next worker finds it: only time is lost.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from streams.worker.shipping import Shipper
 
 log = logging.getLogger(__name__)
 
-#: Seconds of the grace that are for leaving: puts that are under way, the group, the files.
+#: Seconds of the grace that are kept for stopping: puts under way, leaving the group, the files.
 LEAVING = 10.0
 
-#: Seconds between two looks at what is left.
+#: Seconds between checks of what is left.
 LOOK = 0.1
 
 
 async def drain(ledger: Ledger, shipper: Shipper, grace: float, leaving: float = LEAVING) -> bool:
-    """Ship all that is staged; return whether that was done within the grace (seconds)."""
+    """Ship all that is staged; return whether the grace, in seconds, was long enough."""
     began = time.monotonic()
     patience = max(grace - leaving, grace / 2)
     log.info("draining: shipping what is staged, for at most %.0f s", patience)
@@ -30,22 +30,22 @@ async def drain(ledger: Ledger, shipper: Shipper, grace: float, leaving: float =
         async with asyncio.timeout(patience):
             await ledger.drain()
             shipper.try_now()
-            while ledger.undrained():  # noqa: ASYNC110 - disk, S3 and Kafka have a say in it
+            while ledger.undrained():  # noqa: ASYNC110 - it depends on disk, S3 and Kafka
                 await asyncio.sleep(LOOK)
     except TimeoutError:
-        say_what_is_left(ledger.undrained(), shipper)
+        log_what_is_left(ledger.undrained(), shipper)
         return False
     seconds = time.monotonic() - began
     log.info(
-        "drained in %.1f s: nothing is staged any more",
+        "drained in %.1f s: everything staged is in the lake",
         seconds,
         extra=facts(seconds=round(seconds, 3)),
     )
     return True
 
 
-def say_what_is_left(records: int, shipper: Shipper) -> None:
-    """Log why the drain came to no end."""
+def log_what_is_left(records: int, shipper: Shipper) -> None:
+    """Log why the drain did not finish."""
     held = shipper.reasons()
     why = "; ".join(f"partition {n}: {why}" for n, why in sorted(held.items()))
     log.warning(

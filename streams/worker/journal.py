@@ -1,8 +1,8 @@
 """Journal: what happened in the last hours, for the status page, in bounded memory.
 
-Samples of throughput and lag, the windows that were shipped, tallies of the last hour, the latest
-rejects, and events a person asks about. Of an alert's contents it keeps the rule's name alone,
-unless told otherwise. About half a megabyte; gone with the process.
+It keeps samples of throughput and lag, the windows that were shipped, tallies of the last hour, the
+latest rejects, and events that a person may ask about. Unless a setting allows more, it keeps only
+the rule's name of an alert. It takes about half a megabyte and ends with the process.
 """
 
 from collections import Counter, deque
@@ -18,7 +18,7 @@ from streams.worker.tally import SEVERITIES, Tally, most, reason_name
 SAMPLE_MS: Final = 10_000
 SAMPLES: Final = 360
 
-#: Milliseconds of a bucket of tallies, and how many make an hour.
+#: Milliseconds that a bucket of tallies covers, and how many make an hour.
 BUCKET_MS: Final = 300_000
 BUCKETS: Final = 12
 
@@ -27,7 +27,7 @@ WINDOWS_MS: Final = 6 * 3_600_000
 REJECTS: Final = 10
 EVENTS: Final = 40
 
-#: Rules told apart in a bucket, rules shown, characters of a name, and of a record's contents.
+#: The most rules counted in a bucket and shown, and characters of a name and of a record.
 MOST_RULES: Final = 300
 SHOWN_RULES: Final = 10
 LONGEST_NAME: Final = 200
@@ -47,7 +47,7 @@ class Sample(NamedTuple):
 
 
 class Shipped(NamedTuple):
-    """One window in the lake; times in epoch ms, `oldest` that of its oldest record in Kafka."""
+    """One window in the lake. Times are epoch ms; `oldest` is its oldest record's time in Kafka."""
 
     partition: int
     first: int
@@ -64,7 +64,7 @@ class Shipped(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """One reject; the excerpt is empty unless contents are kept."""
+    """One reject; the excerpt is empty unless contents may be kept."""
 
     at: int
     partition: int
@@ -93,7 +93,7 @@ class _Bucket:
 
 
 class Journal:
-    """Of one worker process. With `contents` it keeps the beginning of rejected records."""
+    """What one worker process did. With `contents` it keeps excerpts of rejected records."""
 
     def __init__(self, *, contents: bool = False) -> None:
         self.contents = contents
@@ -108,7 +108,7 @@ class Journal:
     # ---- what happened
 
     def staged(self, rows: Rows, tally: Tally, now: int) -> None:
-        """A batch was staged."""
+        """Record that a batch was staged."""
         self._read += rows.records
         bucket = self._bucket(now)
         bucket.severities += tally.severities
@@ -134,7 +134,7 @@ class Journal:
         return self._buckets[-1]
 
     def shipped(self, window: Window, objects: Mapping[str, int], seconds: float, now: int) -> None:
-        """A window was committed."""
+        """Record that a window was committed."""
         counts = window.counts
         self._shipped += counts.records
         self._windows.append(
@@ -152,11 +152,11 @@ class Journal:
         )
 
     def note(self, kind: str, text: str, now: int) -> None:
-        """Something happened that a person asks about later."""
+        """Record an event that a person may ask about later."""
         self._events.append(Event(now, kind, text))
 
     def sample(self, found: Sequence[Progress], now: int) -> None:
-        """Take a point of the charts, if it is time for one."""
+        """Add a point to the charts, if one is due."""
         if self._sampled is None:
             self._sampled = now, self._read, self._shipped
         before, read, shipped = self._sampled
@@ -174,10 +174,10 @@ class Journal:
         )
         self._sampled = now, self._read, self._shipped
 
-    # ---- what is told of it
+    # ---- what it reports
 
     def plain(self, now: int) -> dict[str, Any]:
-        """Give it as JSON types; rows of samples and windows as lists, their names once."""
+        """Return it as JSON types; samples and windows are rows, with their names given once."""
         since = now // BUCKET_MS - BUCKETS
         buckets = [each for each in self._buckets if each.number > since]
         rules, reasons = Counter[str](), Counter[str]()

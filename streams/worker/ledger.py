@@ -105,12 +105,12 @@ class Ledger:
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is read for now."""
+        """Whether reading is paused, or has ended with a drain."""
         return self._draining or self.pause is not None
 
     @property
     def pause_reason(self) -> str:
-        """Why reading is paused, and what to try; empty if it is not."""
+        """Return why reading is paused, and what to try; empty if it is not."""
         return str(self.pause or "")
 
     async def _run(self, work: Callable[..., T], *arguments: Any) -> T:
@@ -121,7 +121,7 @@ class Ledger:
         self._left = await self._run(self._staging.open)
         if self._left:
             log.info(
-                "staging holds %d records of %d partitions from before",
+                "staging holds %d records of %d partitions from an earlier run",
                 sum(run.records for run in self._left),
                 len({run.partition for run in self._left}),
             )
@@ -287,15 +287,15 @@ class Ledger:
                 return  # the assignment that follows seeks
             self.pause = None
             self._metrics.paused(None)
-        log.info("reading goes on from %s", positions)
+        log.info("reading resumes from %s", positions)
 
     # ---- seal
 
     async def seal_due(self) -> None:
         """Seal all open windows if one of them is due, or a flush asks for it.
 
-        While windows wait to be shipped, age alone seals no further ones: an outage of the lake
-        then ends with few large objects.
+        While windows wait to be shipped, age alone seals no more of them, so that an outage of the
+        lake ends with few large objects.
         """
         now, monotonic = clock.now_ms(), time.monotonic()
         async with self._lock:
@@ -321,14 +321,14 @@ class Ledger:
             self._targets[number] = max(end, self._targets.get(number, 0))
 
     def flushing(self) -> bool:
-        """Whether something that a flush asks of these partitions is not committed yet."""
+        """Whether anything that a flush asked of these partitions is not committed yet."""
         return any(
             self._targets.get(number, 0) > partition.committed
             for number, partition in self.partitions.items()
         )
 
     async def _seal_or_grow(self) -> None:
-        """Seal what is open; where Kafka does not take the seal the windows just grow."""
+        """Seal what is open; if Kafka does not accept the seal, the windows just grow."""
         opened = {number: p for number, p in self.partitions.items() if p.sealable}
         if not opened:
             return

@@ -1,10 +1,10 @@
-"""The worker's ear on the control topic: takes requests, and answers with what keeps it from them.
+"""The listener on the control topic: takes requests, and answers with what delays them.
 
-Its consumer is of no group and stands apart from Faust: every worker hears every request. It begins
-an hour back, so a request also holds for a worker that starts, or starts again, after it; asking
-twice changes nothing. Requests of other groups are not this worker's; what is no message is counted
-and left. Without the topic, or the right to read it, the worker works on and cannot be asked.
-Nothing here is kept: after a crash it reads that hour again.
+Its consumer belongs to no group and is separate from Faust, so every worker reads every request. It
+starts an hour back, so that a request also reaches a worker that starts after it; a repeated
+request changes nothing. Requests to other groups, and records that are not messages, are counted
+and skipped. Without the topic, or the right to read it, the worker runs on but cannot be asked to
+flush. Nothing is stored: after a crash the listener reads that hour again.
 """
 
 import asyncio
@@ -31,17 +31,17 @@ from streams.worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-#: Milliseconds that one look at the topic waits, and so between two answers.
+#: Milliseconds that one poll of the topic waits, and so the time between two answers.
 LOOK_MS = 1000
 ANSWER_TIMEOUT = 10.0
 
-#: Seconds until the next try to reach the topic.
+#: Seconds between tries to reach the topic.
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 30.0
 
 
 class Listener:
-    """Listens for one worker. `held` tells why partitions are held, {number: reason}."""
+    """Listens for one worker. `held` returns why partitions are held, by number."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Listener:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._task = asyncio.create_task(self._listen(), name="listener")
 
     async def stop(self) -> None:
@@ -77,7 +77,7 @@ class Listener:
                 await task
 
     async def _listen(self) -> None:
-        """Follow the topic; where it cannot be reached, say so once and try again."""
+        """Follow the topic; while it cannot be reached, log that once and try again."""
         backoff, said = Backoff(SHORTEST_WAIT, LONGEST_WAIT), ""
         while True:
             try:
@@ -107,11 +107,11 @@ class Listener:
             await consumer.stop()
 
     async def _seek(self, consumer: AIOKafkaConsumer) -> None:
-        """Go on where it was; the first time, an hour back."""
+        """Continue where it stopped; the first time, start an hour back."""
         if self._place.topic not in await consumer.topics():
             raise Misconfigured(
                 f"there is no topic {self._place.topic}",
-                f"create it, with one partition, or correct {variable('kafka.control_topic')}",
+                f"create it with one partition, or correct {variable('kafka.control_topic')}",
             )
         consumer.assign([self._place])
         if self._position is None:
@@ -144,7 +144,11 @@ class Listener:
         message = control.decode(record.value)
         if message is None:
             self._metrics.told("ignored")
-            log.warning("ignored what is no message: offset %d of %s", record.offset, record.topic)
+            log.warning(
+                "ignored a record that is not a message: offset %d of %s",
+                record.offset,
+                record.topic,
+            )
         elif message.group != self._group:
             self._metrics.told("other-group")
         elif isinstance(message, control.Flush):
@@ -159,7 +163,7 @@ class Listener:
             self._metrics.told("state")
 
     def _state(self) -> control.State | None:
-        """What to answer; None if nothing is asked any more, or this is said already."""
+        """Return what to answer; None if nothing is asked, or the answer has not changed."""
         ledger = self._ledger
         if self._request is None or not (self._asked or ledger.flushing()):
             return None
@@ -179,7 +183,7 @@ class Listener:
         )
 
     async def _answer(self, producer: AIOKafkaProducer, state: control.State) -> None:
-        """Say it, or leave it: an answer is a kindness, the committed offset the truth."""
+        """Send an answer, or give up: it is a courtesy, only the committed offset counts."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
                 await producer.send_and_wait(

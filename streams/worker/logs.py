@@ -1,8 +1,8 @@
 """Logs: what a worker writes to standard error, as text or as one JSON object a line.
 
-Only falcolake's own words at the level that is set; of libraries nothing under a warning, for at
-lower levels they tell requests whole. A record may carry facts, `extra=facts(partition=3)`, which
-JSON shows as keys of their own. A traceback stays inside its line.
+The level setting is for falcolake's own messages. Libraries log warnings and errors only, since at
+lower levels they print complete requests. A record may carry facts, `extra=facts(partition=3)`,
+which become keys of the JSON object. A traceback stays inside its line.
 """
 
 import json
@@ -14,18 +14,18 @@ from typing import Any
 
 from streams.settings.sections import Log
 
-#: Seconds between two log lines of one kind from aiokafka.
+#: Seconds between two log lines of the same kind from aiokafka.
 SELDOM = 30.0
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def facts(**known: Any) -> dict[str, Any]:
-    """Make the `extra` of a log call."""
+    """Return the `extra` of a log call."""
     return {"facts": known}
 
 
 def configure(settings: Log) -> None:
-    """Send the process's logs to standard error as the settings say."""
+    """Send the process's logs to standard error, in the format and at the level of the settings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.format == "json" else logging.Formatter(TEXT))
     handler.addFilter(_Seldom())
@@ -33,7 +33,7 @@ def configure(settings: Log) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger().setLevel("ERROR" if level == "ERROR" else "WARNING")
     logging.getLogger("streams").setLevel(level)
-    # A timer that runs longer than its interval is no fault here: it waits for its turn.
+    # A timer may take longer than its interval here: it then waits for its turn.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
 
 
@@ -41,7 +41,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line, in ASCII: time (RFC 3339, UTC), level, logger, message, facts."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record."""
+        """Return a record as JSON."""
         at = datetime.fromtimestamp(record.created, UTC)
         line = {
             "time": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -56,7 +56,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class _Seldom(logging.Filter):
-    """Lets aiokafka say the same only once in a while: cut off, it says so ten times a second."""
+    """Drops most repeats of aiokafka's messages: without a broker it logs ten a second."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""The worker's Prometheus metrics: every name, in one place, each changed by one small function.
+"""The worker's Prometheus metrics: all names in one place, each changed by one small method.
 
-The registry is the worker's own, so that two workers in one process do not mix. Nothing here
-survives a restart; the ledger of what is in the lake is the lake.
+Every worker has its own registry, so that two workers in one process do not mix. Nothing here
+survives a restart; what is in the lake, the lake itself records.
 """
 
 import time
@@ -27,8 +27,7 @@ from streams.worker.tally import SEVERITIES, Tallier
 
 PREFIX: Final = "falcolake"
 
-
-#: Seconds. A put is over in tenths; windows take minutes, and an outage of the lake hours.
+#: Seconds. A put takes tenths, a window minutes, and an outage of the lake hours.
 PUT_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 WINDOW_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 AGE_BUCKETS = (1, 2.5, 5, 10, 30, 60, 120, 300, 450, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
@@ -37,9 +36,9 @@ OUTCOMES = ("finding", "reject", "filtered")
 
 
 class Metrics:
-    """Counts what happens; records = findings + rejects + filtered, on both sides.
+    """Counts what is staged and shipped; on both sides records = findings + rejects + filtered.
 
-    What the status page shows of the last hours it writes into the `journal`.
+    It also writes the `journal`, which the status page shows.
     """
 
     def __init__(self, journal: Journal | None = None) -> None:
@@ -164,15 +163,15 @@ class Metrics:
         )
 
     def running(self, version: str, mapping_version: str) -> None:
-        """Say what runs."""
+        """Publish the versions that run."""
         self._build.labels(version, mapping_version).set(1)
 
     def consumed(self, records: int) -> None:
-        """A batch came from Kafka."""
+        """Count a batch from Kafka."""
         self._consumed.inc(records)
 
     def staged(self, rows: Rows, mapping_seconds: float, staging_seconds: float) -> None:
-        """Records are durable in staging."""
+        """Count records that are durable in staging."""
         self._records.labels("finding").inc(len(rows.findings))
         self._records.labels("reject").inc(len(rows.rejects))
         self._records.labels("filtered").inc(rows.filtered)
@@ -187,27 +186,27 @@ class Metrics:
         self.journal.staged(rows, tally, clock.now_ms())
 
     def lost(self, partition: int, count: int) -> None:
-        """Kafka deleted offsets before they were read."""
+        """Count offsets that Kafka deleted before they were read."""
         self._lost.labels(str(partition)).inc(count)
         self._note("lost", f"partition {partition}: Kafka's retention deleted {count:,} unread")
 
     def sealed(self, windows: int) -> None:
-        """Windows are sealed."""
+        """Count sealed windows."""
         self._sealed.inc(windows)
 
     def exported(self, seconds: float) -> None:
-        """An object is written, not put yet."""
+        """Count the time to write an object, before its put."""
         self._export_seconds.inc(seconds)
 
     def put(self, size: int, seconds: float, written: bool) -> None:
-        """An object is in the lake."""
+        """Count an object in the lake; not `written` if it was there before."""
         self._objects.labels("put" if written else "existed").inc()
         self._put_seconds.observe(seconds)
         if written:
             self._object_bytes.inc(size)
 
     def shipped(self, window: Window, objects: Mapping[str, int], seconds: float) -> None:
-        """A window is committed; its objects with their bytes."""
+        """Count a committed window; `objects` are its keys with their bytes."""
         counts, now_ms = window.counts, clock.now_ms()
         self._windows.inc()
         self._window_seconds.observe(seconds)
@@ -221,7 +220,7 @@ class Metrics:
                 self._age.observe(max(0.0, (now_ms - run.oldest) / 1000))
 
     def held(self, partition: int, since: float, error: FalcolakeError) -> None:
-        """A window could not be shipped; `since` is monotonic."""
+        """Count a failed try to ship a window; `since` is monotonic."""
         self._retries.labels(type(error).__name__).inc()
         if partition not in self._holding:
             self._holding.add(partition)
@@ -229,30 +228,30 @@ class Metrics:
         self._held.labels(str(partition)).set(clock.now_ms() / 1000 - (time.monotonic() - since))
 
     def released(self, partition: int) -> None:
-        """The partition ships again, or is another worker's."""
+        """Record that a partition ships again, or belongs to another worker."""
         self._holding.discard(partition)
         self._held.remove(str(partition))
-        self._note("released", f"partition {partition}: not held any more")
+        self._note("released", f"partition {partition}: no longer held")
 
     def told(self, kind: str) -> None:
-        """A record of the control topic was read."""
+        """Count a record of the control topic."""
         self._told.labels(kind).inc()
 
     def paused(self, reason: str | None) -> None:
-        """Reading stops for a reason, or goes on."""
+        """Publish why reading is paused, or None when it resumes."""
         self._paused.set(reason is not None)
         if reason is None:
-            self._note("resumed", "reading goes on")
+            self._note("resumed", "reading resumes")
         else:
             self._note("paused", f"reading paused: {reason}")
 
     def usage(self, usage: Usage) -> None:
-        """The disk was measured."""
+        """Publish what staging takes and what its disk has left."""
         self._staging.set(usage.staged)
         self._free.set(usage.free)
 
     def assigned(self, partitions: Collection[int]) -> None:
-        """The assignment changed."""
+        """Count a rebalance and publish what is assigned."""
         self._rebalances.inc()
         self._assigned.set(len(partitions))
         numbers = ", ".join(map(str, sorted(partitions))) or "none"
@@ -262,7 +261,7 @@ class Metrics:
         self.journal.note(kind, text, clock.now_ms())
 
     def progress(self, found: Sequence[Progress]) -> None:
-        """Show where the partitions are, and forget those that are other workers' by now."""
+        """Publish where the partitions are, and drop those that this worker no longer has."""
         gauges: dict[Gauge, Callable[[Progress], float | None]] = {
             self._committed: lambda p: p.committed,
             self._position: lambda p: p.staged,

@@ -1,10 +1,10 @@
-"""Shipping: one sealed window at a time from staging to the lake.
+"""Shipping: from a sealed window in staging to objects in the lake.
 
 Per window: COPY and put every object → dead-letter every reject → commit the end → forget the rows.
-Each step may be done again after a crash without harm: the same window makes the same keys and the
-same rows. Windows of a partition ship in order; partitions ship side by side. Nothing is dropped
-because the lake, the dead-letter topic or Kafka is unhappy: the window is held and tried again,
-later and later, up to a minute apart.
+After a crash each step can be repeated safely: the same window makes the same keys and the same
+rows. Windows of a partition ship in order, partitions in parallel. If the lake, the dead-letter
+topic or Kafka fails, nothing is dropped: the window is held and tried again, with growing waits of
+up to a minute.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Puts that may run at once. Exports run one at a time: each keeps a core busy, and they share
+#: How many puts may run at once. Exports run one at a time: each keeps a core busy, and they share
 #: DuckDB's memory.
 PUTS = 4
 
@@ -43,8 +43,8 @@ PUTS = 4
 SHORTEST_HOLD = 0.5
 LONGEST_HOLD = 60.0
 
-#: Seconds that a worker which stops waits for commits, then for puts: a lake that does not answer
-#: takes minutes.
+#: Seconds that a stopping worker waits for commits, then for puts: a lake that does not answer
+#: takes minutes to time out.
 STOP_PATIENCE = 5.0
 
 
@@ -58,7 +58,7 @@ class DeadLetters(Protocol):
 
 @dataclass(slots=True)
 class Hold:
-    """Why and since when a partition's window cannot be shipped."""
+    """Why, and since when, a partition's window cannot be shipped. Times are monotonic seconds."""
 
     reason: str
     hint: str
@@ -68,7 +68,7 @@ class Hold:
 
 
 class Shipper:
-    """Ships what the ledger has sealed. `held` says which partitions wait, and why."""
+    """Ships what the ledger has sealed. `held` has the partitions that wait, and why."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Shipper:
         return await asyncio.get_running_loop().run_in_executor(self._exports, work, *arguments)
 
     def start(self) -> None:
-        """Begin to ship every window that waits and is not under way or held."""
+        """Start shipping every waiting window that is neither under way nor held."""
         for number in self.held.keys() - self._ledger.partitions.keys():
             self._release(number)
         for number in self._ledger.waiting():
@@ -113,15 +113,16 @@ class Shipper:
                 task.add_done_callback(self._tasks.discard)
 
     def try_now(self) -> None:
-        """Try what is held again without waiting longer."""
+        """Try held windows again without further delay."""
         for hold in self.held.values():
             hold.backoff.reset()
             hold.until = 0.0
 
     async def stop(self) -> None:
-        """Abandon what is under way, every step of which may be done again; but finish commits.
+        """Abandon what is under way, but finish commits.
 
-        Kafka may have taken one already: then its window would be in no log and in no count.
+        Every other step can be repeated. Kafka may have accepted a commit already: without its
+        answer the window would be missing from the log and the metrics.
         """
         for task in self._tasks:
             task.cancel()
@@ -134,7 +135,7 @@ class Shipper:
         await asyncio.to_thread(wait, list(self._putting), self._stop_patience)
 
     async def _ship_partition(self, number: int) -> None:
-        """Ship the partition's waiting windows in order, until one cannot be."""
+        """Ship the partition's waiting windows in order, until one fails."""
         try:
             while (shipment := self._ledger.waiting().get(number)) is not None:
                 await self._ship_own(shipment)
@@ -180,14 +181,14 @@ class Shipper:
             log.info("partition %d: ships again", number)
 
     def reasons(self) -> dict[int, str]:
-        """Why partitions are held, in a sentence, and what to try."""
+        """Return why partitions are held and what to try, by number."""
         return {
             number: f"{hold.reason} ({hold.hint})" if hold.hint else hold.reason
             for number, hold in self.held.items()
         }
 
     async def ship(self, shipment: Shipment) -> None:
-        """Ship one window. Raises Lost or a FalcolakeError; then it can be shipped again."""
+        """Ship one window. Raises Lost or a FalcolakeError; it can then be shipped again."""
         began, window = time.monotonic(), shipment.window
         objects: dict[str, int] = {}
         if window.overwrite:
@@ -267,7 +268,7 @@ class Shipper:
         self._metrics.exported(time.monotonic() - began)
 
     def _begin(self, put: Callable[[], bool]) -> Future[bool]:
-        """Put in a thread that does not keep the process from ending, as a pool's would."""
+        """Put in a daemon thread; the threads of a pool would keep the process from ending."""
         future: Future[bool] = Future()
         future.set_running_or_notify_cancel()
         self._putting.add(future)

@@ -1,7 +1,7 @@
-"""Tally: what a batch's rows are of, counted by few names: severities, rules, reasons of rejects.
+"""Tally: counts of a batch's findings by severity and by rule, of its rejects by reason.
 
-Pure, and cheap: findings of a rule share one text, so a batch is counted by text, and each text is
-read once. Names are bounded whatever comes in.
+It is pure and cheap: findings of a rule share one text, so a batch is counted by text, and each
+text is decoded once. The number of names is bounded whatever comes in.
 """
 
 from collections import Counter
@@ -16,14 +16,14 @@ from streams.windows.batch import Rows
 _RULE = attrgetter("rule")
 _REASON = attrgetter("reason")
 
-#: Texts of rules that are remembered.
+#: How many texts of rules are remembered.
 _MOST_RULES = 2048
 
-#: Reasons that are told apart: the mapping has about twenty.
+#: How many reasons are counted separately: the mapping has about twenty.
 MOST_REASONS = 40
 OTHER: Final = "other"
 
-#: OCSF's, the worst first.
+#: OCSF's severities, the worst first.
 SEVERITIES: Final = (
     "Fatal",
     "Critical",
@@ -82,10 +82,10 @@ class Tallier:
 
 
 def reason_name(reason: str) -> str:
-    """Give a reason without what is particular to one record: what follows a colon."""
+    """Return a reason without its details about one record, which follow a colon."""
     return reason.partition(":")[0].rstrip(".")
 
 
 def most(counts: Counter[str], limit: int) -> Iterable[tuple[str, int]]:
-    """Give the largest counts, by name where they are equal."""
+    """Return the largest counts, equal ones by name."""
     return sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]

@@ -1,18 +1,18 @@
-"""The Faust transport that hands over whole batches, and knows position and commit.
+"""The Faust transport: it delivers whole batches, seeks and commits.
 
-Faust's cost is per event: measured here, an agent sees 16 thousand records a second one by one,
-and 500 thousand in batches. So `BatchConsumer.getmany()` yields one message per partition and
-fetch, whose value is a `Batch`. It also replaces Faust's idea of offsets: `perform_seek()`, which
-Faust calls after every rebalance and before the flow resumes, asks the intake where to read on;
-`commit()` writes offsets with metadata and only for the assignment they belong to. Topics must be
-declared with `acks=False`, so that Faust itself never commits.
+Faust's cost is per event: an agent gets through 16 thousand records a second one by one, and 500
+thousand in batches, measured. So `BatchConsumer.getmany()` yields one message per partition and
+fetch, whose value is a `Batch`. It also replaces Faust's handling of offsets. Faust calls
+`perform_seek()` after every rebalance, before the flow resumes: it asks the intake where to read
+on. `commit_offsets()` writes offsets with metadata, and only for the assignment they belong to.
+Topics must be declared with `acks=False`, so that Faust itself never commits.
 
-An *epoch* numbers the seeks. Offsets of a batch follow those of the batch before it without a hole
-as long as the epoch is the same; whoever takes batches refuses those of another epoch. The epoch
-that an assignment began with also names the assignment, and commits are for one assignment only.
+An *epoch* numbers the seeks. Within an epoch the offsets of a batch follow those of the batch
+before it without a hole; the intake refuses batches of another epoch. The first epoch of an
+assignment also names the assignment, and a commit is for one assignment only.
 
-It reaches into Faust 0.15's and aiokafka 0.14's internals where they have no public way: the
-pinned ranges in pyproject.toml are those that the tests cover.
+The transport uses internals of Faust 0.15 and aiokafka 0.14 where they have no public interface:
+the tests cover the ranges that pyproject.toml pins.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Polling this keeps the group membership alive without taking a record.
+#: Polling this keeps the group membership alive without returning a record.
 NOWHERE = frozenset({TP("", -1)})
 COMMIT_TIMEOUT = 30.0
 
@@ -43,7 +43,7 @@ COMMIT_TIMEOUT = 30.0
 SHORTEST_WAIT = 0.5
 LONGEST_WAIT = 10.0
 
-#: Seconds a worker that stops has for leaving the group: Kafka may not answer.
+#: Seconds that a stopping worker has to leave the group: Kafka may not answer.
 STOP_TIMEOUT = 10.0
 LOST = (
     kafka_errors.UnknownMemberIdError,
@@ -54,11 +54,11 @@ LOST = (
 
 
 class Intake(Protocol):
-    """What takes the batches and decides where to read on."""
+    """What takes the batches and decides where to read on: the ledger."""
 
     @property
     def paused(self) -> bool:
-        """Whether nothing is to be read for now."""
+        """Whether to take no records for now."""
         ...
 
     #: Partitions to read for now; None for all.
@@ -70,18 +70,18 @@ class Intake(Protocol):
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread of the aiokafka consumer, which ends even while Kafka is away."""
+    """The thread of the aiokafka consumer, which ends even if Kafka does not answer."""
 
     logger = logging.getLogger("faust.consumer")
 
     async def on_thread_stop(self) -> None:
-        """Leave the group and disconnect, in bounded time."""
+        """Leave the group and disconnect, in limited time."""
         try:
             async with asyncio.timeout(STOP_TIMEOUT):
                 await super().on_thread_stop()
         except (asyncio.CancelledError, TimeoutError):
-            # aiokafka's fetcher lets the cancellation of its own tasks out, if they wait to fetch
-            # again; Faust would wait a minute for the thread that this ended.
+            # aiokafka's fetcher raises the cancellation of its own tasks if they wait to fetch
+            # again. It would end this thread, and Faust would wait a minute for it.
             log.info("Kafka does not answer: stopped without leaving the group")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_TIMEOUT):
@@ -97,7 +97,7 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self._intake: Intake = self.transport.intake
         self._topic: str = self.transport.topic
-        # The four below are touched in the consumer's own thread only.
+        # Only the consumer's own thread touches those below.
         self._epoch = 0
         self._held = 0
         self._generation = -1
@@ -110,9 +110,9 @@ class BatchConsumer(driver.Consumer):
     # ---- reading
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Fetch, and yield one message per partition; waits at most `timeout` seconds.
+        """Fetch for at most `timeout` seconds, and yield one message per partition.
 
-        While the intake is paused it polls without taking records.
+        While the intake is paused, poll without taking records.
         """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
@@ -146,14 +146,14 @@ class BatchConsumer(driver.Consumer):
         )
         subscription = consumer._subscription.subscription
         if subscription is None or subscription.assignment is not self._assignment:
-            return []  # of an assignment that no seek has begun: it is read again
+            return []  # no seek has begun this assignment yet: these are read again
         batches = []
         for number, first in self._reached.items():
             tp = TopicPartition(self._topic, number)
             records, state = fetched.get(tp, []), self._assignment.state_value(tp)
             if state is None or not state.has_valid_position:
                 continue
-            # The position moves past transaction markers too, which are no records.
+            # The position also moves past transaction markers, which are not records.
             end = int(state.position)
             if records or end > first:
                 self._reached[number] = end
@@ -162,7 +162,7 @@ class BatchConsumer(driver.Consumer):
         return batches
 
     def _wanted(self) -> frozenset[TP]:
-        """The partitions to poll: never none, for that would mean all."""
+        """Return the partitions to poll: never an empty set, which would mean all."""
         if self._intake.paused:
             return NOWHERE
         wanted = self._intake.wanted
@@ -178,20 +178,21 @@ class BatchConsumer(driver.Consumer):
         """Do nothing, see `on_buffer_full`."""
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Do nothing: Faust's watch knows neither batches nor our pauses and commits."""
+        """Do nothing: Faust's check knows neither batches nor our pauses and commits."""
 
     @property
     def answers(self) -> bool:
         """Whether Kafka answered when it was last asked: the group's coordinator is known.
 
-        Cut off it is not, at once or when the session has run out. Read from any thread.
+        If the connection is cut, it becomes unknown at once or when the session expires. Safe to
+        read from any thread.
         """
-        # Neither the consumer nor its coordinator is there before they have been started.
+        # The consumer and its coordinator do not exist before they are started.
         coordinator = getattr(self._thread._consumer, "_coordinator", None)
         return getattr(coordinator, "coordinator_id", None) is not None
 
     async def beat(self) -> None:
-        """Return once the consumer's own loop has had its turn; at once if it does not run."""
+        """Return once the consumer's own loop has run; at once if it is not started."""
         thread = self._thread
         if thread is not None and thread.thread_loop.is_running():
             await self._in_thread(asyncio.sleep(0))
@@ -201,7 +202,7 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Ask the intake where to read on, and seek there.
 
-        Waits for Kafka as long as the assignment lasts.
+        Tries as long as the assignment lasts if Kafka does not answer.
         """
         generation = self.app.consumer_generation_id
         backoff = Backoff(SHORTEST_WAIT, LONGEST_WAIT)
@@ -269,10 +270,10 @@ class BatchConsumer(driver.Consumer):
     async def commit_offsets(self, assignment: int, offsets: Mapping[int, tuple[int, str]]) -> None:
         """Commit {partition: (offset, metadata)} for an assignment, named by its first epoch.
 
-        One request with that assignment's generation, so the coordinator refuses it once the group
-        has moved on. aiokafka's own commit retries with whatever generation is current then, and
-        could commit for a partition that is another worker's. Raises Lost, or Unavailable if no
-        answer says that it is done.
+        It is one request with that assignment's generation, so the coordinator refuses it after a
+        rebalance. aiokafka's own commit retries with the generation of that moment, and could
+        commit for a partition that another worker has. Raises Lost, or Unavailable if Kafka does
+        not confirm it.
         """
         try:
             await self._in_thread(self._commit_once(assignment, offsets))
@@ -302,7 +303,7 @@ class BatchConsumer(driver.Consumer):
                 )
 
     async def log_start(self, partition: int) -> int:
-        """Ask Kafka for the first offset it still has of a partition. Raises Unavailable."""
+        """Return the first offset that Kafka still has of a partition. Raises Unavailable."""
         tp = TopicPartition(self._topic, partition)
 
         async def ask() -> int:
@@ -312,7 +313,7 @@ class BatchConsumer(driver.Consumer):
         return await self._answer(ask(), f"the first offset of {tp}")
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
-        """Ask Kafka for partitions' bounds, and how old their first record is.
+        """Return the bounds of partitions, and the times of their first records.
 
         Raises Unavailable.
         """
@@ -334,7 +335,7 @@ class BatchConsumer(driver.Consumer):
         return await self._answer(ask(), f"the bounds of {self._topic}")
 
     async def _answer(self, question: Coroutine[Any, Any, T], what: str) -> T:
-        """Kafka's answer to a question for `what`. Raises Unavailable."""
+        """Return Kafka's answer to a question about `what`. Raises Unavailable."""
         try:
             return await self._in_thread(asyncio.wait_for(question, COMMIT_TIMEOUT))
         except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
@@ -347,7 +348,7 @@ class BatchConsumer(driver.Consumer):
 
 
 class BatchTransport(driver.Transport):
-    """A transport whose consumer is the `BatchConsumer` of one topic."""
+    """A transport for one topic, with a `BatchConsumer`."""
 
     Consumer = BatchConsumer
 

@@ -104,7 +104,7 @@ def test_under_load_the_page_tells_what_kafka_and_the_lake_tell_and_an_outage_wi
     wait_until(lambda: page.state().startswith("Idle"), 120, "caught up")
     world.wait_until_shipped()
     assert page.text("problems") == ""
-    assert "not held any more" in page.text("events")
+    assert "no longer held" in page.text("events")
     assert_figures_are_true(world, worker, page)
     objects = assert_exactly_once(world, range(load.sent))
     assert worker.starts() == 1

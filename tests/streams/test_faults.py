@@ -54,7 +54,7 @@ def test_an_armed_process_dies_just_there(wanted, done):
     out, log = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
     assert out == "".join(f"put {number}\n" for number in range(1, done + 1))
-    said = f"FALCOLAKE_FAULT is set: this worker will end itself at {wanted}"
+    said = f"FALCOLAKE_FAULT is set: this worker will kill itself at {wanted}"
     assert f"ERROR:streams.faults:{said}" in log
     assert f"SIGKILL at {wanted.removesuffix(':kill')}" in log
 
@@ -113,7 +113,7 @@ def test_a_lake_on_loopback_may_have_faults(endpoint):
                "put:after:1:explode", "put:after:1:stop:now", ":::"],
 )  # fmt: skip
 def test_what_is_no_fault_point_is_refused(wanted):
-    with pytest.raises(Misconfigured, match="no fault point"):
+    with pytest.raises(Misconfigured, match="not a fault point"):
         faults.arm(wanted, LOOPBACK)
 
 
