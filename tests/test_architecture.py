@@ -110,7 +110,9 @@ def test_only_the_commands_start_the_worker_and_the_development_servers() -> Non
         if not is_embedded(name)
     }
     assert {name: found for name, found in users.items() if found} == {
-        "cli": {"streams.app", "streams.embedded"},
+        "streams.commands.demo": {"streams.embedded"},
+        "streams.commands.stack": {"streams.embedded"},
+        "streams.commands.worker": {"streams.app"},
     }
 
 

@@ -1,10 +1,11 @@
-"""The commands that read the lake back: `audit` and `verify`. `cli` adds them to its app."""
+"""The command `audit`."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.commands.options import Json, load_settings
 from streams.terminal import (
     locate,
     print_item,
@@ -17,7 +18,6 @@ from streams.terminal import (
 
 if TYPE_CHECKING:
     from streams.audit.audit import Audit
-    from streams.audit.verify import Verification
 
 
 def audit(
@@ -43,7 +43,7 @@ def audit(
     kafka: Annotated[
         bool, typer.Option(help="Compare with Kafka; without it read access to the lake is enough.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Prove from the lake that no record is missing and none is doubled.
 
@@ -59,13 +59,12 @@ def audit(
       falcolake audit --json | jq .problems
     """
     from streams.audit.audit import Days, run
-    from streams.settings.load import load
 
     if since and until and since > until:
         raise typer.BadParameter("--from is after --to: no day is in between")
     days = Days(since.date() if since else None, until.date() if until else None)
     with progress_bar("reading footers") as progress:
-        found = run(load(context.obj), days=days, kafka=kafka, progress=progress)
+        found = run(load_settings(context), days=days, kafka=kafka, progress=progress)
     if as_json:
         print_json(found.plain())
     else:
@@ -98,56 +97,4 @@ def _print_audit(found: "Audit") -> None:
         keys = [locate(found.place, problem.key)] if problem.key else []
         print_item(problem.kind, f"{where}{problem.message}", *keys)
     print_text("")
-    print_text(f"{found}")
-
-
-def verify(
-    context: typer.Context,
-    place: Annotated[
-        str,
-        typer.Argument(metavar="PLACE", help="A file or directory, or s3://bucket/key-or-prefix."),
-    ],
-    sample: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Check N rows of each object against OCSF. Default: all."
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Check objects against the rules of Security Lake, and their rows against the OCSF schema.
-
-    Path, event day, order, event class, column types, page and row group size, codec, and the
-    footer's account of its window. The OCSF schema is in falcolake[verify]; all else needs nothing.
-    Exit code 1 where a rule is broken; a warning alone is none.
-
-    \b
-    Examples:
-      falcolake verify object.parquet
-      falcolake verify --sample 100 s3://my-security-lake/ext/falco
-    """
-    from streams.audit.verify import run
-    from streams.settings.load import load
-
-    with progress_bar("checking objects") as progress:
-        found = run(load(context.obj), place, sample=sample, progress=progress)
-    if as_json:
-        print_json(found.plain())
-    else:
-        _print_verification(found)
-    for note in found.notes():
-        say(f"Note: {note}")
-    raise typer.Exit(1 if found.faults else 0)
-
-
-def _print_verification(found: "Verification") -> None:
-    from streams.audit.verify import SCHEME
-
-    for each in found.objects:
-        where = locate(found.place, each.name) if found.place.startswith(SCHEME) else each.name
-        for fault in each.faults:
-            level = "warning" if fault.warning else "fault"
-            print_item(level, f"{fault.rule}: {fault.message}", where)
-    if found.faults or found.warnings:
-        print_text("")
     print_text(f"{found}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.commands.options import Json, Partitions, load_settings
 from streams.commands.replay_text import print_replay
 from streams.terminal import print_json, print_table, print_text, printable, progress_bar, say
 
@@ -25,12 +26,8 @@ app = typer.Typer(
     """,
 )
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Reason = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Only those whose reason has this text in it.")
-]
-Partitions = Annotated[
-    list[int] | None, typer.Option(min=0, metavar="N", help="Only of this one; may be repeated.")
 ]
 
 
@@ -50,11 +47,10 @@ def list_letters(
       falcolake dead-letter list --each --reason JSON
     """
     from streams.kafka.letters import standing
-    from streams.settings.load import load
 
     asked = _wanted(reason, partition)
     found = standing(
-        load(context.obj),
+        load_settings(context),
         lambda letter: letter._replace(key=None, value=None) if asked(letter) else None,
     )
     letters = [letter for letter in found.values() if letter is not None]
@@ -112,10 +108,9 @@ def show(
     """
     from streams.errors import FalcolakeError
     from streams.kafka.letters import standing
-    from streams.settings.load import load
 
     found = standing(
-        load(context.obj),
+        load_settings(context),
         lambda letter: letter if letter[:2] == (partition, offset) else None,
     )
     letter = found.get((partition, offset))
@@ -168,14 +163,13 @@ def retry(
       falcolake dead-letter retry --partition 3 --offset 41207
     """
     from streams.replay.retry import run
-    from streams.settings.load import load
 
     if offset and len(partition or ()) != 1:
         raise typer.BadParameter("--offset needs --partition, one of them")
     asked, offsets = _wanted(reason, partition), frozenset(offset or ())
     with progress_bar("replaying offsets") as progress:
         found = run(
-            load(context.obj),
+            load_settings(context),
             lambda letter: asked(letter) and (not offsets or letter.offset in offsets),
             dry_run=dry_run,
             progress=progress,

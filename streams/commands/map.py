@@ -1,14 +1,21 @@
-"""`falcolake map`: alerts in, OCSF findings out; or where each of their fields went. `cli` adds it.
+"""The command `map`, and how it reads files.
 
-Needs neither Kafka nor S3, and changes nothing.
+The mapping is the worker's own, so a reject here is what a worker would write to the dead-letter
+topic.
 """
 
 import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, BinaryIO, Literal
 
 import typer
 
+from streams.commands.options import load_settings
+from streams.errors import Misconfigured
 from streams.terminal import print_line, print_table, print_text, say
 
 if TYPE_CHECKING:
@@ -16,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Characters of a field's value in a table; with --json all of it.
 SHOWN = 60
+STANDARD_INPUT = "-"
+NO_TIMESTAMP = -1  # Kafka's own value for a record without a timestamp
 
 
 def map_alerts(
@@ -53,17 +62,16 @@ def map_alerts(
     """
     from schemas.explain import explain
     from schemas.mapping import Filtered, Reject
-    from streams.commands.convert import convert
-    from streams.settings.load import load
     from streams.settings.mapping import build_mapping
 
-    settings = load(context.obj)
+    settings = load_settings(context)
     wanted = {"event_class": event_class, "version": ocsf_version}
     ocsf = settings.ocsf.model_copy(update={key: value for key, value in wanted.items() if value})
     mapping = build_mapping(settings.model_copy(update={"ocsf": ocsf}))
     make = partial(explain, mapping) if explained else mapping.finding
     rejects = 0
-    for place, answer in convert(make, files):
+    for place, value in read_values(files or [STANDARD_INPUT]):
+        answer = make(value, NO_TIMESTAMP)
         if isinstance(answer, Reject):
             say(f"{place}: {answer.reason}")
             rejects += 1
@@ -95,3 +103,56 @@ def _cut(value: str) -> str:
     """Make a text that fits into a cell and does nothing to a terminal."""
     shown = value if value.isprintable() else json.dumps(value)[1:-1]
     return shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
+
+
+def read_values(names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield every value of some files with its place: `name:line`, or `name[index]` in an array.
+
+    Reads JSON lines one at a time, however long the file, or one JSON array as a whole. "-" is
+    standard input. Empty lines are skipped.
+
+    Raises:
+        Misconfigured: a file cannot be read. It is raised before the first value is yielded.
+    """
+    with ExitStack() as opened:
+        for name, source in [(name, _open(name, opened)) for name in names]:
+            yield from _values(name, source)
+
+
+def _open(name: str, opened: ExitStack) -> BinaryIO:
+    if name == STANDARD_INPUT:
+        return sys.stdin.buffer
+    try:
+        return opened.enter_context(Path(name).open("rb"))
+    except OSError as error:
+        raise Misconfigured(
+            f"cannot read {name}: {error.strerror}", "give a file of JSON lines, or - for a pipe"
+        ) from None
+
+
+def _values(name: str, source: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    begun = False
+    for number, line in enumerate(source, start=1):
+        value = line.strip()
+        if not value:
+            continue
+        if not begun and value.startswith(b"["):
+            yield from _array(name, number, line + source.read())
+            return
+        begun = True
+        yield f"{name}:{number}", value
+
+
+def _array(name: str, number: int, text: bytes) -> Iterator[tuple[str, bytes]]:
+    import msgspec
+
+    try:
+        values = msgspec.json.decode(text, type=list[msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        # No array after all, but lines of which the first is wrong.
+        for offset, line in enumerate(text.splitlines()):
+            if value := line.strip():
+                yield f"{name}:{number + offset}", value
+    else:
+        for index, raw in enumerate(values):
+            yield f"{name}[{index}]", bytes(raw)

@@ -1,4 +1,4 @@
-"""The command `replay`. `cli` adds it to its app."""
+"""The command `replay`."""
 
 import json
 import sys
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.commands.options import Json, Partitions, load_settings
 from streams.commands.replay_text import print_replay
 from streams.terminal import print_json, progress_bar, say
 
@@ -33,9 +34,7 @@ def replay(
     last: Annotated[
         str | None, typer.Option(metavar="TIME", help="Instead of --from: as 6h, 90m, 2d.")
     ] = None,
-    partition: Annotated[
-        list[int] | None, typer.Option(min=0, metavar="N", help="Only this one; may be repeated.")
-    ] = None,
+    partition: Partitions = None,
     from_offset: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Records from it on.")
     ] = None,
@@ -67,7 +66,7 @@ def replay(
             min=1, max=32, metavar="N", help="Windows at once; each may take 0.5 GB of memory."
         ),
     ] = 2,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Rebuild windows of the lake from Kafka's records: same bounds, same keys, overwritten.
 
@@ -86,9 +85,8 @@ def replay(
       falcolake audit --json > found.json || falcolake replay --audit found.json
     """
     from streams.replay.replay import Options, Selection, run
-    from streams.settings.load import load
 
-    settings = load(context.obj)
+    settings = load_settings(context)
     copies = [each for each in to or [] if each.startswith(COPY)]
     times = [each for each in to or [] if not each.startswith(COPY)]
     if len(copies) > 1 or len(times) > 1:

@@ -1,21 +1,17 @@
-"""The commands that ask the workers' group: `status` and `flush`. `cli` adds them to its app."""
+"""The command `status`."""
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from streams.commands.options import Json, load_settings
 from streams.terminal import make_table, print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
-    from streams.control.flush import Flushed
     from streams.control.overview import Overview
-
-#: Partitions that get a progress bar of their own; the rest of them share one.
-BARS = 16
 
 
 def status(
@@ -29,7 +25,7 @@ def status(
     ask: Annotated[
         bool, typer.Option(help="Ask the workers, through the control topic, how they are.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show how far the lake is behind Kafka, partition by partition.
 
@@ -44,9 +40,8 @@ def status(
     """
     from streams.commands.times import duration
     from streams.control.overview import read
-    from streams.settings.load import load
 
-    settings, seconds = load(context.obj), duration(every, "--every")
+    settings, seconds = load_settings(context), duration(every, "--every")
     if watch:
         _watch(lambda: read(settings, ask=ask), seconds, as_json=as_json)
     found = read(settings, ask=ask)
@@ -107,85 +102,3 @@ def _watch(look: "Callable[[], Overview]", seconds: float, *, as_json: bool) -> 
             table = make_table(*_status_table(found))
             live.update(Group(table, Text("\n".join(lines))), refresh=True)
             time.sleep(seconds)
-
-
-def flush(
-    context: typer.Context,
-    timeout: Annotated[
-        str, typer.Option(metavar="TIME", help="How long to wait: seconds, or as 5m.")
-    ] = "5m",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Ship what is in the topic now, without waiting for the windows' time.
-
-    Asks every worker through the control topic, and returns when the group's committed offsets
-    prove that the lake has all that was there at that moment. Safe to run at any time, and twice at
-    once. The request holds for an hour, for workers that start later too. Exit code 1: time is up,
-    with the partitions that lag and what is known of why.
-
-    \b
-    Examples:
-      falcolake flush
-      falcolake flush --timeout 60 --json | jq '.partitions[] | select(.lag > 0)'
-    """
-    from streams.commands.times import duration
-    from streams.control.flush import run
-    from streams.settings.load import load
-
-    seconds = duration(timeout, "--timeout")
-    said: set[str] = set()
-    with _bars() as show:
-
-        def watch(found: "Flushed") -> None:
-            for warning in found.warnings:
-                if warning not in said:
-                    said.add(warning)
-                    say(f"Warning: {warning}")
-            show(found)
-
-        found = run(load(context.obj), timeout=seconds, progress=watch)
-        watch(found)
-    if as_json:
-        print_json(found.plain())
-    else:
-        if found.lagging:
-            print_table(
-                ["partition", "end", "committed", "lag", "why"],
-                [
-                    [f"{p.partition}", f"{p.end}", f"{p.committed}", f"{p.lag}", p.reason]
-                    for p in found.lagging
-                ],
-                right="partition end committed lag",
-            )
-        print_text(f"{found}")
-    if found.lagging:
-        say("Try: falcolake flush again with a longer --timeout; the request still holds")
-    raise typer.Exit(1 if found.lagging else 0)
-
-
-@contextmanager
-def _bars() -> "Iterator[Callable[[Flushed], None]]":
-    """Show how far each partition is, on a terminal."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
-
-    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    tasks = {}
-    with Progress(
-        *columns, console=console, disable=not sys.stderr.isatty(), transient=True
-    ) as progress:
-
-        def show(found: "Flushed") -> None:
-            bars: dict[str, tuple[int, int]] = {}
-            for number, each in enumerate(found.partitions):
-                name = f"partition {each.partition}" if number < BARS else "the others"
-                done, total = bars.get(name, (0, 0))
-                total += each.end - each.first
-                bars[name] = done + each.end - each.first - each.lag, total
-            for name, (done, total) in bars.items():
-                if name not in tasks:
-                    tasks[name] = progress.add_task(name, total=total)
-                progress.update(tasks[name], completed=done)
-
-        yield show

@@ -43,3 +43,13 @@ def falcolake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def environment(kafka_bootstrap: str, topic: str) -> dict[str, str]:
+    """The variables for a topic of four partitions, and for a group that has no worker."""
+    return {
+        "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "FALCOLAKE_KAFKA__TOPIC": topic,
+        "FALCOLAKE_KAFKA__GROUP_ID": f"group-of-{topic}",
+    }

@@ -85,7 +85,7 @@ def test_a_broker_that_does_not_answer_is_exit_code_1(
     environment = {**LAKE, "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
     done = falcolake(*call(name, as_json=as_json), environment=environment)
     error, hint = refusal(done, 1)
-    assert error.startswith("Error: Kafka at 127.0.0.1:1 does not answer")
+    assert error.startswith("Error: Kafka at 127.0.0.1:1 does not answer: ")
     assert hint.startswith("Try: ")
 
 

@@ -9,16 +9,6 @@ from kafka import KafkaAdminClient
 from tests.streams.commands.conftest import Run
 
 
-@pytest.fixture
-def environment(kafka_bootstrap: str, topic: str) -> dict[str, str]:
-    """A topic of four partitions, and a group that has no worker."""
-    return {
-        "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": kafka_bootstrap,
-        "FALCOLAKE_KAFKA__TOPIC": topic,
-        "FALCOLAKE_KAFKA__GROUP_ID": f"group-of-{topic}",
-    }
-
-
 def test_an_idle_topic_is_flushed_at_once(
     falcolake: Run, environment: dict[str, str], topic: str
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from streams.commands.register import Kind
+from streams.commands.policy import Kind
 from streams.lake import custom_source
 from tests.streams.commands.conftest import Run
 from tests.streams.lake.test_custom_source import CRAWLER, ROLE, SOURCE, listed

@@ -1,0 +1,45 @@
+"""The command `doctor`."""
+
+from typing import Annotated
+
+import typer
+
+from streams.commands.options import Json
+from streams.terminal import print_json, print_text, print_verdict
+
+LEVELS = ("good", "warning", "bad")
+
+
+def doctor(
+    context: typer.Context,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, metavar="SECONDS", help="Longest time for each check.")
+    ] = 20,
+    as_json: Json = False,
+) -> None:
+    """Check all that a worker needs, and say what to do where it is not so.
+
+    Settings; Kafka's brokers, topics, retention, rights, group; credentials, clock, bucket, put and
+    key of the lake; the staging disk. A line each: good, warning or bad. Puts one empty object into
+    the lake, _falcolake_doctor under the prefix, that everything else passes over. Exit code 1 if
+    anything is bad.
+
+    \b
+    Examples:
+      falcolake doctor
+      falcolake doctor --json | jq '.checks[] | select(.level != "good")'
+    """
+    from streams.doctor.doctor import diagnose
+
+    found = []
+    for each in diagnose(context.obj, timeout):
+        found.append(each)
+        if not as_json:
+            text = f"{each.message}. Try: {each.remedy}" if each.remedy else each.message
+            print_verdict(each.level, each.check, text)
+    counts = {level: sum(each.level == level for each in found) for level in LEVELS}
+    if as_json:
+        print_json(counts | {"checks": [each.plain() for each in found]})
+    else:
+        print_text(", ".join(f"{counts[level]} {level}" for level in LEVELS))
+    raise typer.Exit(1 if counts["bad"] else 0)

@@ -1,0 +1,106 @@
+"""The command `policy`."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from streams.commands.options import (
+    ExternalId,
+    Principal,
+    account_of,
+    external_id_of,
+    load_settings,
+    source_name,
+)
+from streams.errors import Misconfigured
+from streams.terminal import print_json, print_text
+
+
+class Kind(StrEnum):
+    """What `policy` can print."""
+
+    ALL = "all"
+    TRUST = "trust"
+    PERMISSIONS = "permissions"
+    ASSUME = "assume"
+    CRAWLER_TRUST = "crawler-trust"
+    CRAWLER_PERMISSIONS = "crawler-permissions"
+    HINTS = "hints"
+
+
+def policy(
+    context: typer.Context,
+    kind: Annotated[
+        Kind, typer.Argument(metavar="WHAT", help="A document, or the hints.", show_default="all")
+    ] = Kind.ALL,
+    principal: Principal = None,
+    external_id: ExternalId = None,
+    eks_issuer: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Trust pods instead: the cluster's OIDC issuer."),
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option(metavar="NAME", help="With --eks-issuer: their namespace.")
+    ] = "falco",
+    service_account: Annotated[
+        str, typer.Option(metavar="NAME", help="With --eks-issuer: their service account.")
+    ] = "falcolake",
+) -> None:
+    """Print the IAM documents that workers need, made from the settings.
+
+    \b
+    trust        who may assume the lake's role: an account's roles that know the
+                 external id, or with --eks-issuer the pods of a service account
+    permissions  what it may do: list, get and put under the prefix; use the key
+                 if lake.kms_key_id is set
+    assume       for the role that the workers have themselves, if lake.role_arn
+                 is set
+    crawler-trust, crawler-permissions
+                 the role of Glue's crawler
+    hints        what else there is to do, in Lake Formation and for subscribers
+
+    Asks nothing of AWS.
+
+    \b
+    Examples:
+      falcolake policy permissions > permissions.json
+      falcolake policy trust --external-id my-external-id
+      falcolake policy trust --namespace falco --service-account falcolake \\
+        --eks-issuer https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE
+    """
+    from streams.lake import iam
+
+    settings = load_settings(context)
+    lake = settings.lake
+    settings.require_lake()
+    account = account_of(settings, principal)
+
+    def trust() -> iam.Document:
+        if eks_issuer:
+            return iam.trust_eks(account, eks_issuer, namespace, service_account, lake.region)
+        return iam.trust_account(account, external_id_of(settings, external_id), lake.region)
+
+    def assume() -> iam.Document:
+        if lake.role_arn:
+            return iam.may_assume(lake.role_arn)
+        raise Misconfigured(
+            "not set: FALCOLAKE_LAKE__ROLE_ARN", "it is the role that the workers are to assume"
+        )
+
+    documents: dict[Kind, Callable[[], Any]] = {
+        Kind.TRUST: trust,
+        Kind.PERMISSIONS: lambda: iam.permissions(lake),
+        Kind.ASSUME: assume,
+        Kind.CRAWLER_TRUST: iam.trust_glue,
+        Kind.CRAWLER_PERMISSIONS: lambda: iam.crawler_permissions(lake),
+        Kind.HINTS: lambda: iam.hints(lake, source_name(lake.prefix)),
+    }
+    if kind is Kind.HINTS:
+        print_text("\n".join(documents[kind]()))
+    elif kind is Kind.ALL:
+        wanted = [each for each in documents if each is not Kind.ASSUME or lake.role_arn]
+        print_json({each.value: documents[each]() for each in wanted})
+    else:
+        print_json(documents[kind]())

@@ -1,0 +1,39 @@
+"""The command `settings`."""
+
+from typing import Annotated
+
+import typer
+
+from streams.commands.options import Json, load_settings
+from streams.terminal import print_json, print_table, print_text, say
+
+
+def settings(
+    context: typer.Context,
+    as_json: Json = False,
+    example: Annotated[
+        bool, typer.Option("--example", help="Print a settings file to begin with.")
+    ] = False,
+) -> None:
+    """Show every setting, its value, and where that came from. Secrets are masked.
+
+    \b
+    Example:
+      falcolake settings --example > falcolake.toml
+    """
+    from streams.settings import text as settings_text
+
+    if example:
+        print_text(settings_text.toml())
+        return
+    found = load_settings(context)
+    rows = list(settings_text.rows(found))
+    if as_json:
+        print_json([row._asdict() for row in rows])
+    else:
+        print_table(
+            ["setting", "value", "from"],
+            [[row.name, "-" if row.value is None else f"{row.value}", row.origin] for row in rows],
+        )
+    for warning in found.warnings():
+        say(f"Warning: {warning}")
