@@ -45,68 +45,75 @@ class Kafka(Section):
     """Where the alerts come from."""
 
     bootstrap_servers: Servers = Field(
-        default="localhost:9092", description="brokers, host:port, comma separated"
+        default="localhost:9092", description="Kafka brokers: a comma-separated list of host:port"
     )
-    topic: Topic = Field(default="falco-events", description="topic that holds the alerts")
+    topic: Topic = Field(default="falco-events", description="Topic to read alerts from")
     group_id: Name = Field(
-        default="falcolake", description="consumer group of all workers of this lake"
+        default="falcolake", description="Consumer group that all workers of this lake share"
     )
     control_topic: Topic = Field(
         default_factory=lambda data: f"{data['topic']}.control",
         validate_default=True,
-        description="topic for requests to the workers",
+        description="Topic for requests to the workers, such as a flush",
         examples=["falco-events.control"],
     )
     dead_letter_topic: Topic = Field(
         default_factory=lambda data: f"{data['topic']}.dead-letter",
         validate_default=True,
-        description="topic for records that cannot become findings",
+        description="Topic for records that cannot become findings",
         examples=["falco-events.dead-letter"],
     )
     security_protocol: Annotated[
         Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], Upper
-    ] = Field(default="PLAINTEXT", description="PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL")
+    ] = Field(
+        default="PLAINTEXT",
+        description="How to connect: PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
+    )
     sasl_mechanism: Annotated[
         Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "AWS_MSK_IAM"], Upper
-    ] = Field(default="PLAIN", description="PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or AWS_MSK_IAM")
+    ] = Field(
+        default="PLAIN",
+        description="How to sign in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or AWS_MSK_IAM",
+    )
     sasl_username: Name | None = Field(
-        default=None, description="user name for SASL", examples=["falco"]
+        default=None, description="User name for SASL", examples=["falco"]
     )
     sasl_password: SecretStr | None = Field(
-        default=None, description="password for SASL", examples=["secret"]
+        default=None, description="Password for SASL", examples=["secret"]
     )
     ssl_ca_file: FilePath | None = Field(
         default=None,
-        description="certificates to trust, PEM; the system's own otherwise",
+        description="CA certificates to trust, PEM; unset: the system's",
         examples=["/etc/falcolake/ca.pem"],
     )
     ssl_cert_file: FilePath | None = Field(
         default=None,
-        description="client certificate, PEM, for mutual TLS",
+        description="Client certificate for mutual TLS, PEM",
         examples=["/etc/falcolake/client.pem"],
     )
     ssl_key_file: FilePath | None = Field(
         default=None,
-        description="its key, PEM, if not in the same file",
+        description="Key of the client certificate, PEM, if it is in another file",
         examples=["/etc/falcolake/client.key"],
     )
     ssl_key_password: SecretStr | None = Field(
-        default=None, description="the key's password", examples=["secret"]
+        default=None, description="Password of the client certificate's key", examples=["secret"]
     )
     ssl_check_hostname: bool = Field(
-        default=True, description="whether the brokers' certificates must name them"
+        default=True, description="Whether a broker's certificate must contain its host name"
     )
     group_instance_id: Name | None = Field(
         default=None,
-        description="static membership: a restart within session_timeout moves no partition",
+        description="Static membership: a restart within session_timeout does not move partitions",
         examples=["worker-0"],
     )
     session_timeout: Seconds = Field(
-        default=45.0, description="a worker silent for this long loses its partitions"
+        default=45.0,
+        description="Time without a heartbeat after which a worker loses its partitions",
     )
     heartbeat_interval: Seconds = Field(
         default_factory=lambda data: data["session_timeout"] / 10,
-        description="time between heartbeats; a tenth of session_timeout",
+        description="Time between heartbeats, one tenth of session_timeout by default",
         examples=[4.5],
     )
 
@@ -155,28 +162,36 @@ class Kafka(Section):
 class Lake(Section):
     """Where the findings go. Bucket, region and account are empty until set."""
 
-    bucket: Bucket = Field(default="", description="bucket", examples=["my-security-lake"])
-    prefix: Prefix = Field(
-        default="ext/falco", description="path inside it, as registered for the source"
+    bucket: Bucket = Field(
+        default="", description="S3 bucket of the lake", examples=["my-security-lake"]
     )
-    region: Region = Field(default="", description="the bucket's region", examples=["eu-central-1"])
+    prefix: Prefix = Field(
+        default="ext/falco", description="Prefix in the bucket, as registered for the custom source"
+    )
+    region: Region = Field(
+        default="", description="AWS region of the bucket", examples=["eu-central-1"]
+    )
     account_id: AccountId = Field(
-        default="", description="AWS account the findings belong to", examples=["123456789012"]
+        default="", description="AWS account that the findings belong to", examples=["123456789012"]
     )
     endpoint_url: Endpoint | None = Field(
-        default=None, description="an S3 other than AWS", examples=["http://localhost:8333"]
+        default=None,
+        description="Endpoint of an S3 server other than AWS",
+        examples=["http://localhost:8333"],
     )
     role_arn: RoleArn | None = Field(
         default=None,
-        description="role to assume for writing",
+        description="IAM role to assume for access to the bucket",
         examples=["arn:aws:iam::123456789012:role/AmazonSecurityLake-Provider-falco-eu-central-1"],
     )
     external_id: Name | None = Field(
-        default=None, description="external id that the role asks for", examples=["falco"]
+        default=None,
+        description="External id that the role's trust policy requires",
+        examples=["falco"],
     )
     kms_key_id: Name | None = Field(
         default=None,
-        description="KMS key to encrypt objects with",
+        description="KMS key that encrypts the objects",
         examples=["alias/security-lake"],
     )
 
@@ -191,15 +206,17 @@ class Window(Section):
     """When a window is sealed."""
 
     interval: Seconds = Field(
-        default=300.0, le=86_400, description="longest time a record waits: 300, 300s or 5m"
+        default=300.0,
+        le=86_400,
+        description="Longest time before a window is sealed: 300, 300s or 5m",
     )
     max_bytes: Size = Field(
         default=256_000_000,
         le=4_000_000_000,
         validate_default=True,
-        description="bytes of raw records",
+        description="Bytes of raw records that seal a window",
     )
-    max_rows: int = Field(default=1_000_000, ge=1, description="records")
+    max_rows: int = Field(default=1_000_000, ge=1, description="Records that seal a window")
 
 
 class Staging(Section):
@@ -208,17 +225,17 @@ class Staging(Section):
     path: FilePath = Field(
         default=Path("~/.local/state/falcolake"),
         validate_default=True,
-        description="directory of this worker alone; ~ is the home directory",
+        description="Directory for staging files, for this worker only; ~ is the home directory",
     )
     max_bytes: Size = Field(
         default=4_000_000_000,
         validate_default=True,
-        description="Kafka is paused when this much is staged",
+        description="Reading pauses when staging exceeds this",
     )
     min_free_bytes: Size = Field(
         default=1_000_000_000,
         validate_default=True,
-        description="or when the disk has less than this free",
+        description="Reading pauses when the disk has less free space than this",
     )
 
 
@@ -231,7 +248,7 @@ class Ocsf(Section):
     event_class: Annotated[Literal["detection_finding", "security_finding"], Lower] = Field(
         default="detection_finding",
         alias="class",
-        description="detection_finding or security_finding",
+        description="OCSF class: detection_finding or security_finding",
     )
 
 
@@ -250,24 +267,33 @@ class Mapping(Section):
             "debug",
         ],
         Priority,
-    ] = Field(default="debug", description="alerts under it are counted as filtered, not stored")
+    ] = Field(
+        default="debug",
+        description="Alerts below this priority are counted as filtered and not stored",
+    )
     location: Annotated[Literal["settings", "alert"], Lower] = Field(
         default="settings",
-        description="an object's region and account: always lake.*, or the alert's if it has them",
+        description="Region and account in object keys: the settings', or the alert's own if any",
     )
     product_version: Name | None = Field(
-        default=None, description="Falco's version, which alerts do not tell", examples=["0.42.0"]
+        default=None,
+        description="Falco's version for the findings; alerts do not contain it",
+        examples=["0.42.0"],
     )
-    tenant_uid: Name | None = Field(default=None, description="your tenant's id", examples=["acme"])
+    tenant_uid: Name | None = Field(
+        default=None, description="Tenant id for the findings", examples=["acme"]
+    )
 
 
 class Web(Section):
     """The worker's own web server: metrics, health, status."""
 
-    host: Name = Field(default="127.0.0.1", description="address to listen on")
-    port: int = Field(default=6066, ge=0, le=65_535, description="port; 0 picks a free one")
+    host: Name = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(
+        default=6066, ge=0, le=65_535, description="Port to listen on; 0: any free port"
+    )
     show_contents: bool = Field(
-        default=False, description="whether the page shows the beginning of rejected records"
+        default=False, description="Whether the status page shows the beginning of rejected records"
     )
 
 
@@ -275,8 +301,9 @@ class Log(Section):
     """What the worker logs, to standard error."""
 
     format: Annotated[Literal["text", "json"], Lower] = Field(
-        default="text", description="text, or json: an object a line"
+        default="text", description="Log format: text, or json (one object per line)"
     )
     level: Annotated[Literal["debug", "info", "warning", "error"], Lower] = Field(
-        default="info", description="debug, info, warning or error; info has a line per window"
+        default="info",
+        description="Log level: debug, info, warning or error; info logs one line per window",
     )
