@@ -1,6 +1,6 @@
 """The `falcolake` command: adds the commands of `streams.commands` to one app.
 
-How errors become messages and exit codes is in `streams.terminal`.
+`streams.terminal` turns errors into messages and exit codes.
 """
 
 from importlib.metadata import version
@@ -49,10 +49,10 @@ def falcolake(
         bool, typer.Option("--version", help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """Falco alerts from Kafka into an S3 security lake, as OCSF Parquet, exactly once.
+    """Ship Falco alerts from Kafka to an S3 security lake as OCSF Parquet, exactly once.
 
     \b
-    Example, on one machine and without any account:
+    Example, on one machine and without an account:
       falcolake demo
     """
     context.obj = config

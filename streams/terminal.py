@@ -1,7 +1,7 @@
-"""How people are answered: a table on a terminal, plain columns in a pipe, JSON where asked for.
+"""How commands answer: a table on a terminal, plain columns in a pipe, JSON with `--json`.
 
-Data goes to standard output, words to standard error; NO_COLOR is respected (by rich). An error
-that a person can cause is `Error: …` then `Try: …`, never a traceback. Exit codes: 0 done, 1 a
+Data goes to standard output, messages to standard error; rich respects NO_COLOR. An error that a
+user can cause is `Error: …` then `Try: …`, never a traceback. Exit codes: 0 done, 1 a
 problem found, 2 wrong usage or settings, 130 interrupted.
 """
 
@@ -20,14 +20,14 @@ from streams.errors import FalcolakeError, Misconfigured
 if TYPE_CHECKING:
     from rich.table import Table
 
-WIDE = 10_000  # columns of a pipe: nothing is cut or wrapped there
+WIDE = 10_000  # columns in a pipe, where nothing is cut or wrapped
 
 
 class Commands(TyperGroup):
-    """All commands, with one place where their errors become words and exit codes."""
+    """The group of all commands; turns their errors into messages and exit codes."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; end quietly when the reader of its output has seen enough."""
+        """Run the command; end quietly if the reader of its output closes the pipe."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -38,7 +38,7 @@ class Commands(TyperGroup):
         return result
 
     def main(self, *args: Any, **extra: Any) -> NoReturn:
-        """Run a command and leave with its exit code."""
+        """Run a command and exit with its code."""
         sys.exit(self._run(*args, **extra))
 
     def _run(self, *args: Any, **extra: Any) -> int:
@@ -71,12 +71,12 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str 
     console = Console(width=WIDE)
     with console.capture() as printed:
         console.print(make_table(heads, rows, right))
-    # Rich fills the last column up with blanks.
+    # Rich pads the last column with blanks.
     print_text("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> "Table":
-    """Make what `print_table` prints."""
+    """Return the table that `print_table` prints."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -97,7 +97,7 @@ def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str =
 
 
 def print_verdict(level: str, name: str, text: str) -> None:
-    """Print a line that begins with how good something is, in its colour on a terminal."""
+    """Print a line that begins with a level, in its colour on a terminal."""
     from rich.console import Console
     from rich.text import Text
 
@@ -108,13 +108,13 @@ def print_verdict(level: str, name: str, text: str) -> None:
 
 
 def print_item(label: str, text: str, *below: str) -> None:
-    """Print an item of a list: what it is, words about it, and below these what one may copy."""
+    """Print an item of a list: its label, its text, and below it lines to copy."""
     for left, words in ((label, text), *(("", each) for each in below)):
         print_text(f"{left:<14}{words}")
 
 
 def locate(place: str, key: str) -> str:
-    """Give the address of a key in the bucket of a place: `s3://bucket/key`."""
+    """Return the address of a key in the bucket of a place: `s3://bucket/key`."""
     return f"s3://{place.removeprefix('s3://').partition('/')[0]}/{key}"
 
 
@@ -124,7 +124,7 @@ def print_json(value: Any) -> None:
 
 
 def print_line(value: Any, *, pretty: bool) -> None:
-    """Print a value as one line of JSON, or indented; a reader sees it at once."""
+    """Print a value as one line of JSON, or indented, and flush."""
     import msgspec
 
     text = msgspec.json.encode(value)
@@ -134,26 +134,26 @@ def print_line(value: Any, *, pretty: bool) -> None:
 
 
 def print_text(text: str) -> None:
-    """Print data, as it is."""
+    """Print data unchanged."""
     sys.stdout.write(f"{text}\n")
 
 
 def printable(text: str) -> str:
-    """Leave out of somebody else's words what a terminal would obey."""
+    """Return a text from outside with its control characters replaced."""
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
 
 
 def say(words: str) -> None:
-    """Tell a person something, aside from the data."""
+    """Print a message to standard error."""
     sys.stderr.write(f"{words}\n")
     sys.stderr.flush()
 
 
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far long work is, on a terminal."""
+    """Show a progress bar on a terminal; yield a function that takes done and total."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 

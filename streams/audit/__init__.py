@@ -1,1 +1,1 @@
-"""What the lake proves: coverage, counts, the rules for objects."""
+"""Checks of the lake: coverage, counts, and the rules for objects."""

@@ -1,7 +1,7 @@
-"""The audit: proves from the lake itself that nothing is missing and nothing doubled.
+"""The audit: proves from the lake that nothing is missing and nothing duplicated.
 
-Lists the keys under the prefix and reads footers, no rows; asks Kafka, unless told not to, for the
-offsets and the dead letters. Reads only: it changes nothing, and workers may work meanwhile.
+Lists the keys under the prefix and reads footers, not rows. Also reads Kafka's offsets and dead
+letters, unless told not to. Changes nothing, and workers can run meanwhile.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,13 +24,13 @@ from streams.settings.settings import Settings, variable
 from streams.windows.letters import Letters
 from streams.windows.window import Counts
 
-#: Told how many footers are read, of how many.
+#: Called with the number of footers read, and of how many.
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """Event days, both included; None is no bound."""
+    """A range of event days, both ends included; None is no bound."""
 
     first: date | None = None
     last: date | None = None
@@ -39,14 +39,14 @@ class Days:
         return self.first is not None or self.last is not None
 
     def __contains__(self, day: str) -> bool:
-        """Whether a day, yyyymmdd, is one of them."""
+        """Whether a day, yyyymmdd, is in the range."""
         low, high = self.first or date.min, self.last or date.max
         return low.isoformat() <= f"{day[:4]}-{day[4:6]}-{day[6:]}" <= high.isoformat()
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What was found. `group` is None if Kafka was not asked."""
+    """The result of an audit. `group` is None if Kafka was not asked."""
 
     place: str
     topic: str
@@ -59,18 +59,18 @@ class Audit:
 
     @property
     def counts(self) -> Counts:
-        """The sums over all windows whose footers were read."""
+        """The totals over all windows whose footers were read."""
         each = [partition.counts for partition in self.partitions]
         return Counts(*map(sum, zip(*each, strict=True))) if each else Counts(0, 0, 0, 0)
 
     @property
     def windows(self) -> int:
-        """How many windows were looked into."""
+        """The number of windows that were checked."""
         return sum(w.selected for partition in self.partitions for w in partition.windows)
 
     @property
     def objects(self) -> int:
-        """How many objects those windows have."""
+        """The number of objects in those windows."""
         selected = (w for each in self.partitions for w in each.windows if w.selected)
         return sum(len(window.objects) for window in selected)
 
@@ -87,7 +87,7 @@ class Audit:
         )
 
     def plain(self) -> dict[str, Any]:
-        """Give the audit as JSON types."""
+        """Return the audit as JSON types."""
         return {
             "lake": self.place,
             "topic": self.topic,
@@ -116,10 +116,10 @@ def run(
 
     Args:
         settings: where the lake and, with `kafka`, the topic and the group are.
-        days: look only into the windows that have findings of these days.
-        kafka: whether to ask Kafka, too.
-        reader: how to read the lake, if not by these settings and boto3's credentials.
-        progress: told after each window.
+        days: check only windows that have findings of these days.
+        kafka: whether to compare with Kafka.
+        reader: reads the lake; by default made from the settings and boto3's credentials.
+        progress: called after each window.
 
     Raises:
         Misconfigured: no bucket is set, the topic does not exist, a right is missing.
@@ -127,7 +127,7 @@ def run(
     """
     lake = settings.lake
     if not lake.bucket:
-        raise Misconfigured(f"not set: {variable('lake.bucket')}", "name the lake's bucket")
+        raise Misconfigured(f"not set: {variable('lake.bucket')}", "set it to the lake's bucket")
     days = days or Days()
     reader = reader or LakeReader(lake, connect(lake))
     # Kafka first and last: what is committed before the keys are listed must be among them.
@@ -157,7 +157,7 @@ def run(
 def sort_objects(
     listed: Iterable[StoredObject], prefix: str
 ) -> tuple[dict[tuple[str, int], list[Window]], list[Problem]]:
-    """Arrange the objects in windows; what is not ours is foreign."""
+    """Sort the objects into windows; return objects of other origin as problems."""
     ours, foreign = [], []
     for found in listed:
         place = parse_key(found.key, prefix)
@@ -165,7 +165,7 @@ def sort_objects(
             ours.append(Stored(found.key, place, found.size))
         elif is_probe(found.key):
             continue
-        elif found.size or not found.key.endswith("/"):  # consoles make these to show a folder
+        elif found.size or not found.key.endswith("/"):  # consoles create these to show a folder
             foreign.append(Problem("foreign", "its key is not one of falcolake's", key=found.key))
     return arrange(ours), foreign
 
@@ -223,7 +223,7 @@ def _check(
     *,
     whole: bool,
 ) -> list[Coverage]:
-    """Prove every partition that the lake or Kafka has."""
+    """Check every partition that the lake or Kafka has."""
     places = sorted({*arranged, *((topic, number) for number in known or ())})
     partitions = []
     for place in places:
@@ -246,23 +246,23 @@ def _check(
 def _notes(
     partitions: Sequence[Coverage], topic: str, days: Days, dead: Letters | None
 ) -> Iterator[str]:
-    """Say what is no fault, and what could not be told."""
+    """Yield what is not a problem but worth knowing, and what could not be checked."""
     if not any(partition.windows for partition in partitions):
-        yield "there is no object in the lake yet"
+        yield "the lake has no objects yet"
     for found in partitions:
         where = f"{found.topic}-{found.partition}"
         if found.absent:
             yield (
                 f"{where}: {found.absent:,} offsets inside the windows had no record: transaction "
-                "markers, compacted, or deleted by Kafka before they were read"
+                "markers, or records compacted or deleted by Kafka before they were read"
             )
         if dead is not None and found.topic != topic:
-            yield f"{where}: another topic; its end in Kafka was not asked for"
+            yield f"{where}: another topic; not compared with Kafka"
     if dead is None:
-        yield "without Kafka nobody knows whether records are missing after the last windows"
+        yield "without Kafka, records missing after the last windows cannot be found"
     elif dead.repeated:
-        yield f"{dead.repeated:,} dead letters are there again: allowed after a crash"
+        yield f"{dead.repeated:,} dead letters are duplicates: expected after a crash"
     if dead is not None and dead.trimmed:
-        yield "the dead-letter topic no longer has its oldest letters: missing ones do not count"
+        yield "the dead-letter topic no longer has its oldest letters: missing ones are not counted"
     if days:
-        yield "windows without an event day in the range were compared by their keys alone"
+        yield "windows without an event day in the range were checked by their keys only"

@@ -1,7 +1,7 @@
-"""Coverage: what the lake has of a partition, as far as keys and footers tell. Pure.
+"""Coverage: what the lake has of a partition, by keys and footers. Pure.
 
-Objects are sorted into their windows, windows into partitions; beside them stands what Kafka says,
-if somebody asked. `proof` looks for what is wrong, and each such thing is a `Problem`.
+Objects are sorted into windows, windows into partitions, with Kafka's offsets if they were read.
+`proof` finds what is wrong; each finding is a `Problem`.
 """
 
 from collections import defaultdict
@@ -17,20 +17,20 @@ Kind = Literal[
     "lost",  # offsets that no window covers and Kafka no longer has
     "overlap",  # offsets that two windows cover
     "short",  # a window with fewer rows than findings: an object is missing
-    "excess",  # a window with more rows than findings: an object is there twice, or is stale
-    "counts",  # counts that cannot be: they do not add up, or exceed the window
-    "disagreement",  # objects of one window that tell different stories of it
+    "excess",  # a window with more rows than findings: an object is duplicated or stale
+    "counts",  # counts that do not add up, or exceed the window
+    "disagreement",  # objects of one window that contradict each other
     "misplaced",  # rows of another day than the key's
     "foreign",  # an object that is not falcolake's, or is not what its key says
-    "unreadable",  # an object that is no readable Parquet
-    "beyond",  # windows past the committed offset that nobody has sealed
-    "dead-letters",  # a window whose rejects are not in the dead-letter topic, or too many are
+    "unreadable",  # an object that is not readable Parquet
+    "beyond",  # windows past the committed offset that no worker has sealed
+    "dead-letters",  # a window whose rejects and dead letters differ in number
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One contradiction: what it is, where, and a sentence about it."""
+    """One contradiction: its kind, a message, and where it is."""
 
     kind: Kind
     message: str
@@ -41,12 +41,12 @@ class Problem:
     key: str | None = None
 
     def plain(self) -> dict[str, Any]:
-        """Give the problem as JSON types."""
+        """Return the problem as JSON types."""
         return asdict(self)
 
 
 class Stored(NamedTuple):
-    """An object whose key is one of ours. `footer` is None where it was not asked for."""
+    """An object with a key of falcolake. `footer` is None if it was not read."""
 
     key: str
     place: ObjectKey
@@ -55,16 +55,16 @@ class Stored(NamedTuple):
 
     @property
     def account(self) -> Footer | None:
-        """Its footer, if that is of the window that the key names."""
+        """Its footer, if it is of the window in the key."""
         footer = self.footer
         return footer if isinstance(footer, Footer) and footer[:4] == self.place[3:] else None
 
 
 class Known(NamedTuple):
-    """What Kafka says of a partition.
+    """Kafka's offsets of a partition.
 
-    `committed` was read before the lake was listed, `committed_since` and `sealed` after it: while
-    workers work, the lake must have what is before the one and may have what the others allow.
+    `committed` was read before the lake was listed, `committed_since` and `sealed` after it. While
+    workers run, the lake must have everything below the first, and may have what the others allow.
     """
 
     begin: int
@@ -76,33 +76,33 @@ class Known(NamedTuple):
 
 @dataclass(slots=True)
 class Window:
-    """The objects of one window."""
+    """One window and its objects in the lake."""
 
     first: int
     end: int
     objects: list[Stored] = field(default_factory=list)
-    #: Whether its footers were read; those outside the days that were asked for are not.
+    #: Whether its footers were read; not if it is outside the days that the audit covers.
     selected: bool = True
 
     @property
     def footers(self) -> list[Footer]:
-        """The footers that count."""
+        """The footers that belong to this window."""
         return [footer for each in self.objects if (footer := each.account) is not None]
 
     @property
     def counts(self) -> Counts:
-        """What its first object says; nothing if none says anything."""
+        """The counts in its first footer, or zeros without a footer."""
         return next((footer.counts for footer in self.footers), Counts(0, 0, 0, 0))
 
     @property
     def absent(self) -> int:
-        """How many of its offsets had no record when they were read; 0 if no footer says."""
+        """The number of its offsets that had no record when read; 0 without a footer."""
         return self.end - self.first - self.counts.records if self.footers else 0
 
 
 @dataclass(slots=True)
 class Coverage:
-    """What the lake has of one partition. Counts are of the windows whose footers were read."""
+    """What the lake has of one partition. Counts cover the windows whose footers were read."""
 
     topic: str
     partition: int
@@ -113,32 +113,32 @@ class Coverage:
 
     @property
     def bounds(self) -> tuple[int, int] | None:
-        """From the first window's first offset to the last one's end."""
+        """The first window's first offset and the last window's end."""
         if not self.windows:
             return None
         return self.windows[0].first, max(window.end for window in self.windows)
 
     @property
     def objects(self) -> int:
-        """How many objects its windows have."""
+        """The number of objects in its windows."""
         return sum(len(window.objects) for window in self.windows)
 
     @property
     def counts(self) -> Counts:
-        """The sums over its windows."""
+        """The totals over its windows."""
         each = [window.counts for window in self.windows]
         return Counts(*map(sum, zip(*each, strict=True))) if each else Counts(0, 0, 0, 0)
 
     @property
     def absent(self) -> int:
-        """Offsets inside the windows that had no record when they were read.
+        """The number of offsets inside the windows that had no record when read.
 
-        Transaction markers, records compacted away, or deleted by retention before they were read.
+        Transaction markers, and records that were compacted or deleted before they were read.
         """
         return sum(max(0, window.absent) for window in self.windows)
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON types, without its problems."""
+        """Return it as JSON types, without its problems."""
         first, end = self.bounds or (None, None)
         return {
             "topic": self.topic,

@@ -1,7 +1,7 @@
-"""The page headers of a Parquet file: how large its pages are, which no library at hand tells.
+"""The page headers of a Parquet file: how large its pages are, which pyarrow does not expose.
 
-Headers are Thrift structs in the compact protocol; of each only the type and the two sizes matter,
-the rest is passed over. See https://github.com/apache/parquet-format for `PageHeader`.
+Headers are Thrift structs in the compact protocol; only the type and the two sizes are
+read, the rest is skipped. See https://github.com/apache/parquet-format for `PageHeader`.
 """
 
 import mmap
@@ -34,7 +34,7 @@ class Page(NamedTuple):
 
 
 def pages(file: Path, metadata: "parquet.FileMetaData") -> Iterator[Page]:
-    """Yield every page of every column chunk. Raises Corrupt where the headers make no sense."""
+    """Yield every page of every column chunk. Raises Corrupt if a header is invalid."""
     with file.open("rb") as handle, mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
@@ -62,7 +62,7 @@ def _headers(data: mmap.mmap, chunk: "parquet.ColumnChunkMetaData") -> Iterator[
 
 
 def _struct(data: mmap.mmap, at: int, depth: int) -> tuple[dict[int, int], int]:
-    """Read a struct: its whole numbers by field, and where it ends."""
+    """Return the integers of a struct by field, and the position of its end."""
     if depth > _DEEPEST:
         raise ValueError(depth)
     found: dict[int, int] = {}
@@ -75,13 +75,13 @@ def _struct(data: mmap.mmap, at: int, depth: int) -> tuple[dict[int, int], int]:
             field, at = _number(data, at)
         if lead & 15 in (_I16, _I32, _I64):
             found[field], at = _number(data, at)
-        elif lead & 15 not in (_TRUE, _FALSE):  # a boolean field is all in its type
+        elif lead & 15 not in (_TRUE, _FALSE):  # a boolean field is encoded in its type
             at = _skip(data, at, lead & 15, depth)
     return found, at + 1
 
 
 def _skip(data: mmap.mmap, at: int, kind: int, depth: int) -> int:
-    """Pass over a value; return where the next thing begins."""
+    """Return the position after a value."""
     if kind in (_TRUE, _FALSE, _BYTE):
         return at + 1
     if kind in (_I16, _I32, _I64):

@@ -1,8 +1,8 @@
 """The proof: whether the lake holds every record of a partition once. Pure: no I/O, no clock.
 
-From keys it knows the windows, from windows the gaps and overlaps, from footers whether each window
-is whole. Nothing is believed because falcolake wrote it: key, footer, row count and Kafka's offsets
-must all tell the same story, and each contradiction is a `Problem`.
+Keys give the windows, windows the gaps and overlaps, and footers show whether each window is
+complete. Nothing is trusted because falcolake wrote it: key, footer, row count and Kafka's offsets
+must agree, and each contradiction is a `Problem`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,10 +25,10 @@ def check(
     *,
     whole: bool = True,
 ) -> Coverage:
-    """Find everything that is wrong with a partition.
+    """Return the coverage of a partition, with everything that is wrong with it.
 
-    `known` is None if Kafka was not asked. With `whole` false just some windows are selected, and
-    problems that touch none of these are left out.
+    `known` is None if Kafka was not asked. If `whole` is false, only some windows are
+    selected, and problems that touch none of them are left out.
     """
     found = Coverage(topic, partition, list(windows), known)
     found.problems += _chain(found, whole=whole)
@@ -49,7 +49,7 @@ def _committed(known: Known | None) -> int:
 
 
 def _placed(problem: Problem, found: Coverage, window: Window) -> Problem:
-    """Complete a problem of a window with where that is."""
+    """Return a window's problem with the window's place."""
     return Problem(
         problem.kind,
         problem.message,
@@ -65,11 +65,11 @@ def _placed(problem: Problem, found: Coverage, window: Window) -> Problem:
 
 
 def _chain(found: Coverage, *, whole: bool) -> Iterator[Problem]:
-    """Walk the windows in order: each must begin where the one before ended."""
+    """Check that each window begins where the one before it ends."""
     known = found.known
     position = known.begin if known else None
     if position is not None and found.windows:
-        # What Kafka has deleted since it was shipped is no reason to skip windows.
+        # Windows whose records Kafka has deleted since are checked too.
         position = min(position, found.windows[0].first)
     before: Window | None = None
     for window in found.windows:
@@ -88,7 +88,7 @@ def _chain(found: Coverage, *, whole: bool) -> Iterator[Problem]:
 
 
 def _missing(found: Coverage, first: int, end: int) -> Iterator[Problem]:
-    """Name the offsets that no window has, as far as the lake should have them."""
+    """Yield the offsets below the committed one that no window has."""
     known = found.known
     if known is None:
         yield _at(found, "gap", first, end, "no window has these offsets")
@@ -96,7 +96,9 @@ def _missing(found: Coverage, first: int, end: int) -> Iterator[Problem]:
     end = min(end, _committed(known))
     kept = min(max(first, known.begin), end)
     if first < kept:
-        yield _at(found, "lost", first, kept, "no window has these offsets, and Kafka no longer")
+        yield _at(
+            found, "lost", first, kept, "no window has these offsets, and Kafka no longer has them"
+        )
     if kept < end:
         yield _at(found, "gap", kept, end, "no window has these offsets; Kafka still has them")
 
@@ -110,7 +112,7 @@ def _overlap(found: Coverage, before: Window, window: Window) -> Problem:
 
 
 def _beyond(found: Coverage, known: Known) -> Iterator[Problem]:
-    """Name what lies past the committed offset without a seal that asks for it."""
+    """Yield what is past the committed offset without a seal."""
     committed = known.committed_since
     sealed = set() if committed is None else set(pairwise((committed, *known.sealed)))
     reached = -1 if committed is None else committed
@@ -122,13 +124,13 @@ def _beyond(found: Coverage, known: Known) -> Iterator[Problem]:
     if stray:
         end = max(window.end for window in stray)
         says = "the group has committed nothing" if committed is None else f"committed {committed}"
-        text = f"{len(stray)} windows, but {says}, and no seal has them"
+        text = f"{len(stray)} windows, but {says}, and no seal covers them"
         yield _at(found, "beyond", min(window.first for window in stray), end, text)
     if committed is not None and committed < known.begin:
         text = "Kafka deleted these offsets before they were read"
         yield _at(found, "lost", committed, known.begin, text)
     if reached > known.end:
-        text = f"committed {reached}, but Kafka ends at {known.end}: was the topic made anew?"
+        text = f"committed {reached}, but Kafka ends at {known.end}: was the topic recreated?"
         yield _at(found, "beyond", known.end, reached, text)
 
 
@@ -140,7 +142,7 @@ def _at(found: Coverage, kind: Kind, first: int, end: int, text: str) -> Problem
 
 
 def _objects(window: Window) -> Iterator[Problem]:
-    """Compare each object with its own key."""
+    """Compare each object's footer with its key."""
     for stored in window.objects:
         if isinstance(stored.footer, Unread):
             kind: Kind = "foreign" if stored.footer.foreign else "unreadable"
@@ -151,7 +153,7 @@ def _objects(window: Window) -> Iterator[Problem]:
 
 
 def compare(stored: Stored, footer: Footer) -> Iterator[tuple[Kind, str]]:
-    """Compare an object's footer with its key: yield kinds of problems and sentences."""
+    """Compare an object's footer with its key: yield the kind and message of each problem."""
     if stored.account is None:
         pairs = (
             (name, getattr(stored.place, name), getattr(footer, name))
@@ -159,14 +161,17 @@ def compare(stored: Stored, footer: Footer) -> Iterator[tuple[Kind, str]]:
         )
         other = [(name, keyed, said) for name, keyed, said in pairs if keyed != said]
         key = ", ".join(f"{name} {keyed}" for name, keyed, _ in other)
-        yield "foreign", f"its key says {key}; its footer {', '.join(f'{s}' for _, _, s in other)}"
+        yield (
+            "foreign",
+            f"its key says {key}; its footer says {', '.join(f'{s}' for _, _, s in other)}",
+        )
         return
     counts = footer.counts
     if min(counts) < 0 or counts.records != counts.findings + counts.rejects + counts.filtered:
         yield "counts", f"records are not the sum of the others: {_words(counts._asdict())}"
     if footer.times is None:
         if footer.rows:
-            yield "foreign", "its rows' times are not in its footer"
+            yield "foreign", "its footer lacks the times of its rows"
         return
     days = {day(time) for time in footer.times}
     if days != {stored.place.event_day}:
@@ -174,7 +179,7 @@ def compare(stored: Stored, footer: Footer) -> Iterator[tuple[Kind, str]]:
 
 
 def day(time: int) -> str:
-    """Name the UTC day of a time in epoch ms, yyyymmdd; what is beyond all days, as it is."""
+    """Return the UTC day, yyyymmdd, of a time in epoch ms; "… ms" if it is out of range."""
     try:
         moment = _EPOCH + timedelta(milliseconds=time)
     except OverflowError:
@@ -185,7 +190,7 @@ def day(time: int) -> str:
 def _window(window: Window, *, complete: bool) -> Iterator[Problem]:
     """Compare the objects of a window with each other and with its bounds.
 
-    A window that is still on its way to the lake may lack objects.
+    A window that is still being shipped may lack objects.
     """
     footers = window.footers
     if not footers:
@@ -194,11 +199,11 @@ def _window(window: Window, *, complete: bool) -> Iterator[Problem]:
         stories = sorted({_words(footer.counts._asdict()) for footer in footers})
         versions = sorted({footer.mapping_version for footer in footers})
         text = " against ".join(stories if len(stories) > 1 else versions)
-        yield Problem("disagreement", f"its objects tell different stories: {text}")
+        yield Problem("disagreement", f"its objects disagree: {text}")
         return
     counts, room = footers[0].counts, window.end - window.first
     if counts.records > room:
-        yield Problem("counts", f"{counts.records} records cannot have been in {room} offsets")
+        yield Problem("counts", f"{counts.records} records do not fit into {room} offsets")
     if len(footers) < len(window.objects):
         return
     rows = sum(footer.rows for footer in footers)

@@ -1,7 +1,7 @@
-"""The recount: whether offsets without a record really have none, asked of Kafka itself.
+"""The recount: asks Kafka whether offsets without a record really have none.
 
-A window may have fewer records than offsets: transactions leave markers, compaction takes records
-away. A worker that lost a record would look the same, so the audit counts again where it can.
+A window can have fewer records than offsets: transactions leave markers, compaction deletes
+records. A worker that lost a record would look the same, so the audit counts again where it can.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,7 +10,7 @@ from streams.audit.coverage import Coverage, Problem, Window
 from streams.kafka.scan import consumer, scan
 from streams.settings.settings import Settings
 
-#: Offsets to read at most: newest windows first, so that a topic of transactions is no endless job.
+#: The most offsets to read, newest windows first: a topic with transactions has gaps everywhere.
 MOST = 2_000_000
 
 

@@ -1,8 +1,8 @@
-"""The rows of an object against the OCSF schema of their own class, version and profiles.
+"""Checks an object's rows against the OCSF schema of their class, version and profiles.
 
-A row is turned back into the JSON it was made from: nulls left out, JSON text parsed, times as RFC
-3339, the map as an object. The official schema and the validator are the optional packages of
-`pip install 'falcolake[verify]'`; without them nothing is checked here.
+A row is turned back into JSON: nulls left out, JSON text parsed, times as RFC 3339, the map as an
+object. The official schema and the validator are optional: `pip install 'falcolake[verify]'`.
+Without them nothing is checked here.
 """
 
 import json
@@ -25,13 +25,13 @@ EXTRA = "pip install 'falcolake[verify]'"
 JSON_TEXT = frozenset({"data", "evidence"})
 BATCH = 1000
 
-#: The kinds of faults to tell of one object, each with its first row.
+#: The most kinds of faults to report for one object, each with its first row.
 MOST = 20
 
 
 @dataclass(slots=True)
 class RowFault:
-    """What the schema has against rows: the first of them, and how many there are."""
+    """A violation of the schema: the first row that has it, and how many have it."""
 
     message: str
     row: int
@@ -48,7 +48,7 @@ def available() -> bool:
 
 
 def check(file: Path, sample: int | None) -> tuple[int, list[RowFault]]:
-    """Validate all rows, or some spread evenly; return how many, and what is wrong with them."""
+    """Validate all rows, or `sample` of them; return the number validated and their faults."""
     faults: dict[Any, RowFault] = {}
     count = 0
     for number, finding in findings(file, sample):
@@ -105,16 +105,16 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _errors(finding: dict[str, Any]) -> Iterator[tuple[Any, str]]:
-    """Yield what is wrong with one finding: the kind of it, and a sentence."""
+    """Yield the kind and message of each fault of one finding."""
     metadata = finding.get("metadata") or {}
     class_uid, version = finding.get("class_uid"), metadata.get("version")
     name = CLASSES.get(class_uid) if isinstance(class_uid, int) else None
     if name is None or not isinstance(version, str):
-        yield "class", f"class_uid {class_uid} of version {version} has no schema here"
+        yield "class", f"there is no schema for class_uid {class_uid} of version {version}"
         return
     validator = _validator(name, version, tuple(metadata.get("profiles") or ()))
     if validator is None:
-        yield "version", f"OCSF {version} is no version that has a schema"
+        yield "version", f"there is no schema for OCSF {version}"
         return
     for error in islice(validator.iter_errors(finding), MOST):
         path = "".join(
@@ -126,7 +126,7 @@ def _errors(finding: dict[str, Any]) -> Iterator[tuple[Any, str]]:
 
 @cache
 def _validator(event_class: str, version: str, profiles: tuple[str, ...]) -> Any:
-    """Build the validator of a class; None for a version that OCSF does not have."""
+    """Return the validator of a class, or None for an unknown version of OCSF."""
     import jsonschema_rs
     from ocsf_json_schema import (  # type: ignore[import-untyped]
         OcsfJsonSchemaEmbedded,

@@ -1,7 +1,7 @@
-"""The rules: what Amazon Security Lake and falcolake ask of one object, but for its rows' content.
+"""The rules of Amazon Security Lake and falcolake for one object, except its rows' content.
 
-Each rule is a function that yields what breaks it. Nothing that is wrong with a file raises: what
-cannot be read is a fault too. Source: "Collecting data from custom sources" in the Security Lake
+Each rule is a function that yields its violations. A file that cannot be read is a fault, not an
+exception. Source: "Collecting data from custom sources" in the Security Lake
 user guide.
 """
 
@@ -32,12 +32,12 @@ RELEASES = {("detection_finding", "1.1.0"), ("detection_finding", "1.8.0")} | {
 
 Rule = Literal[
     "parquet",  # it can be read
-    "path",  # its place: source, region, account, event day, window
-    "footer",  # its own account of the window: there, coherent, of this key
-    "day",  # rows of the event day of its path only
+    "path",  # its key: source, region, account, event day, window
+    "footer",  # its footer: present, consistent, and of this key
+    "day",  # only rows of the event day in its path
     "order",  # rows ordered by time
     "class",  # one event class and version
-    "columns",  # the column types that the class and version always have
+    "columns",  # the column types of the class and version
     "page",  # data pages of at most 1 MiB before compression
     "row group",  # row groups of at most 256 MiB after compression
     "codec",  # zstd
@@ -47,7 +47,7 @@ Rule = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A rule that an object breaks; a warning where the rule is only a recommendation."""
+    """A rule that an object breaks; a warning if the rule is only a recommendation."""
 
     rule: Rule
     message: str
@@ -56,12 +56,12 @@ class Fault:
 
 @dataclass(slots=True)
 class Candidate:
-    """An object to check: its file, its key, and what is known of it as soon as it is open."""
+    """An object to check: its file, key and Parquet metadata."""
 
     file: Path
-    #: The whole key, or the path of a local file; only `region=` and what follows is a place.
+    #: The full key, or the path of a local file, of which only `region=` and what follows counts.
     key: str
-    #: Whether the key must be a place in a lake; a local copy of an object may lie anywhere.
+    #: Whether the key must be valid in a lake; a local copy of an object can be anywhere.
     placed: bool
     metadata: "parquet.FileMetaData"
 
@@ -85,7 +85,7 @@ def check(file: Path, key: str, *, placed: bool) -> tuple[int, list[Fault]]:
 
 
 def _place(candidate: Candidate) -> Iterator[Fault]:
-    """Check the path's form, and what the footer and the rows say against it."""
+    """Check the path's form, and compare it with footer and rows."""
     at = candidate.key.find("region=")
     if at < 0 and not candidate.placed:
         return
@@ -97,22 +97,22 @@ def _place(candidate: Candidate) -> Iterator[Fault]:
         yield Fault("path", "not region=…/accountId=…/eventDay=…/topic-partition-first-end.parquet")
         return
     if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", place.region):
-        yield Fault("path", f"{place.region!r} is no region")
+        yield Fault("path", f"{place.region!r} is not an AWS region")
     if not re.fullmatch(r"\d{12}", place.account_id):
-        yield Fault("path", f"{place.account_id!r} is no account id of 12 digits")
+        yield Fault("path", f"{place.account_id!r} is not an account id of 12 digits")
     yield from _day(candidate, place.event_day)
     footer = interpret(candidate.metadata)
     if isinstance(footer, Unread):
         return
     stored = Stored(candidate.key, place, candidate.file.stat().st_size, footer)
     for kind, message in proof.compare(stored, footer):
-        if kind != "misplaced":  # the rows themselves are asked for that
+        if kind != "misplaced":  # `_day` checks the rows themselves
             yield Fault("footer", message)
 
 
 def _prefix(prefix: str) -> Iterator[Fault]:
     if prefix.startswith("/"):
-        yield Fault("path", "the key begins with a slash, so it is under no source's prefix")
+        yield Fault("path", "the key begins with a slash, so it is not under a source's prefix")
     elif not re.fullmatch(rf"ext/[^/]{{1,{SOURCE_LENGTH}}}", prefix):
         text = f"a source of Security Lake is ext/ and a name of at most {SOURCE_LENGTH} characters"
         yield Fault("path", f"{text}, not {prefix!r}", warning=True)
@@ -138,7 +138,7 @@ def _footer(candidate: Candidate) -> Iterator[Fault]:
 
 
 def _column(candidate: Candidate, name: str) -> pa.ChunkedArray:
-    """Read one column, of a struct too. Raises Corrupt if there is none of that name."""
+    """Return a column, or an attribute of a struct. Raises Corrupt if it does not exist."""
     outer, *inner = name.split(".")
     with parquet.ParquetFile(candidate.file) as source:
         table = source.read(columns=[name])
@@ -163,22 +163,22 @@ def _class(candidate: Candidate) -> Iterator[Fault]:
         yield Fault("class", f"rows of more than one event class: {', '.join(named)}")
     for kind, name in zip(kinds, named, strict=True):
         if (CLASSES.get(kind[0]), kind[1]) not in RELEASES:
-            yield Fault("class", f"{name} is none of falcolake's")
+            yield Fault("class", f"{name} is not one that falcolake writes")
 
 
 def _kinds(candidate: Candidate) -> list[tuple[int, str]]:
-    """Give each (class_uid, version) that rows have."""
+    """Return each (class_uid, version) of the rows."""
     columns = [_column(candidate, name) for name in ("class_uid", "metadata.version")]
     pairs = pa.table(columns, ["uid", "version"]).group_by(["uid", "version"]).aggregate([])
     return sorted(((row["uid"], row["version"]) for row in pairs.to_pylist()), key=str)
 
 
 def _columns(candidate: Candidate) -> Iterator[Fault]:
-    """Compare the columns with those that every object of this class and version has."""
+    """Compare the columns with those of this class and version."""
     schema = parquet.read_schema(candidate.file, memory_map=False)
     found = {field.name: _duckdb(field.type) for field in schema}
     kinds = [(CLASSES.get(uid, ""), version) for uid, version in _kinds(candidate)]
-    # An object without rows may be of any.
+    # An object without rows can be of any class.
     wanted = [columns(*kind) for kind in sorted(RELEASES) if not kinds or kind in kinds]
     if not wanted or any(list(found.items()) == list(each.items()) for each in wanted):
         return
@@ -186,16 +186,16 @@ def _columns(candidate: Candidate) -> Iterator[Fault]:
         if name not in found:
             yield Fault("columns", f"{name} is missing")
         elif name not in wanted[0]:
-            yield Fault("columns", f"{name} is not one of them")
+            yield Fault("columns", f"{name} is not a column of this class")
         elif found[name] != wanted[0][name]:
             here, right = _where_they_part(found[name], wanted[0][name])
             yield Fault("columns", f"{name} is {here}, not {right}")
     if found == dict(wanted[0]):
-        yield Fault("columns", f"their order is another: {', '.join(found)}"[:200])
+        yield Fault("columns", f"they are in another order: {', '.join(found)}"[:200])
 
 
 def _duckdb(kind: pa.DataType) -> str:
-    """Name a type as `schemas.ocsf.columns` does."""
+    """Return a type's name as in `schemas.ocsf.columns`."""
     if pa.types.is_struct(kind):
         return "STRUCT(" + ", ".join(f'"{each.name}" {_duckdb(each.type)}' for each in kind) + ")"
     if pa.types.is_map(kind):
@@ -206,7 +206,7 @@ def _duckdb(kind: pa.DataType) -> str:
 
 
 def _where_they_part(found: str, wanted: str) -> tuple[str, str]:
-    """Cut two long types to the attribute where they begin to differ."""
+    """Return two long types, cut to the attribute where they begin to differ."""
     pairs = enumerate(zip(found, wanted, strict=False))
     at = next((place for place, (one, other) in pairs if one != other), len(found))
     start = max(found.rfind(', "', 0, at) + 2, found.rfind('("', 0, at) + 1) if '"' in found else 0
@@ -217,7 +217,7 @@ def _where_they_part(found: str, wanted: str) -> tuple[str, str]:
 
 
 def _page(candidate: Candidate) -> Iterator[Fault]:
-    """Tell the largest data page of each column that has one too large."""
+    """Yield the largest data page of each column that has one too large."""
     largest: dict[str, int] = {}
     for page in pages(candidate.file, candidate.metadata):
         if page.kind == "data" and page.size > max(PAGE_BYTES, largest.get(page.column, 0)):

@@ -1,7 +1,7 @@
-"""`falcolake verify`: objects, local or in S3, against every rule that is there for them.
+"""`falcolake verify`: checks objects, local or in S3, against every rule.
 
-Each object is read whole, one by one; nothing is changed. What it checks is in `rules` (Security
-Lake's form, falcolake's own promises) and `ocsf_rows` (the rows against the OCSF schema).
+Reads each object in full, one after another, and changes nothing. The checks are in `rules`
+(Security Lake's format, falcolake's own promises) and `rows` (the OCSF schema).
 """
 
 from collections import Counter
@@ -21,12 +21,12 @@ from streams.lake.store import StoredObject, connect, is_probe
 from streams.settings.settings import Settings
 
 SCHEME = "s3://"
-#: Told how many objects are checked, of how many.
+#: Called with the number of objects checked, and of how many.
 Progress = Callable[[int, int], None]
 
 
 class Checked(NamedTuple):
-    """One object: its rows, how many of them the OCSF schema was asked about, its faults."""
+    """One object: its rows, how many were checked against OCSF, and its faults."""
 
     name: str
     rows: int
@@ -34,7 +34,7 @@ class Checked(NamedTuple):
     faults: tuple[Fault, ...]
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON types."""
+        """Return it as JSON types."""
         return {
             "object": self.name,
             "rows": self.rows,
@@ -48,7 +48,7 @@ class Checked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """All objects that were checked. `schema` is false without the packages for it."""
+    """All objects that were checked. `schema` is false if the OCSF packages are missing."""
 
     place: str
     objects: tuple[Checked, ...]
@@ -56,22 +56,22 @@ class Verification:
 
     @property
     def faults(self) -> int:
-        """How many rules are broken, warnings aside."""
+        """The number of broken rules, without warnings."""
         return sum(not fault.warning for each in self.objects for fault in each.faults)
 
     @property
     def warnings(self) -> int:
-        """How many recommendations are not followed."""
+        """The number of recommendations that are not followed."""
         return sum(fault.warning for each in self.objects for fault in each.faults)
 
     def notes(self) -> list[str]:
-        """Say what was not checked."""
+        """Return what was not checked."""
         if self.schema:
             return []
         return [f"the rows were not checked against the OCSF schema: {ocsf_rows.EXTRA}"]
 
     def plain(self) -> dict[str, Any]:
-        """Give the verification as JSON types."""
+        """Return the verification as JSON types."""
         by_rule = Counter(fault.rule for each in self.objects for fault in each.faults)
         return {
             "place": self.place,
@@ -101,13 +101,13 @@ def run(
     sample: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Verification:
-    """Check an object or all objects under a directory or prefix.
+    """Check an object, or all objects under a directory or prefix.
 
     Args:
-        settings: how to reach S3; the bucket and prefix are the place's own.
+        settings: how to reach S3; bucket and prefix are those of the place.
         place: a path, or s3://bucket/key.
-        sample: validate so many rows of each object; by default all.
-        progress: told after each object.
+        sample: the number of rows of each object to validate; by default all.
+        progress: called after each object.
 
     Raises:
         Misconfigured: there is nothing at the place, or a right is missing.
@@ -146,12 +146,12 @@ class _Directory:
         if not found:
             raise Misconfigured(
                 f"there is no Parquet file at {self._path}",
-                "name a file, a directory that holds some, or s3://bucket/prefix",
+                "give a file, a directory of Parquet files, or s3://bucket/prefix",
             )
         return found
 
     def key(self, name: str) -> str:
-        """What may say where in a lake the file belongs."""
+        """Return the path, whose end can be the key of an object."""
         return str(Path(name).absolute())
 
     @contextmanager
@@ -160,20 +160,22 @@ class _Directory:
 
 
 class _Lake:
-    """Objects of a bucket, each fetched while it is checked."""
+    """Objects in a bucket, downloaded one at a time."""
 
     placed = True
 
     def __init__(self, settings: Settings, place: str) -> None:
         bucket, _, self._key = place.removeprefix(SCHEME).partition("/")
         if not bucket:
-            raise Misconfigured(f"{place} names no bucket", "for example s3://my-lake/ext/falco")
+            raise Misconfigured(
+                f"{place} does not name a bucket", "for example s3://my-lake/ext/falco"
+            )
         lake = settings.lake.model_copy(update={"bucket": bucket})
         self._place = place
         self._reader = LakeReader(lake, connect(lake))
 
     def names(self) -> list[str]:
-        """List the object of this key, and those under it."""
+        """Return the keys of the object at this key and of those under it."""
         below = f"{self._key.rstrip('/')}/".lstrip("/")
 
         def wanted(found: StoredObject) -> bool:

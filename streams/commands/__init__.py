@@ -1,1 +1,1 @@
-"""One file a command. `cli` adds them to its app."""
+"""The commands, one file each. `cli` adds them to its app."""

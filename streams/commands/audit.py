@@ -28,7 +28,7 @@ def audit(
             "--from",
             formats=["%Y-%m-%d", "%Y%m%d"],
             metavar="YYYY-MM-DD",
-            help="First event day (UTC) to look into. Default: the lake's first.",
+            help="First event day (UTC) to check. Default: the lake's first.",
         ),
     ] = None,
     until: Annotated[
@@ -37,20 +37,21 @@ def audit(
             "--to",
             formats=["%Y-%m-%d", "%Y%m%d"],
             metavar="YYYY-MM-DD",
-            help="Last event day (UTC) to look into. Default: the lake's last.",
+            help="Last event day (UTC) to check. Default: the lake's last.",
         ),
     ] = None,
     kafka: Annotated[
-        bool, typer.Option(help="Compare with Kafka; without it read access to the lake is enough.")
+        bool,
+        typer.Option(help="Compare with Kafka; --no-kafka needs only read access to the lake."),
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Prove from the lake that no record is missing and none is doubled.
+    """Prove from the lake that no record is missing or duplicated.
 
-    Lists the keys and reads the footers, not the rows: every partition's windows must follow each
-    other from the first to the committed offset, and rows, counts and dead letters must add up.
-    Workers may go on working. With --from or --to the windows that have a finding of these days are
-    looked into, with all their objects. Exit code 1, and the list, where something is wrong.
+    Lists keys and reads footers, never rows. The windows of every partition must be contiguous
+    from the first to the committed offset, and rows, counts and dead letters must add up. Safe
+    while workers run. With --from or --to it checks only windows with a finding in those days,
+    including all their objects. Exit code 1: problems were found; they are listed.
 
     \b
     Examples:
@@ -61,7 +62,7 @@ def audit(
     from streams.audit.audit import Days, run
 
     if since and until and since > until:
-        raise typer.BadParameter("--from is after --to: no day is in between")
+        raise typer.BadParameter("--from is after --to")
     days = Days(since.date() if since else None, until.date() if until else None)
     with progress_bar("reading footers") as progress:
         found = run(load_settings(context), days=days, kafka=kafka, progress=progress)

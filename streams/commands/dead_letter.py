@@ -1,4 +1,4 @@
-"""The commands `dead-letter list`, `show` and `retry`. `cli` adds them to its app."""
+"""The commands `dead-letter list`, `show` and `retry`."""
 
 import base64
 import sys
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="""Look at the records that are no alerts, and retry those that are by now.
+    help="""List, show and retry the records that were rejected.
 
     \b
     Example:
@@ -27,7 +27,7 @@ app = typer.Typer(
 )
 
 Reason = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Only those whose reason has this text in it.")
+    str | None, typer.Option(metavar="TEXT", help="Only letters whose reason contains this text.")
 ]
 
 
@@ -39,7 +39,7 @@ def list_letters(
     each: Annotated[bool, typer.Option("--each", help="List every letter, oldest first.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the reasons, with how many letters each has, and one of them to `show`.
+    """List the reasons, with the number of letters and the newest letter of each.
 
     \b
     Examples:
@@ -93,13 +93,13 @@ def _print_each(letters: "list[Letter]", *, as_json: bool) -> None:
 def show(
     context: typer.Context,
     partition: Annotated[
-        int, typer.Argument(min=0, metavar="PARTITION", help="Where the record stood.")
+        int, typer.Argument(min=0, metavar="PARTITION", help="Partition of the record.")
     ],
-    offset: Annotated[int, typer.Argument(min=0, metavar="OFFSET", help="Its offset there.")],
-    raw: Annotated[bool, typer.Option("--raw", help="Print its value alone, as it is.")] = False,
+    offset: Annotated[int, typer.Argument(min=0, metavar="OFFSET", help="Offset of the record.")],
+    raw: Annotated[bool, typer.Option("--raw", help="Print only the value, unchanged.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one record whole, by the partition and the offset it had in the topic.
+    """Show one record, by its partition and offset in the topic.
 
     \b
     Examples:
@@ -116,8 +116,8 @@ def show(
     letter = found.get((partition, offset))
     if letter is None:
         raise FalcolakeError(
-            f"there is no dead letter of partition {partition}, offset {offset}",
-            "falcolake dead-letter list --each shows those that are there",
+            f"there is no dead letter for partition {partition}, offset {offset}",
+            "list them with falcolake dead-letter list --each",
         )
     if raw:
         sys.stdout.buffer.write(letter.value or b"")
@@ -140,22 +140,22 @@ def retry(
     partition: Partitions = None,
     offset: Annotated[
         list[int] | None,
-        typer.Option(min=0, metavar="N", help="Only this one, of --partition; may be repeated."),
+        typer.Option(min=0, metavar="N", help="Only this offset of --partition; can be repeated."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Map the letters again; replay the windows of those that are accepted now.
+    """Map the letters again, and replay the windows of those that are accepted now.
 
-    After an upgrade or a change of settings a record that was refused may be a finding. It is
-    written where it belongs: its window is rebuilt whole, with the same bounds and keys, and its
-    letter marked as resolved. So it is in the lake once, however often this is run. It is not put
-    on the topic again: that would be a second record, twice if a retry is cut off, while the window
-    of the first counts a reject for ever. Kafka must still have the window's records; if it has
-    not, the record can only be published as a new one: `show --raw | produce --file -`. Exit code
-    1: a window could not be rebuilt. Letters that are refused as before are no error.
+    After an upgrade or a change of settings, a rejected record may become a finding. Its window
+    is rebuilt, with the same offsets and keys, and its letter is marked as resolved. So the
+    finding is in the lake once, however often this runs. The record is not published again:
+    that would create a second record, or a third if the retry were interrupted, and its first
+    window would count a reject indefinitely. Kafka must still have the window's records; if it
+    does not, publish the record as a new one: `show --raw | produce --file -`. Exit code 1: a
+    window could not be rebuilt. Letters that are still rejected do not count.
 
     \b
     Examples:
@@ -165,7 +165,7 @@ def retry(
     from streams.replay.retry import run
 
     if offset and len(partition or ()) != 1:
-        raise typer.BadParameter("--offset needs --partition, one of them")
+        raise typer.BadParameter("--offset needs exactly one --partition")
     asked, offsets = _wanted(reason, partition), frozenset(offset or ())
     with progress_bar("replaying offsets") as progress:
         found = run(
@@ -180,7 +180,7 @@ def retry(
         if found.replay is not None:
             print_replay(found.replay)
         for why, count in found.refused.items():
-            print_text(f"{count:,} refused as before: {printable(why)}")
+            print_text(f"{count:,} still rejected: {printable(why)}")
         print_text(f"{found}")
     bad = found.replay is not None and (found.replay.problems or found.replay.left)
     if found.replay is not None:
@@ -190,7 +190,7 @@ def retry(
 
 
 def _wanted(reason: str | None, partitions: list[int] | None) -> "Any":
-    """Make the test whether a letter is asked for."""
+    """Return a function that tests whether a letter is wanted."""
     return lambda letter: (
         (not reason or reason.lower() in letter.reason.lower())
         and (not partitions or letter.partition in partitions)
@@ -213,7 +213,7 @@ def _place(letter: "Letter") -> dict[str, Any]:
 
 
 def _text(value: bytes | None) -> str | dict[str, str] | None:
-    """Give bytes as text; what is no UTF-8 as {"base64": …}."""
+    """Return bytes as text, or as {"base64": …} if they are not UTF-8."""
     if value is None:
         return None
     try:
@@ -223,7 +223,7 @@ def _text(value: bytes | None) -> str | dict[str, str] | None:
 
 
 def _shown(item: Any) -> str:
-    """Write an item for a person: without what a terminal would obey."""
+    """Return an item as text without control characters."""
     if item is None:
         return "null: a tombstone"
     if isinstance(item, dict):

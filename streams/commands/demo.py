@@ -7,15 +7,16 @@ import typer
 
 
 def demo(
-    count: Annotated[int, typer.Option(min=1, metavar="N", help="How many alerts.")] = 5000,
+    count: Annotated[int, typer.Option(min=1, metavar="N", help="Alerts to publish.")] = 5000,
     keep: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Keep the data there. Default: removed at the end."),
+        typer.Option(metavar="DIR", help="Keep the data here. Default: deleted at the end."),
     ] = None,
 ) -> None:
-    """Show everything at work on this machine alone, then prove that nothing is missing.
+    """Run everything on this machine, then prove that no alert is missing.
 
-    Starts a broker and an S3 server, publishes alerts, runs a worker, queries the Parquet it wrote.
+    Starts a broker and an S3 server, publishes alerts, runs a worker, and queries the Parquet
+    that it wrote.
 
     \b
     Example:

@@ -17,12 +17,12 @@ def doctor(
     ] = 20,
     as_json: Json = False,
 ) -> None:
-    """Check all that a worker needs, and say what to do where it is not so.
+    """Check everything that a worker needs, and print a remedy for what is wrong.
 
-    Settings; Kafka's brokers, topics, retention, rights, group; credentials, clock, bucket, put and
-    key of the lake; the staging disk. A line each: good, warning or bad. Puts one empty object into
-    the lake, _falcolake_doctor under the prefix, that everything else passes over. Exit code 1 if
-    anything is bad.
+    Checks the settings; Kafka's brokers, topics, retention, permissions and group; the lake's
+    credentials, clock, bucket, writes and key; the staging disk. Prints a line each: good,
+    warning or bad. Writes one empty object, _falcolake_doctor under the prefix, which all other
+    commands ignore. Exit code 1: something is bad.
 
     \b
     Examples:

@@ -13,23 +13,23 @@ from streams.terminal import print_json, print_table, print_text, say
 if TYPE_CHECKING:
     from streams.control.flush import Flushed
 
-#: Partitions that get a progress bar of their own; the rest of them share one.
+#: Partitions that have their own progress bar; the rest share one.
 BARS = 16
 
 
 def flush(
     context: typer.Context,
     timeout: Annotated[
-        str, typer.Option(metavar="TIME", help="How long to wait: seconds, or as 5m.")
+        str, typer.Option(metavar="TIME", help="How long to wait, such as 90 or 5m.")
     ] = "5m",
     as_json: Json = False,
 ) -> None:
-    """Ship what is in the topic now, without waiting for the windows' time.
+    """Ship everything in the topic now, without waiting for the window interval.
 
     Asks every worker through the control topic, and returns when the group's committed offsets
-    prove that the lake has all that was there at that moment. Safe to run at any time, and twice at
-    once. The request holds for an hour, for workers that start later too. Exit code 1: time is up,
-    with the partitions that lag and what is known of why.
+    prove that everything up to that moment is in the lake. Safe to run at any time, and
+    concurrently. The request is valid for an hour, also for workers that start later. Exit code
+    1: timed out; the lagging partitions are listed, with the reason if it is known.
 
     \b
     Examples:
@@ -66,13 +66,13 @@ def flush(
             )
         print_text(f"{found}")
     if found.lagging:
-        say("Try: falcolake flush again with a longer --timeout; the request still holds")
+        say("Try: run falcolake flush again with a longer --timeout; the request is still valid")
     raise typer.Exit(1 if found.lagging else 0)
 
 
 @contextmanager
 def _bars() -> "Iterator[Callable[[Flushed], None]]":
-    """Show how far each partition is, on a terminal."""
+    """Show the progress of each partition on a terminal."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 

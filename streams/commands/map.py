@@ -1,7 +1,6 @@
 """The command `map`, and how it reads files.
 
-The mapping is the worker's own, so a reject here is what a worker would write to the dead-letter
-topic.
+The mapping is the worker's, so a reject here is what a worker would send to the dead-letter topic.
 """
 
 import json
@@ -21,7 +20,7 @@ from streams.terminal import print_line, print_table, print_text, say
 if TYPE_CHECKING:
     from schemas.explain import Explanation
 
-#: Characters of a field's value in a table; with --json all of it.
+#: Characters of a field's value in a table; --json prints all of it.
 SHOWN = 60
 STANDARD_INPUT = "-"
 NO_TIMESTAMP = -1  # Kafka's own value for a record without a timestamp
@@ -31,7 +30,7 @@ def map_alerts(
     context: typer.Context,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="FILE", help="JSON lines or a JSON array; - for a pipe."),
+        typer.Argument(metavar="FILE", help="JSON lines or a JSON array; - for standard input."),
     ] = None,
     event_class: Annotated[
         Literal["detection_finding", "security_finding"] | None,
@@ -43,16 +42,15 @@ def map_alerts(
     ] = None,
     pretty: Annotated[bool, typer.Option("--pretty", help="Indent the JSON.")] = False,
     explained: Annotated[
-        bool, typer.Option("--explain", help="Print where each field went, and why.")
+        bool, typer.Option("--explain", help="Print where each field goes, and why.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="With --explain: JSON lines, not tables.")
     ] = False,
 ) -> None:
-    """Turn alerts into OCSF findings, as JSON lines; needs neither Kafka nor S3.
+    """Map alerts to OCSF findings, as JSON lines; needs neither Kafka nor S3.
 
-    What is no alert is named on standard error, with its line and the reason, and makes the exit
-    code 1.
+    Rejects go to standard error, with their line and reason, and set exit code 1.
 
     \b
     Examples:
@@ -100,7 +98,7 @@ def _print_explained(
 
 
 def _cut(value: str) -> str:
-    """Make a text that fits into a cell and does nothing to a terminal."""
+    """Return a text that fits into a cell, without control characters."""
     shown = value if value.isprintable() else json.dumps(value)[1:-1]
     return shown if len(shown) <= SHOWN else shown[: SHOWN - 1] + "…"
 
@@ -126,7 +124,8 @@ def _open(name: str, opened: ExitStack) -> BinaryIO:
         return opened.enter_context(Path(name).open("rb"))
     except OSError as error:
         raise Misconfigured(
-            f"cannot read {name}: {error.strerror}", "give a file of JSON lines, or - for a pipe"
+            f"cannot read {name}: {error.strerror}",
+            "give a file of JSON lines, or - for standard input",
         ) from None
 
 
@@ -149,7 +148,7 @@ def _array(name: str, number: int, text: bytes) -> Iterator[tuple[str, bytes]]:
     try:
         values = msgspec.json.decode(text, type=list[msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        # No array after all, but lines of which the first is wrong.
+        # Not an array, but lines of which the first is wrong.
         for offset, line in enumerate(text.splitlines()):
             if value := line.strip():
                 yield f"{name}:{number + offset}", value

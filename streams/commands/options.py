@@ -1,4 +1,4 @@
-"""Options that several commands have, and the values that they default to in the settings."""
+"""Options that several commands share, and the settings that they default to."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Partitions = Annotated[
-    list[int] | None, typer.Option(min=0, metavar="N", help="Only this one; may be repeated.")
+    list[int] | None, typer.Option(min=0, metavar="N", help="Only this partition; can be repeated.")
 ]
 Principal = Annotated[
     str | None,
@@ -23,7 +23,7 @@ ExternalId = Annotated[
 
 
 def load_settings(context: typer.Context) -> "Settings":
-    """Return the settings, from the file that the option `--config` names and the environment."""
+    """Return the settings from the environment and the file that `--config` names."""
     from streams.settings.load import load
 
     return load(context.obj)
@@ -46,7 +46,7 @@ def external_id_of(settings: "Settings", given: str | None) -> str:
     if not found:
         raise Misconfigured(
             "no external id: the role's trust would be open to the whole account",
-            "give --external-id, or set FALCOLAKE_LAKE__EXTERNAL_ID; choose a long random text",
+            "give --external-id, or set FALCOLAKE_LAKE__EXTERNAL_ID; choose a long random string",
         )
     return found
 

@@ -39,29 +39,28 @@ def policy(
     external_id: ExternalId = None,
     eks_issuer: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Trust pods instead: the cluster's OIDC issuer."),
+        typer.Option(metavar="URL", help="Trust pods instead: their cluster's OIDC issuer."),
     ] = None,
     namespace: Annotated[
-        str, typer.Option(metavar="NAME", help="With --eks-issuer: their namespace.")
+        str, typer.Option(metavar="NAME", help="With --eks-issuer: the pods' namespace.")
     ] = "falco",
     service_account: Annotated[
-        str, typer.Option(metavar="NAME", help="With --eks-issuer: their service account.")
+        str, typer.Option(metavar="NAME", help="With --eks-issuer: the pods' service account.")
     ] = "falcolake",
 ) -> None:
-    """Print the IAM documents that workers need, made from the settings.
+    """Print the IAM documents that workers need, built from the settings.
 
     \b
-    trust        who may assume the lake's role: an account's roles that know the
-                 external id, or with --eks-issuer the pods of a service account
-    permissions  what it may do: list, get and put under the prefix; use the key
-                 if lake.kms_key_id is set
-    assume       for the role that the workers have themselves, if lake.role_arn
-                 is set
+    trust        who may assume the lake's role: roles of an account that know
+                 the external id, or with --eks-issuer a service account's pods
+    permissions  what that role may do: list, get and put under the prefix, and
+                 use the key if lake.kms_key_id is set
+    assume       for the workers' own role, if lake.role_arn is set
     crawler-trust, crawler-permissions
-                 the role of Glue's crawler
-    hints        what else there is to do, in Lake Formation and for subscribers
+                 for the role of the Glue crawler
+    hints        other steps, in Lake Formation and for subscribers
 
-    Asks nothing of AWS.
+    Sends nothing to AWS.
 
     \b
     Examples:
@@ -86,7 +85,7 @@ def policy(
         if lake.role_arn:
             return iam.may_assume(lake.role_arn)
         raise Misconfigured(
-            "not set: FALCOLAKE_LAKE__ROLE_ARN", "it is the role that the workers are to assume"
+            "not set: FALCOLAKE_LAKE__ROLE_ARN", "set it to the role that the workers assume"
         )
 
     documents: dict[Kind, Callable[[], Any]] = {

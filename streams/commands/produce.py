@@ -15,29 +15,33 @@ def produce(
     count: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="How many. Default: 1000 samples, or the whole file."
+            min=1, metavar="N", help="Alerts to publish. Default: 1000 samples, or the whole file."
         ),
     ] = None,
     rate: Annotated[
-        float, typer.Option(min=0, metavar="N", help="Alerts a second; 0: at full speed.")
+        float, typer.Option(min=0, metavar="N", help="Alerts per second; 0: as fast as possible.")
     ] = 0,
-    seed: Annotated[int, typer.Option(metavar="N", help="Other seeds give other samples.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the samples.")] = 1,
     form: Annotated[
-        Literal["native", "falcosidekick", "mixed"], typer.Option(help="Form of the samples.")
+        Literal["native", "falcosidekick", "mixed"], typer.Option(help="Format of the samples.")
     ] = "mixed",
     source: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="Source of the samples, as k8s_audit; may be repeated."),
+        typer.Option(
+            metavar="NAME", help="Source of the samples, such as k8s_audit; can be repeated."
+        ),
     ] = None,
     garbage: Annotated[
         float,
-        typer.Option(min=0, max=1, metavar="SHARE", help="Of the samples, how many are no alerts."),
+        typer.Option(
+            min=0, max=1, metavar="SHARE", help="Share of samples that are not valid alerts."
+        ),
     ] = 0,
     file: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="JSON lines to publish instead of samples; - for a pipe.",
+            help="JSON lines to publish instead of samples; - for standard input.",
         ),
     ] = None,
     as_json: Json = False,

@@ -26,11 +26,14 @@ if TYPE_CHECKING:
 def register(
     context: typer.Context,
     crawler_role: Annotated[
-        str, typer.Option(metavar="ARN", help="Role of the Glue crawler, made before.")
+        str, typer.Option(metavar="ARN", help="Role of the Glue crawler; it must exist.")
     ],
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="Source, 20 characters. Default: lake.prefix's end."),
+        typer.Argument(
+            metavar="NAME",
+            help="Name of the source, at most 20 characters. Default: the end of lake.prefix.",
+        ),
     ] = None,
     external_id: ExternalId = None,
     principal: Principal = None,
@@ -48,12 +51,12 @@ def register(
         bool, typer.Option("--dry-run", help="Check and print the request; send nothing.")
     ] = False,
 ) -> None:
-    """Register Falco as a custom source of Amazon Security Lake, and print the settings for it.
+    """Register Falco as a custom source of Amazon Security Lake, and print its settings.
 
-    Done by an administrator of Security Lake, once for each region. A source that is registered
-    already is left as it is, and its settings are printed. The event class is that of the setting
-    ocsf.class. The settings go to standard output, for a shell to evaluate, or as TOML for
-    falcolake.toml; what was done goes to standard error.
+    Run by an administrator of Security Lake, once per region. An existing source is left
+    unchanged, and its settings are printed. The event class is the setting ocsf.class. The
+    settings go to standard output, as export lines or as TOML for falcolake.toml; messages go
+    to standard error.
 
     \b
     Examples:
@@ -82,9 +85,11 @@ def register(
         return
     source = custom_source.register(client, registration)
     found = _lake_settings(source, registration, settings)
-    did = "registered" if source.created else "was registered before, and is unchanged:"
-    say(f"{source.name} {did} in {registration.region}")
-    say(f"location: {source.location or 'not told'}\nrole: {source.role_arn or 'not told'}")
+    if source.created:
+        say(f"{source.name} registered in {registration.region}")
+    else:
+        say(f"{source.name} was already registered in {registration.region}; nothing changed")
+    say(f"location: {source.location or 'unknown'}\nrole: {source.role_arn or 'unknown'}")
     if as_json:
         print_json(_plain(source) | {"settings": {_variable(key): found[key] for key in found}})
     elif toml:
@@ -98,7 +103,7 @@ def register(
 def _lake_settings(
     source: "Source", registration: "Registration", settings: "Settings"
 ) -> dict[str, str]:
-    """Give the settings of section `lake` for a source; what AWS did not tell is left out."""
+    """Return the settings of section `lake` for a source, without those that AWS did not return."""
     bucket, prefix = source.place or ("", "")
     found = {
         "bucket": bucket,
@@ -133,6 +138,7 @@ def _region(settings: "Settings", given: str | None) -> str:
     found = given or settings.lake.region
     if not found:
         raise Misconfigured(
-            "no AWS region", "give --region, or set FALCOLAKE_LAKE__REGION, as eu-central-1"
+            "no AWS region",
+            "give --region, or set FALCOLAKE_LAKE__REGION, for example eu-central-1",
         )
     return found

@@ -21,61 +21,69 @@ def replay(
     context: typer.Context,
     since: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Records from then on; without a zone in UTC."),
+        typer.Option(
+            "--from", metavar="TIME", help="Start of the records to replay; UTC if it has no zone."
+        ),
     ] = None,
     to: Annotated[
         list[str] | None,
         typer.Option(
             "--to",
             metavar="TIME|s3://BUCKET/PREFIX",
-            help="Records before then. And, or: write a copy there, not into the lake.",
+            help="End of the records to replay; or where to write a copy. Can be given for both.",
         ),
     ] = None,
     last: Annotated[
-        str | None, typer.Option(metavar="TIME", help="Instead of --from: as 6h, 90m, 2d.")
+        str | None, typer.Option(metavar="TIME", help="Instead of --from: such as 6h, 90m or 2d.")
     ] = None,
     partition: Partitions = None,
     from_offset: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Records from it on.")
+        int | None, typer.Option(min=0, metavar="N", help="First offset to replay.")
     ] = None,
     to_offset: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Records before it.")
+        int | None, typer.Option(min=0, metavar="N", help="Offset to stop before.")
     ] = None,
     audit: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="What `audit --json` found there; - for a pipe."),
+        typer.Option(
+            metavar="FILE", help="Replay what `audit --json` found; - for standard input."
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would differ; change nothing.")
+        bool, typer.Option("--dry-run", help="Show what would be done; change nothing.")
     ] = False,
     prune: Annotated[
         bool,
         typer.Option(
-            "--prune", help="Delete keys that a window no longer makes (s3:DeleteObject)."
+            "--prune", help="Delete stale objects, which no window has any more (s3:DeleteObject)."
         ),
     ] = False,
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Skip windows that are whole, by their footers, as mapped now."
+            "--resume",
+            help="Skip windows that are complete, with the current mapping.",
         ),
     ] = False,
     parallel: Annotated[
         int,
         typer.Option(
-            min=1, max=32, metavar="N", help="Windows at once; each may take 0.5 GB of memory."
+            min=1,
+            max=32,
+            metavar="N",
+            help="Windows to rebuild at once; each can take 0.5 GB of memory.",
         ),
     ] = 2,
     as_json: Json = False,
 ) -> None:
-    """Rebuild windows of the lake from Kafka's records: same bounds, same keys, overwritten.
+    """Rebuild windows of the lake from Kafka: same offsets, same keys, overwritten.
 
-    Every window with a record in the range is rebuilt whole. Below the committed offset, windows
-    that are missing are made; from it on nothing is touched, and the offset never moves, so workers
-    may go on. What differs in no byte is not written again. A window whose records Kafka no longer
-    has, or not all of them, stays as it is. Dead letters that are missing are sent, those that are
-    there are not sent again, those of records that are accepted now are marked as resolved. Exit
-    code 1: a window could not be rebuilt, or has a key left that it no longer makes.
+    Rebuilds every window that has a record in the range as a whole, and creates missing windows
+    below the committed offset. Nothing at or after that offset changes, and the offset never
+    moves, so workers can keep running. Objects that would be the same byte for byte are not
+    written again. A window stays as it is unless Kafka still has all its records. Missing dead
+    letters are sent, existing ones are not repeated, and those of records that are accepted now
+    are marked as resolved. Exit code 1: a window could not be rebuilt, or has a stale object.
 
     \b
     Examples:
@@ -97,7 +105,7 @@ def replay(
     )
     if audit is None and selection == Selection():
         raise typer.BadParameter(
-            "say what to replay: --last, --from, --to, --partition, --from-offset or --audit"
+            "choose what to replay: --last, --from, --to, --partition, --from-offset or --audit"
         )
     if audit is not None:
         selection = _with_audit(selection, audit, settings.kafka.topic)
@@ -111,14 +119,14 @@ def replay(
     for note in found.notes:
         say(f"Note: {note}")
     if any(each.stale for each in found.windows):
-        say("Try: --prune deletes the keys that are stale")
+        say("Try: --prune to delete the stale objects")
     if found.left or any(each.outcome == "failed" for each in found.windows):
-        say("Try: run it again; with --resume it goes on where it stopped")
+        say("Try: run it again; with --resume it continues where it stopped")
     raise typer.Exit(1 if found.problems or found.left else 0)
 
 
 def _copy(place: str, bucket: str, prefix: str) -> tuple[str, str]:
-    """Read `s3://bucket/prefix`, which must not be the lake or a part of it."""
+    """Parse `s3://bucket/prefix`, which must not be in the lake."""
     from pydantic import TypeAdapter, ValidationError
 
     from streams.settings.fields import Bucket, Prefix
@@ -131,7 +139,7 @@ def _copy(place: str, bucket: str, prefix: str) -> tuple[str, str]:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise typer.BadParameter(f"--to {place}: {reason}") from None
     if given == bucket and f"{below}/".startswith(f"{prefix}/"):
-        raise typer.BadParameter(f"--to {place}: that is the lake; choose a prefix beside it")
+        raise typer.BadParameter(f"--to {place}: that is the lake; choose another prefix")
     return given, below
 
 
@@ -148,16 +156,16 @@ def _selection(
     from streams.replay.replay import LAST, Selection
 
     if since and last:
-        raise typer.BadParameter("--from and --last both say where to begin")
+        raise typer.BadParameter("--from and --last exclude each other")
     first = moment(since, "--from") if since else None
     if last:
         first = now_ms() - round(duration(last, "--last") * 1000)
     end = moment(until, "--to") if until else None
     if first is not None and end is not None and first >= end:
-        raise typer.BadParameter("--to is not after --from: no time is in between")
+        raise typer.BadParameter("--to is not after --from")
     offsets = from_offset is not None or to_offset is not None
     if offsets and (first is not None or end is not None):
-        raise typer.BadParameter("either times or offsets say what to replay")
+        raise typer.BadParameter("give either times or offsets, not both")
     ranges: tuple[tuple[int | None, int, int], ...] = ()
     if offsets or (partitions and first is None and end is None):
         bounds = from_offset or 0, LAST if to_offset is None else to_offset
@@ -168,11 +176,11 @@ def _selection(
 
 
 def _with_audit(selection: "Selection", file: str, topic: str) -> "Selection":
-    """Add the problems of an audit that have a place on this topic."""
+    """Return the selection with the ranges of an audit's problems on this topic."""
     from dataclasses import replace
 
     if selection.ranges or selection.since is not None or selection.until is not None:
-        raise typer.BadParameter("--audit says by itself what to replay")
+        raise typer.BadParameter("--audit cannot be combined with times, offsets or partitions")
     try:
         text = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     except OSError as error:
@@ -184,7 +192,7 @@ def _with_audit(selection: "Selection", file: str, topic: str) -> "Selection":
             (int(each["partition"]), int(each["first"]), int(each["end"])) for each in placed
         )
     except (ValueError, TypeError, KeyError, RecursionError):
-        raise typer.BadParameter(f"--audit {file}: not what `audit --json` prints") from None
+        raise typer.BadParameter(f"--audit {file}: not the output of `audit --json`") from None
     if others := len(problems) - len(placed):
-        say(f"Note: {others} of the audit's problems are not for a replay")
+        say(f"Note: {others} of the audit's problems cannot be fixed by a replay")
     return replace(selection, ranges=ranges)

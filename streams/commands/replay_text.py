@@ -1,4 +1,4 @@
-"""How a replay is shown to a person: its windows in a table, the objects that differ, one line."""
+"""Prints a replay: its windows in a table, the objects that differ, a summary line."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ HEADS = ["partition", "offsets", "window", "records", "rows", "objects", "what"]
 
 
 def print_replay(found: "Replay") -> None:
-    """Print the windows that something was done to, after a dry run all of them; then the sums."""
+    """Print the windows that changed, or all of them after a dry run; then the totals."""
     told = [
         each
         for each in found.windows
@@ -55,7 +55,7 @@ def _objects(window: "WindowReplay") -> str:
 
 
 def _what(window: "WindowReplay") -> str:
-    """Say why, and what else there is to know of it."""
+    """Return the reason, and what else happened to the window."""
     words = [window.reason] if window.reason else []
     if len(window.versions) > 1:
         words.append(f"mapping {' → '.join(window.versions)}")
@@ -65,7 +65,7 @@ def _what(window: "WindowReplay") -> str:
 
 
 def _rows(one: "ObjectReplay") -> str:
-    """Write its rows: before and after where they changed, or the ones it has or had."""
+    """Return an object's rows: before and after if they changed, else the current or last ones."""
     if one.state == "new":
         return f"{one.after} rows"
     before = "unreadable" if one.before is None else f"{one.before}"

@@ -12,10 +12,10 @@ def settings(
     context: typer.Context,
     as_json: Json = False,
     example: Annotated[
-        bool, typer.Option("--example", help="Print a settings file to begin with.")
+        bool, typer.Option("--example", help="Print an example settings file.")
     ] = False,
 ) -> None:
-    """Show every setting, its value, and where that came from. Secrets are masked.
+    """Show every setting, its value and where it came from. Secrets are masked.
 
     \b
     Example:

@@ -9,17 +9,19 @@ import typer
 
 def stack(
     kafka_port: Annotated[
-        int, typer.Option(metavar="PORT", help="Port of the broker; 0 is a free one.")
+        int, typer.Option(metavar="PORT", help="Port of the broker; 0: any free port.")
     ] = 0,
     s3_port: Annotated[
-        int, typer.Option(metavar="PORT", help="Port of the S3 server; 0 is a free one.")
+        int, typer.Option(metavar="PORT", help="Port of the S3 server; 0: any free port.")
     ] = 0,
     topic: Annotated[str, typer.Option(metavar="NAME", help="Topic to create.")] = "falco-events",
-    partitions: Annotated[int, typer.Option(min=1, metavar="N", help="Its partitions.")] = 4,
+    partitions: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Partitions of the topic.")
+    ] = 4,
     bucket: Annotated[str, typer.Option(metavar="NAME", help="Bucket to create.")] = "falcolake",
     data: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where to keep the data. Default: removed at the end."),
+        typer.Option(metavar="DIR", help="Keep the data here. Default: deleted at the end."),
     ] = None,
     broker: Annotated[
         Literal["embedded", "apache"],
@@ -28,7 +30,7 @@ def stack(
 ) -> None:
     """Run a Kafka broker and an S3 server for development, in the foreground.
 
-    Once both are ready, the settings to use them go to standard output, for a shell to evaluate.
+    Prints the settings for them as export lines once both are ready.
 
     \b
     Example:

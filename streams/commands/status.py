@@ -17,21 +17,23 @@ if TYPE_CHECKING:
 def status(
     context: typer.Context,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Look again and again; a line each in a pipe.")
+        bool,
+        typer.Option("--watch", help="Refresh until interrupted; in a pipe, a line each time."),
     ] = False,
     every: Annotated[
-        str, typer.Option(metavar="TIME", help="Time between two looks of --watch.")
+        str, typer.Option(metavar="TIME", help="With --watch: time between refreshes.")
     ] = "2s",
     ask: Annotated[
-        bool, typer.Option(help="Ask the workers, through the control topic, how they are.")
+        bool, typer.Option(help="Ask the workers for their state through the control topic.")
     ] = True,
     as_json: Json = False,
 ) -> None:
-    """Show how far the lake is behind Kafka, partition by partition.
+    """Show how far the lake is behind Kafka, per partition.
 
-    Kafka is enough: the lag is what is not in the lake yet, behind is how long its oldest record
-    has waited. Running workers add what keeps them, the lake its last object, if they answer. Exit
-    code 1: records were lost to Kafka's retention, nobody works on the lag, or a worker is held.
+    Only Kafka is required. The lag is the number of records that are not in the lake yet;
+    behind is how long the oldest of them has waited. Workers that answer add what blocks them,
+    and the lake its last object. Exit code 1: Kafka's retention deleted records before they
+    were shipped, no worker is reading, or a worker is held.
 
     \b
     Examples:
@@ -58,7 +60,7 @@ def status(
 
 
 def _status_table(found: "Overview") -> tuple[list[str], list[list[str]], str]:
-    """Give heads, rows and the heads of the columns that are numbers."""
+    """Return the heads, the rows and the heads of the numeric columns."""
     from streams.control.overview import span
 
     rows = []
@@ -81,7 +83,7 @@ def _status_table(found: "Overview") -> tuple[list[str], list[list[str]], str]:
 
 
 def _watch(look: "Callable[[], Overview]", seconds: float, *, as_json: bool) -> NoReturn:
-    """Show it again and again, until Ctrl-C."""
+    """Print the status repeatedly until Ctrl-C."""
     import json
 
     from rich.console import Console, Group

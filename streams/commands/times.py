@@ -1,4 +1,4 @@
-"""Times and durations as a person writes them on the command line."""
+"""Times and durations as written on the command line."""
 
 from datetime import UTC, datetime
 
@@ -11,8 +11,8 @@ _seconds: TypeAdapter[float] = TypeAdapter(Seconds)
 
 
 def duration(text: str, option: str) -> float:
-    """Read a duration, `90`, `5m`, `6h`, `2d`: seconds. Raises typer's BadParameter."""
-    if text.endswith("d"):  # which no setting takes
+    """Return the seconds of a duration such as 90, 5m, 6h or 2d, or raise typer's BadParameter."""
+    if text.endswith("d"):  # settings do not accept days
         return 24 * duration(f"{text[:-1]}h", option)
     try:
         return _seconds.validate_python(text)
@@ -22,15 +22,12 @@ def duration(text: str, option: str) -> float:
 
 
 def moment(text: str, option: str) -> int:
-    """Read a time in any form of ISO 8601: epoch ms. Without a zone it is UTC.
-
-    Raises typer's BadParameter.
-    """
+    """Return an ISO 8601 time, UTC without a zone, in epoch ms, or raise typer's BadParameter."""
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
         raise typer.BadParameter(
-            f"{option} {text}: a time is like 2026-11-20, 2026-11-20T08:30Z "
+            f"{option} {text}: write a time as 2026-11-20, 2026-11-20T08:30Z "
             "or 2026-11-20T08:30:00+01:00"
         ) from None
     if found.tzinfo is None:

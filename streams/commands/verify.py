@@ -20,16 +20,16 @@ def verify(
     sample: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Check N rows of each object against OCSF. Default: all."
+            min=1, metavar="N", help="Rows of each object to check against OCSF. Default: all."
         ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check objects against the rules of Security Lake, and their rows against the OCSF schema.
+    """Check objects against the Security Lake rules, and their rows against the OCSF schema.
 
-    Path, event day, order, event class, column types, page and row group size, codec, and the
-    footer's account of its window. The OCSF schema is in falcolake[verify]; all else needs nothing.
-    Exit code 1 where a rule is broken; a warning alone is none.
+    Checks path, event day, order, event class, column types, page and row group size, codec,
+    and the window in the footer. The OCSF schema needs falcolake[verify]; the rest needs
+    nothing extra. Exit code 1: a rule is broken. Warnings do not count.
 
     \b
     Examples:

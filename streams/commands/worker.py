@@ -10,21 +10,21 @@ from streams.commands.options import load_settings
 def worker(
     context: typer.Context,
     drain: Annotated[
-        bool, typer.Option("--drain", help="Told to stop, ship first what is staged.")
+        bool, typer.Option("--drain", help="On SIGTERM, ship everything staged before exiting.")
     ] = False,
     grace: Annotated[
         float,
         typer.Option(
-            metavar="SECONDS", min=1, help="Seconds from the signal to the end, with --drain."
+            metavar="SECONDS", min=1, help="With --drain: seconds from the signal to the exit."
         ),
     ] = 25.0,
 ) -> None:
     """Run the stream worker until it is stopped.
 
-    Any number may run; they share the topic's partitions. Killing one loses nothing. SIGTERM or
-    SIGINT stops it within seconds: what it has staged stays there, and in Kafka. With --drain it
-    reads no more, ships all that, then leaves; it exits with 1 if the grace was too short. A second
-    signal ends that.
+    Any number of workers can run; they share the topic's partitions. Killing one loses nothing.
+    SIGTERM or SIGINT stops a worker within seconds; staged records stay on disk and in Kafka.
+    With --drain the worker stops reading, ships everything staged, then exits, with code 1 if
+    the grace period was too short. A second signal ends the drain.
 
     \b
     Examples:

@@ -150,7 +150,8 @@ def _open(file: Path) -> int:
         return os.open(file, os.O_RDONLY)
     except OSError as error:
         raise Misconfigured(
-            f"cannot read {file}: {error.strerror}", "give a file of JSON lines, or - for a pipe"
+            f"cannot read {file}: {error.strerror}",
+            "give a file of JSON lines, or - for standard input",
         ) from error
 
 

@@ -21,7 +21,7 @@ function filled(made, attributes, children) {
   return made;
 }
 
-// A round number that is not less, to end an axis; of seconds one that halves well too.
+// The end of an axis: the next round number; for seconds, one that halves well too.
 const SECONDS = [10, 20, 30, 60, 120, 240, 600, 1200, 1800, 3600, 7200, 14_400, 21_600, 43_200];
 
 function ceiling(value, seconds) {
@@ -88,7 +88,7 @@ export function lines(width, points, options) {
   return node("figure", {}, node("figcaption", {}, node("b", {}, title), said), chart);
 }
 
-// Tells which point is under the pointer.
+// Shows the point under the pointer.
 function follow(chart, points, x, width, bottom, tell) {
   const cursor = shape("line", { class: "cursor", y1: 4, y2: bottom, visibility: "hidden" });
   chart.append(cursor);
@@ -135,7 +135,7 @@ function ticks(chart, from, to, x, height, width) {
   }
 }
 
-// The shortest axis that has all of it, in ms.
+// The shortest axis that fits everything, in ms.
 export function span(to, first, minutes) {
   return MINUTE * (minutes.find((each) => to - each * MINUTE <= first) ?? minutes.at(-1));
 }

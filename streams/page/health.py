@@ -1,10 +1,10 @@
-"""Health: whether the worker's process lives, and whether it does its work; if not, why.
+"""Health: whether the worker's process is alive, and whether it does its work; if not, why.
 
-Outlives the app: while one that failed waits to be started again, this says what it waits for.
-*Alive* means that both event loops turn. The main loop answers the question itself: stuck, it
-answers nothing, which a probe takes for a no. The consumer's loop, in its own thread, is felt every
-few seconds. Nothing outside the process makes it unhealthy, for a restart would not mend that.
-*Ready* means that partitions are assigned, Kafka answers, and nothing is held or paused.
+Outlives the app: while a failed app waits to restart, this says what it waits for. *Alive* means
+that both event loops run. The main loop answers the probe itself: if it is stuck, the probe fails.
+The consumer's loop, in its own thread, is tested every few seconds. Nothing outside the process
+makes it unhealthy, because a restart would not fix that. *Ready* means that partitions are
+assigned, Kafka answers, and nothing is held or paused.
 """
 
 import asyncio
@@ -16,13 +16,13 @@ from streams.errors import FalcolakeError
 from streams.worker.ledger import Ledger
 from streams.worker.shipping import Shipper
 
-#: Seconds between two looks at the consumer's loop, and of silence until it counts as stuck.
+#: Seconds between two tests of the consumer's loop, and of silence before it counts as stuck.
 BEAT = 5.0
 LONGEST_SILENCE = 60.0
 
 
 class Problem(NamedTuple):
-    """Something that keeps the worker from its work, since how many seconds, and what to try."""
+    """Something that blocks the worker, for how many seconds, and what to try."""
 
     kind: str
     reason: str
@@ -31,7 +31,7 @@ class Problem(NamedTuple):
     partition: int | None = None
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON types."""
+        """Return it as JSON types."""
         return {
             "kind": self.kind,
             "reason": self.reason,
@@ -42,7 +42,7 @@ class Problem(NamedTuple):
 
 
 class Health:
-    """Of one worker process."""
+    """The health of one worker process."""
 
     def __init__(self) -> None:
         self._ledger: Ledger | None = None
@@ -51,30 +51,30 @@ class Health:
         self._felt = self._answered = time.monotonic()
         self._trouble: FalcolakeError | None = None
         self._task: asyncio.Task[None] | None = None
-        #: Whether the worker ships what it has and then leaves.
+        #: Whether the worker ships what it has and then exits.
         self.draining = False
 
     @property
     def ledger(self) -> Ledger | None:
-        """The ledger of the app that runs now."""
+        """The ledger of the running app."""
         return self._ledger
 
     def runs(self, ledger: Ledger, shipper: Shipper) -> None:
-        """An app runs, or is being started."""
+        """Note that an app runs or is starting."""
         self._ledger, self._shipper = ledger, shipper
         self._since = self._felt = self._answered = time.monotonic()
 
     def rests(self, trouble: FalcolakeError) -> None:
-        """The app has failed and waits to be started again."""
+        """Note that the app has failed and waits to restart."""
         self._ledger, self._shipper, self._trouble = None, None, trouble
         self._since = time.monotonic()
 
     def start(self) -> None:
-        """Begin to feel the consumer's loop."""
+        """Begin to test the consumer's loop."""
         self._task = asyncio.create_task(self._feel(), name="pulse")
 
     def stop(self) -> None:
-        """Stop feeling."""
+        """Stop testing it."""
         if self._task is not None:
             self._task.cancel()
 
@@ -93,24 +93,24 @@ class Health:
     # ---- alive
 
     def liveness(self) -> dict[str, Any]:
-        """Say whether the loops turn; the main one does, or this would not be asked."""
+        """Return whether the loops run; the main loop does, or it could not answer."""
         silent = time.monotonic() - self._felt
         if silent <= LONGEST_SILENCE:
             return {"healthy": True}
         return {
             "healthy": False,
             "reason": f"the Kafka consumer's event loop has been stuck for {silent:.0f} s",
-            "try": "restart the worker: nothing is lost; then report this with its log",
+            "try": "restart the worker (nothing is lost), then report this with its log",
         }
 
     # ---- ready
 
     def problems(self) -> list[Problem]:
-        """What keeps the worker from its work; none if it is ready."""
+        """Return what blocks the worker; empty if it is ready."""
         now = time.monotonic()
         ledger, shipper = self._ledger, self._shipper
         if ledger is None or shipper is None:
-            trouble = self._trouble or FalcolakeError("the worker is being started", "wait")
+            trouble = self._trouble or FalcolakeError("the worker is starting", "wait")
             return [Problem("starting", trouble.message, trouble.hint, now - self._since)]
         found = []
         if not ledger.kafka.answers:
@@ -118,7 +118,7 @@ class Health:
                 Problem(
                     "kafka",
                     "Kafka does not answer",
-                    "see the log for why; nothing is lost, and work goes on when it answers again",
+                    "see the log; nothing is lost, and work continues when Kafka answers",
                     now - self._answered,
                 )
             )
@@ -127,7 +127,7 @@ class Health:
                 Problem(
                     "unassigned",
                     "no partition is assigned to this worker",
-                    "wait for the group's rebalance; or there are more workers than partitions",
+                    "wait for the group to rebalance; or there are more workers than partitions",
                     now - self._since,
                 )
             )
@@ -141,7 +141,7 @@ class Health:
         ]
 
     def readiness(self) -> dict[str, Any]:
-        """Say whether the worker does its work, and if not, why."""
+        """Return whether the worker does its work, and if not, why."""
         problems = self.problems()
         ledger = self._ledger
         away = next((p for p in problems if p.kind in ("kafka", "starting")), None)

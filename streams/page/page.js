@@ -1,16 +1,16 @@
-// The status page: asks the worker every few seconds and shows what it says. What comes from
-// alerts is shown as text only; the browser refuses anything else.
+// The status page: polls the worker every few seconds. Everything from alerts is shown as text
+// only; the browser refuses anything else.
 
 import { clock, lines, node, shares, span, timeline } from "./charts.js";
 
 const EVERY = 3000;
-// Seconds that retention may come near to what is not in the lake.
+// Warn when retention is this many seconds from a record that is not in the lake.
 const NEAR = 3600;
 const HOUR = 3_600_000;
 const SHOWN_WINDOWS = 50;
 const SHOWN_REJECTS = 5;
 const SHOWN_EVENTS = 12;
-// Share of rejects that is worth a look.
+// Share of rejects that is worth a warning.
 const MANY = 0.01;
 
 const byId = (id) => document.getElementById(id);
@@ -28,7 +28,7 @@ function duration(seconds) {
   return joined(Math.floor(whole / 86_400), "d", Math.floor((whole % 86_400) / 3600), "h");
 }
 
-// The largest unit alone, for where there is little room.
+// Only the largest unit, for small places.
 const rough = (seconds) => duration(seconds).replace(/^(\d+ (?:min|h|d)) .*$/, "$1");
 
 function joined(big, bigUnit, small, smallUnit) {
@@ -46,7 +46,7 @@ function named({ names, rows }) {
   return rows.map((row) => Object.fromEntries(names.map((name, index) => [name, row[index]])));
 }
 
-// ---- what it all comes to
+// ---- state and problems
 
 const TITLES = {
   starting: "The worker is not running yet",
@@ -56,7 +56,7 @@ const TITLES = {
 };
 const STATES = {
   starting: ["Starting", "bad"],
-  kafka: ["Kafka away", "bad"],
+  kafka: ["Kafka unreachable", "bad"],
   held: ["Held", "bad"],
   paused: ["Paused", "warn"],
   unassigned: ["No partitions", "warn"],
@@ -89,7 +89,7 @@ function showState(report) {
 // An object's key is long, and says less than the rest of the sentence.
 const shortened = (text) => text.replace(/\S+\.parquet/g, "an object");
 
-// What is no fault yet, and will be one.
+// What will become a problem.
 function warningsOf(report) {
   return report.partitions
     .filter((each) => each.spare_seconds !== null && each.spare_seconds < NEAR)
@@ -97,13 +97,13 @@ function warningsOf(report) {
       kind: "retention",
       reason: `Kafka has ${duration(Math.max(0, each.spare_seconds))} of records left before the `
         + "first one that is not in the lake",
-      try: "lengthen the topic's retention now, then mend what keeps the worker",
+      try: "increase the topic's retention now, then fix what blocks the worker",
       seconds: 0,
       partition: each.partition,
     }));
 }
 
-// Problems of several partitions with one reason are one problem.
+// Problems of several partitions with the same reason are shown as one.
 function showProblems(report) {
   const groups = new Map();
   for (const problem of [...report.problems, ...warningsOf(report)]) {
@@ -129,7 +129,7 @@ function showProblems(report) {
   });
   const place = byId("problems");
   const text = cards.map((card) => card.textContent).join("\n");
-  // An alert that is written anew is read out anew.
+  // Screen readers read a replaced alert again.
   if (place.dataset.text !== text) {
     place.dataset.text = text;
     place.replaceChildren(...cards);
@@ -165,7 +165,7 @@ function showFigures(report, samples, windows) {
       lagOf(report) ? `the oldest for ${rough(behind)}` : "all is in the lake",
       late ? "warn" : "",
     ),
-    figure("Taken from Kafka", `${number(rate)}/s`, `${number(all)} in the last hour`),
+    figure("Read from Kafka", `${number(rate)}/s`, `${number(all)} in the last hour`),
     figure(
       "Into the lake, last hour", number(hour.reduce((sum, each) => sum + each.records, 0)),
       `${number(hour.length)} windows, ${size(hour.reduce((sum, each) => sum + each.bytes, 0))}`,
@@ -197,13 +197,13 @@ function showCharts(report, samples) {
   const behind = Math.max(0, ...report.partitions.map((each) => each.behind));
   const compact = (value) => short.format(value);
   place.replaceChildren(
-    lines(width, of("read"), { ...axis, title: "Taken from Kafka, records/s", format: compact }),
+    lines(width, of("read"), { ...axis, title: "Read from Kafka, records/s", format: compact }),
     lines(width, [...of("lag"), [report.now, lagOf(report)]], {
       ...axis, title: "Not in the lake, records", format: compact,
     }),
     lines(width, [...of("behind"), [report.now, behind]], {
       ...axis,
-      title: "The oldest of them waits for",
+      title: "Waiting time of the oldest",
       format: (value) => duration(value),
       seconds: true,
       reference: { value: report.interval, text: "window.interval" },
@@ -245,7 +245,7 @@ function showPartitions(report) {
   }));
   if (!report.partitions.length) {
     byId("partitions").replaceChildren(
-      node("tr", {}, node("td", { colspan: 9, class: "quiet" }, "This worker has none.")),
+      node("tr", {}, node("td", { colspan: 9, class: "quiet" }, "This worker has no partitions.")),
     );
   }
 }
@@ -278,7 +278,7 @@ function showWindows(report, windows) {
   const place = byId("timeline");
   place.replaceChildren(
     sorted.length ? timeline(place.clientWidth, sorted, report.now)
-      : node("p", { class: "quiet" }, "No partition, no windows."),
+      : node("p", { class: "quiet" }, "No partitions, so no windows."),
   );
   byId("windows").replaceChildren(...windows.slice(-SHOWN_WINDOWS).reverse().map((each) => node(
     "tr", {},
@@ -362,7 +362,7 @@ function showRejects({ reasons }, rejects) {
           ...(each.excerpt ? [" ", node("code", {}, each.excerpt)] : [])),
       )),
     ),
-    node("p", { class: "quiet" }, "One of them whole: ",
+    node("p", { class: "quiet" }, "To see one in full: ",
       node("code", {}, `falcolake dead-letter show ${latest.partition} ${latest.offset}`)),
   );
 }
@@ -378,7 +378,7 @@ function showEvents(events) {
     : nothing("Nothing yet."));
 }
 
-// ---- asking
+// ---- polling
 
 let latest = null;
 
@@ -405,7 +405,7 @@ function showSilence() {
   state.className = "state bad";
   document.title = "No answer · falcolake";
   byId("asked").textContent = latest
-    ? `the worker does not answer; this is from ${clock(latest.now)} UTC`
+    ? `the worker does not answer; this is its state at ${clock(latest.now)} UTC`
     : "the worker does not answer";
 }
 

@@ -1,6 +1,6 @@
-"""The report: all that the status page shows, as JSON, of one worker at one moment.
+"""The report: everything that the status page shows, as JSON, of one worker at one moment.
 
-Put together of health, ledger and journal; decides nothing, and holds no alert's contents beyond
+Built from health, ledger and journal. It decides nothing, and contains nothing of an alert beyond
 what the journal keeps.
 """
 
@@ -15,12 +15,12 @@ from streams.windows.progress import Progress
 from streams.windows.window import Partition
 from streams.worker.journal import Journal
 
-#: Windows of a partition that wait, as many as are listed one by one.
+#: The most waiting windows to list for a partition.
 LISTED = 50
 
 
 class Reporter:
-    """Reports of one worker process."""
+    """Builds the reports of one worker process."""
 
     def __init__(self, settings: Settings, health: Health, journal: Journal) -> None:
         self._settings = settings
@@ -29,7 +29,7 @@ class Reporter:
         self._began = clock.now_ms()
 
     def plain(self) -> dict[str, Any]:
-        """Give the report as JSON types. Times are epoch ms, durations seconds."""
+        """Return the report as JSON types. Times are epoch ms, durations seconds."""
         settings, now = self._settings, clock.now_ms()
         ledger = self._health.ledger
         problems = self._health.problems()

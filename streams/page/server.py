@@ -1,9 +1,9 @@
 """The worker's web server: the status page, `/status.json`, `/metrics`, `/healthz`, `/readyz`.
 
-It has no state of its own, and goes on while the worker waits to start again. What it answers is
-decided in `health`, `metrics` and `report`. The page is three static files (`page/`) over
-`/status.json`; the browser is told to run and load nothing else, to take no text for markup, and
-not to show it in a frame. Nothing here changes anything, and there is no secret to see.
+It has no state, and keeps running while the worker waits to restart. `health`, `metrics` and
+`report` decide what it answers. The page is static files over `/status.json`; its headers forbid
+the browser to run or load anything else, to treat text as markup, and to show it in a frame.
+Nothing here changes anything or shows a secret.
 """
 
 import logging
@@ -21,7 +21,7 @@ from streams.worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-#: Addresses that only this machine reaches.
+#: Addresses that only this machine can reach.
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -51,7 +51,7 @@ HEADERS = {
 async def _guard(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """Give every answer, errors too, the headers above."""
+    """Add the headers above to every response, including errors."""
     try:
         response = await handler(request)
     except web.HTTPException as error:
@@ -78,7 +78,7 @@ class Web:
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> None:
-        """Listen. Raises Misconfigured if the address is taken or not this machine's."""
+        """Start to listen. Raises Misconfigured if the address is in use or not local."""
         app = web.Application(middlewares=[_guard])
         for path in self._page:
             app.router.add_get(path, self._show_page)
@@ -99,8 +99,8 @@ class Web:
             ) from error
         if host not in LOOPBACK:
             log.warning(
-                "the status page, metrics and health are open to the network on %s: anybody who "
-                "reaches it sees names of rules, topics and the bucket",
+                "the status page, metrics and health are open to the network on %s: anyone who can "
+                "reach it sees the names of rules, topics and the bucket",
                 host,
             )
         host, port = self._runner.addresses[0][:2]

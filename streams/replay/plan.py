@@ -1,8 +1,8 @@
-"""The plan of a replay: which windows are rebuilt, which are made, which cannot be. Pure.
+"""The plan of a replay: which windows to rebuild or create, and which cannot be. Pure.
 
-A window that the lake has keeps its bounds. What no window has is made: the whole gap between its
-neighbours, so that the bounds do not depend on who asks. Nothing at or beyond the committed offset
-is touched: that is the workers' part.
+A window in the lake keeps its bounds. A gap between windows is always filled completely, so that
+the bounds do not depend on the request. Nothing at or past the committed offset is touched: that
+part belongs to the workers.
 """
 
 from bisect import bisect_right
@@ -14,7 +14,7 @@ from streams.audit.coverage import Known, Window
 
 
 class Target(NamedTuple):
-    """Offsets to rebuild: those of a window, or a gap, whose windows are cut while it is read."""
+    """Offsets to rebuild: a window, or a gap, which is cut into windows while it is read."""
 
     partition: int
     first: int
@@ -35,14 +35,14 @@ class Refused(NamedTuple):
 
 @dataclass(slots=True)
 class Plan:
-    """What a replay will do, and what it cannot."""
+    """What a replay will do, and what it cannot do."""
 
     targets: list[Target] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
 
     @property
     def offsets(self) -> int:
-        """How many offsets there are to read."""
+        """The number of offsets to read."""
         return sum(target.end - target.first for target in self.targets)
 
 
@@ -52,10 +52,10 @@ def make(
     known: Known,
     ranges: Iterable[tuple[int, int]],
 ) -> Plan:
-    """Plan the replay of the windows and gaps of a partition that any of the ranges touches.
+    """Return the plan for the windows and gaps of a partition that touch any of the ranges.
 
-    `windows` are all that the lake has of it, in order; of `known` the committed offset, and the
-    bounds in Kafka, count.
+    `windows` are all windows of it in the lake, in order. Of `known`, the committed offset and the
+    bounds in Kafka are used.
     """
     plan = Plan()
     committed = known.committed or 0
@@ -63,7 +63,7 @@ def make(
     if not wanted:
         return plan
     if committed > known.end:
-        reason = f"committed {committed}, but Kafka ends at {known.end}: was the topic made anew?"
+        reason = f"committed {committed}, but Kafka ends at {known.end}: was the topic recreated?"
         first, end = wanted[0][0], wanted[-1][1]
         plan.refused.append(Refused(partition, first, end, reason))
         return plan
@@ -76,15 +76,15 @@ def make(
         if window is None:
             lost = min(max(first, known.begin), end)
             if first < lost:
-                reason = "no window has these offsets, and Kafka no longer"
+                reason = "no window has these offsets, and Kafka no longer has them"
                 plan.refused.append(Refused(partition, first, lost, reason))
             if lost < end:
                 plan.targets.append(Target(partition, lost, end))
         elif (first, end) in doubled:
-            reason = "another window has these offsets too: which of the two is right?"
+            reason = "another window has these offsets too, and either could be right"
             plan.refused.append(Refused(partition, first, end, reason, window))
         elif first < known.begin:
-            reason = f"Kafka has deleted its records: the first is {known.begin} now"
+            reason = f"Kafka has deleted its records: the first offset is now {known.begin}"
             plan.refused.append(Refused(partition, first, end, reason, window))
         else:
             plan.targets.append(Target(partition, first, end, window))
@@ -92,7 +92,7 @@ def make(
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Sort ranges, without the empty ones; those that touch or overlap become one."""
+    """Return the ranges in order, without empty ones; those that touch or overlap are merged."""
     found: list[tuple[int, int]] = []
     for first, end in sorted(each for each in ranges if each[0] < each[1]):
         if found and first <= found[-1][1]:
@@ -103,7 +103,7 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _doubled(windows: Sequence[Window]) -> set[tuple[int, int]]:
-    """Find the windows that share an offset with another one."""
+    """Return the windows that share an offset with another one."""
     found: set[tuple[int, int]] = set()
     before: Window | None = None
     for window in windows:
@@ -117,9 +117,9 @@ def _doubled(windows: Sequence[Window]) -> set[tuple[int, int]]:
 def _pieces(
     ours: Sequence[Window], windows: Sequence[Window], begin: int, committed: int
 ) -> list[tuple[int, int, Window | None]]:
-    """Lay windows and gaps beside each other up to the committed offset, in order."""
+    """Return windows and gaps up to the committed offset, in order."""
     start = min([begin, *(window.first for window in windows[:1])])
-    # A window that reaches over the committed offset is no gap either.
+    # A window that reaches past the committed offset is not a gap.
     taken = [(w.first, min(w.end, committed)) for w in windows if w.first < committed]
     ends = [start]
     for _, end in taken:

@@ -1,8 +1,8 @@
-"""Rebuilding one window: its records again from Kafka, its objects again to the lake.
+"""Rebuilds one window: reads its records from Kafka, and writes its objects to the lake.
 
-Reads, maps, stages and exports as a worker does, in a staging of its own, so the same records make
-the same bytes. Overwrites nothing unless Kafka gave every record that the window had. Done twice it
-changes nothing the second time; stopped in between, it is simply done again.
+Reads, maps, stages and exports as a worker does, in its own staging, so the same records make the
+same bytes. Overwrites nothing unless Kafka still has every record of the window. Running it twice
+changes nothing the second time; after an interruption, run it again.
 """
 
 import asyncio
@@ -42,15 +42,15 @@ State = Literal["same", "new", "changed", "stale", "deleted"]
 Outcome = Literal["same", "changed", "made", "skipped", "refused", "failed"]
 
 
-class Refusal(FalcolakeError):  # noqa: N818 - no error of the whole replay
-    """This window cannot be rebuilt; nothing of it was touched."""
+class Refusal(FalcolakeError):  # noqa: N818 - not an error of the replay
+    """This window cannot be rebuilt; nothing of it was changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectReplay:
-    """One object: `before` and `after` are its rows, None where it is not or cannot be read.
+    """One object. `before` and `after` are its rows; None if it does not exist or is unreadable.
 
-    `stale` objects are of the window, but are not made any more.
+    A `stale` object belongs to the window, but is no longer produced.
     """
 
     key: str
@@ -61,7 +61,7 @@ class ObjectReplay:
 
 @dataclass(slots=True)
 class WindowReplay:
-    """What became of one window, or would. `letters` were sent, `resolved` taken back."""
+    """The result for one window. `letters` is how many were sent, `resolved` how many resolved."""
 
     partition: int
     first: int
@@ -77,11 +77,11 @@ class WindowReplay:
 
     @property
     def stale(self) -> list[str]:
-        """The keys that are left over."""
+        """The keys of stale objects."""
         return [each.key for each in self.objects if each.state == "stale"]
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON types."""
+        """Return it as JSON types."""
         return {
             "partition": self.partition,
             "first": self.first,
@@ -99,11 +99,11 @@ class WindowReplay:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What all windows of a replay share.
+    """What all windows of a replay have in common.
 
-    `source` is the lake; `target` is where objects go, `reader` reads there; `existing` are the
-    objects it has, by window (partition, first, end). `letters` is None if dead letters are not
-    this replay's.
+    `source` is the lake. `target` is where objects go, `reader` reads it, and `existing` has its
+    objects by window (partition, first, end). `letters` is None if the replay leaves dead letters
+    alone.
     """
 
     settings: Settings
@@ -119,7 +119,7 @@ class Task:
 
 
 class Rebuilder:
-    """Rebuilds windows, one at a time, with a staging and a consumer of its own."""
+    """Rebuilds windows, one at a time, with its own staging and consumer."""
 
     def __init__(self, task: Task, client: "KafkaConsumer", directory: Path) -> None:
         self._task = task
@@ -130,7 +130,7 @@ class Rebuilder:
         place = Group(lake.region, lake.account_id, "")
         self._objects = Objects(self._staging, task.mapping, topic, place)
         window = task.settings.window
-        #: Offsets that have a dead letter, and whose record was read.
+        #: Offsets that have a dead letter and whose record was read.
         self._met: set[int] = set()
         self._limits = Limits(window.interval, window.max_bytes, window.max_rows)
 
@@ -143,7 +143,7 @@ class Rebuilder:
         shutil.rmtree(self._staging.path, ignore_errors=True)
 
     def rebuild(self, target: Target) -> Iterator[WindowReplay]:
-        """Rebuild a window, or make those of a gap; yield each as it is done.
+        """Rebuild a window, or create those of a gap; yield each when it is done.
 
         A window that cannot be rebuilt is `refused`. Raises FalcolakeError if the lake, Kafka or
         the disk fails; kafka-python's errors come as they are.
@@ -158,7 +158,7 @@ class Rebuilder:
             return
         window.objects = [_with_footer(self._task.source, each) for each in window.objects]
         if self._task.resume and self._whole(target):
-            yield WindowReplay(*target[:3], "skipped", "whole, and of this mapping")
+            yield WindowReplay(*target[:3], "skipped", "complete, with the current mapping")
             return
         runs: list[Run] = []
         try:
@@ -179,7 +179,7 @@ class Rebuilder:
         yield from scan(self._client, {place: (target.first, target.end)})
 
     def _stage_all(self, target: Target, runs: list[Run]) -> None:
-        """Stage the records of a window, whole batches at a time."""
+        """Stage the records of a window, a batch at a time."""
         first, batch, size = target.first, [], 0
         for record in self._records(target):
             batch.append(record)
@@ -199,13 +199,13 @@ class Rebuilder:
         return self._staging.append(tabulate(self._task.mapping, partition, first, end, records))
 
     def _check(self, target: Target, records: int, window: Window | None) -> None:
-        """Refuse what Kafka has, in the meantime or in part, deleted."""
+        """Raise Refusal if Kafka has deleted records of the window, before or during the read."""
         from kafka import TopicPartition
 
         place = TopicPartition(self._topic, target.partition)
         begin = self._client.beginning_offsets([place])[place]
         if begin > target.first:
-            raise Refusal(f"Kafka has deleted its records: the first is {begin} now")
+            raise Refusal(f"Kafka has deleted its records: the first offset is now {begin}")
         had = max((footer.counts.records for footer in window.footers), default=0) if window else 0
         if records < had:
             raise Refusal(f"Kafka has {records} of its {had} records: was the topic compacted?")
@@ -213,7 +213,7 @@ class Rebuilder:
     # ---- gaps
 
     def _fill(self, target: Target) -> Iterator[WindowReplay]:
-        """Make the windows of a gap: cut where one is full, by its records alone."""
+        """Create the windows of a gap: each ends where it is full, by its records only."""
         found = False
         for first, end, runs in self._cut(target):
             try:
@@ -225,7 +225,7 @@ class Rebuilder:
             finally:
                 self._forget(runs)
         if not found:
-            raise Refusal("no window has these offsets, and Kafka has no record there")
+            raise Refusal("no window has these offsets, and Kafka has no records there")
 
     def _cut(self, target: Target) -> Iterator[tuple[int, int, list[Run]]]:
         """Yield (first, end, runs) of each window; the last one ends where the gap does."""
@@ -234,7 +234,7 @@ class Rebuilder:
         batch: list[Record] = []
         rows = size = batch_size = 0
         for record in self._records(target):
-            # Full by what came before: so the last window has a record, and ends with the gap.
+            # Decided by the records before: so the last window has a record, and ends with the gap.
             full = rows >= self._limits.max_rows or size >= self._limits.max_bytes
             if full or len(batch) >= BATCH_RECORDS or batch_size >= BATCH_BYTES:
                 end = batch[-1].offset + 1
@@ -252,7 +252,7 @@ class Rebuilder:
     # ---- writing
 
     def _write(self, staged: Staged, window: Window | None) -> WindowReplay:
-        """Export the objects, compare them with those that are there, put what differs."""
+        """Export the objects, compare them with the existing ones, put those that differ."""
         task = self._task
         bounds = staged.partition, staged.first, staged.end
         there = self._existing(bounds, window)
@@ -276,7 +276,7 @@ class Rebuilder:
         return done
 
     def _existing(self, bounds: tuple[int, int, int], window: Window | None) -> dict[str, Stored]:
-        """Give the objects that stand where this window's will go, with footers."""
+        """Return the existing objects of this window at the target, with footers, by key."""
         there = self._task.existing.get(bounds)
         objects = [] if there is None else there.objects
         if there is not window:
@@ -304,10 +304,10 @@ class Rebuilder:
     def _settle(
         self, staged: Staged, letters: Letters, done: WindowReplay, *, expired: bool
     ) -> None:
-        """Send the dead letters that are missing; take back those of records now accepted.
+        """Send the dead letters that are missing; resolve those of records that are accepted now.
 
-        Those that are there are not sent again. Where the topic has dropped its oldest letters, one
-        that is missing of a window the lake had was sent once, and is let be.
+        Existing letters are not sent again. If retention has deleted the oldest letters, a missing
+        letter of an existing window was sent once, and is not sent again.
         """
         known = set(letters.of(staged.partition, staged.first, staged.end))
         first = staged.first
@@ -338,7 +338,7 @@ class Rebuilder:
     # ---- what is there
 
     def _whole(self, target: Target) -> bool:
-        """Whether the footers say that nothing is left to do for a window."""
+        """Whether the footers show that a window needs no work."""
         bounds = target[:3]
         there = self._task.existing.get(bounds)
         if there is None or target.window is None:
@@ -373,11 +373,11 @@ def _rows(stored: Stored) -> int | None:
 
 
 def _counts(window: Window | None) -> Counts | None:
-    """What the window's footers said; None if none of them says anything."""
+    """Return the counts in the window's footers, or None without a footer."""
     return window.counts if window is not None and window.footers else None
 
 
 def _versions(window: Window | None, now: str) -> tuple[str, ...]:
-    """The mapping's versions, before and now; one if they are the same."""
+    """Return the mapping's versions, before and now; one if they are the same."""
     before = {footer.mapping_version for footer in window.footers} if window else set()
     return (*sorted(before - {now}), now)

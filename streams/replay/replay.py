@@ -1,9 +1,9 @@
-"""The replay: windows of the lake rebuilt from Kafka's records, with the same bounds and keys.
+"""The replay: rebuilds windows of the lake from Kafka, with the same bounds and keys.
 
-What a person names, by time, by offsets or with an audit's problems, is planned per partition
-(`replay_plan`) and rebuilt window by window (`rebuild`), several at a time, each in a staging of
-its own. It never moves the group's offsets and touches nothing at or beyond them, so workers may
-work meanwhile. Run again it does what is left; run twice it changes nothing the second time.
+A selection, by time, by offsets or from an audit's problems, is planned per partition (`plan`) and
+rebuilt window by window (`rebuild`), several at a time, each in its own staging. It never moves the
+group's offsets and touches nothing at or past them, so workers can run meanwhile. Running it again
+does what is left; running it twice changes nothing the second time.
 """
 
 import threading
@@ -31,10 +31,10 @@ from streams.replay.rebuild import Rebuilder, Task, WindowReplay
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
 
-#: Told how many offsets are done, of how many.
+#: Called with the number of offsets done, and of how many.
 Progress = Callable[[int, int], None]
 
-#: An offset behind all others.
+#: Greater than any offset.
 LAST = 2**63 - 1
 
 
@@ -42,8 +42,8 @@ LAST = 2**63 - 1
 class Selection:
     """What to replay: times (epoch ms, by Kafka's time index) or offset ranges by partition.
 
-    `until` None is no bound. In `ranges` the partition None stands for all of them. Where
-    `partitions` are named, nothing is done to the others.
+    `until` None is no bound. In `ranges` the partition None stands for all of them. If
+    `partitions` is not empty, the others are left alone.
     """
 
     partitions: frozenset[int] = frozenset()
@@ -64,14 +64,14 @@ class Options:
 
 
 def _sum(counts: Mapping[Any, int], what: str) -> str:
-    """Write how many there are, and how many of each kind."""
+    """Return the total and the count of each kind as text."""
     each = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
     return f"{sum(counts.values()):,} {what}" + (f" ({each})" if each else "")
 
 
 @dataclass(slots=True)
 class Replay:
-    """What was done, or with `dry_run` would be; `left` are targets that were not tried."""
+    """What was done, or with `dry_run` would be done. `left` counts targets that were not tried."""
 
     topic: str
     place: str
@@ -82,7 +82,7 @@ class Replay:
 
     @property
     def problems(self) -> list[WindowReplay]:
-        """The windows that could not be rebuilt, or have objects that they no longer make."""
+        """The windows that could not be rebuilt, or that have stale objects."""
         bad = {"refused", "failed"}
         return [each for each in self.windows if each.outcome in bad or each.stale]
 
@@ -98,7 +98,7 @@ class Replay:
         return text + (f"; not tried: {self.left:,} windows" if self.left else "")
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON types."""
+        """Return it as JSON types."""
         return {
             "topic": self.topic,
             "lake": self.place,
@@ -117,7 +117,7 @@ def run(
     *,
     progress: Progress = lambda done, total: None,
 ) -> Replay:
-    """Rebuild the windows that the selection touches, and make those that are missing.
+    """Rebuild the windows that the selection touches, and create those that are missing.
 
     Raises:
         Misconfigured: a setting is missing, the topic does not exist, Kafka refuses the settings.
@@ -177,7 +177,7 @@ def _ranges(
     windows: Mapping[int, Sequence[Window]],
     reader: LakeReader,
 ) -> dict[int, list[tuple[int, int]]]:
-    """Give the offset ranges to replay, by partition."""
+    """Return the offset ranges to replay, by partition."""
     if selection.partitions:
         known = {number: each for number, each in known.items() if number in selection.partitions}
     found: dict[int, list[tuple[int, int]]] = {number: [] for number in known}
@@ -188,7 +188,7 @@ def _ranges(
         for number, bounds in _between(settings, selection, known).items():
             found[number].append(bounds)
             if bounds[0] <= known[number].begin:
-                # Kafka knows no times of what it has deleted; the lake does.
+                # Kafka has no times for records that it has deleted; the lake does.
                 found[number] += _before(reader, windows[number], known[number], selection)
     return found
 
@@ -196,7 +196,7 @@ def _ranges(
 def _between(
     settings: Settings, selection: Selection, known: Mapping[int, Known]
 ) -> dict[int, tuple[int, int]]:
-    """Ask Kafka for the offsets of the times."""
+    """Return Kafka's offsets for the times, by partition."""
     from kafka import TopicPartition
 
     def at(moment: int, otherwise: int) -> dict[int, int]:
@@ -217,7 +217,7 @@ def _between(
 def _before(
     reader: LakeReader, windows: Sequence[Window], known: Known, selection: Selection
 ) -> Iterator[tuple[int, int]]:
-    """Find the windows of these times whose records Kafka has deleted, by their rows' times."""
+    """Yield the windows of these times whose records Kafka has deleted, by their rows' times."""
     since = 0 if selection.since is None else selection.since
     until = LAST if selection.until is None else selection.until
     for window in windows:
@@ -239,7 +239,7 @@ def _notes(
     ranges: Mapping[int, Sequence[tuple[int, int]]],
     task: Task,
 ) -> Iterator[str]:
-    """Say what is not done, and is no fault."""
+    """Yield what is left out, and why."""
     named = {each[0] for each in selection.ranges if each[0] is not None}
     for partition in sorted(named | selection.partitions):
         if partition not in known:
@@ -247,9 +247,9 @@ def _notes(
     for number, bounds in ranges.items():
         committed = known[number].committed or 0
         if selection.ranges and any(committed < end < LAST for _, end in bounds):
-            yield f"partition {number}: from {committed} on it is the workers', and left alone"
+            yield f"partition {number}: offsets from {committed} on are left to the workers"
     if task.letters is not None and task.letters.trimmed:
-        yield "the dead-letter topic no longer has its oldest letters: none is sent again"
+        yield "the dead-letter topic no longer has its oldest letters: existing windows get none"
 
 
 # ---- doing it
@@ -258,7 +258,7 @@ def _notes(
 def _rebuild(
     task: Task, plans: Mapping[int, Plan], parallel: int, found: Replay, progress: Progress
 ) -> None:
-    """Rebuild all targets, several at a time; after a failure those under way are the last."""
+    """Rebuild all targets, several at a time; after a failure, start no more."""
     for plan in plans.values():
         for each in plan.refused:
             before = each.window.counts if each.window and each.window.footers else None
@@ -296,7 +296,7 @@ def _work(
     stop: threading.Event,
     add: Callable[[WindowReplay], None],
 ) -> None:
-    """Rebuild one target after the other, until there are none left or one fails."""
+    """Rebuild one target after another, until none is left or one fails."""
     from kafka.errors import KafkaError
 
     try:

@@ -1,10 +1,9 @@
-"""The retry of dead letters: records that were refused and that the mapping of today accepts.
+"""The retry of dead letters: records that were rejected and that the current mapping accepts.
 
-A record keeps its one identity, its offset: so it goes into the window it belongs to, which is
-replayed whole, with its own bounds and keys. That can be done any number of times, and by two at
-once. Put on the topic again it would be a second record, once more for every retry that was cut off
-half way, and the first one's window would count a reject for ever. The price: Kafka must still have
-the window's records.
+A record keeps its identity, its offset, so it goes into its own window, which is replayed with the
+same bounds and keys. That is safe to repeat and to run concurrently. Publishing the record again
+would create a second record, one more for every interrupted retry, and the first one's window would
+count a reject indefinitely. The price: Kafka must still have the window's records.
 """
 
 from collections import Counter
@@ -23,7 +22,7 @@ from streams.settings.settings import Settings
 
 @dataclass(slots=True)
 class Retry:
-    """What became of it: `refused` counts the letters that the mapping still refuses, by reason."""
+    """The result: `refused` counts the letters that the mapping still rejects, by reason."""
 
     accepted: int
     replay: Replay | None
@@ -31,7 +30,7 @@ class Retry:
 
     @property
     def resolved(self) -> int:
-        """How many letters were taken back; with a dry run: would be."""
+        """The number of letters that were resolved, or in a dry run would be."""
         return sum(each.resolved for each in self.replay.windows) if self.replay else 0
 
     def __str__(self) -> str:
@@ -39,11 +38,11 @@ class Retry:
         words = "would be resolved" if self.replay and self.replay.dry_run else "resolved"
         return (
             f"{self.accepted + refused:,} dead letters: {self.accepted:,} are accepted now, "
-            f"{self.resolved:,} {words}; {refused:,} are refused as before"
+            f"{self.resolved:,} {words}; {refused:,} are still rejected"
         )
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON types."""
+        """Return it as JSON types."""
         return {
             "letters": self.accepted + sum(self.refused.values()),
             "accepted": self.accepted,
@@ -60,15 +59,16 @@ def run(
     dry_run: bool = False,
     progress: Progress = lambda done, total: None,
 ) -> Retry:
-    """Replay the windows of the letters that are wanted and accepted now.
+    """Replay the windows of the wanted letters that are accepted now.
 
-    Of a letter that was cut the replay decides, which has the record. Raises as `replay.run` does.
+    A truncated letter counts as accepted: the replay has the record, and decides. Raises as
+    `replay.run` does.
     """
     settings.require_lake()
     mapping = build_mapping(settings)
 
     def verdict(letter: Letter) -> str | None:
-        """Why it is still refused; empty if it is not. None: it is not asked for."""
+        """Return why a letter is still rejected, "" if it is not, or None if it is not wanted."""
         if not wanted(letter):
             return None
         if letter.truncated_from is not None:

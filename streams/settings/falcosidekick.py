@@ -1,10 +1,9 @@
 """The environment variables of falcosidekick, read as falcolake settings.
 
-Somebody who moves from falcosidekick's Security Lake output has these set already. They count for
-less than everything of falcolake's own, and `falcolake settings` names them as the origin. Pure:
-the environment is an argument. Left out on purpose: its batch size (a window of 1,000 rows is what
-people move away from) and its AWS keys (boto3 finds credentials by its own chain); `ignored` says
-so.
+Users of falcosidekick's Security Lake output have these set already. Every setting of falcolake
+overrides them, and `falcolake settings` shows them as the origin. Pure: the environment is an
+argument. Left out on purpose, and reported by `ignored`: the batch size (objects of 1,000 rows are
+what users want to leave behind) and the AWS keys (boto3 finds credentials itself).
 
 Source: falcosidekick's docs/outputs/kafka.md and docs/outputs/aws_security_lake.md (2.3x).
 """
@@ -21,7 +20,7 @@ def _prefix(value: str) -> str:
     return value.strip("/")
 
 
-# variable → (setting, how its value reads here)
+#: variable → (setting, conversion of its value)
 PLAIN: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "KAFKA_HOSTPORT": ("kafka.bootstrap_servers", str),
     "KAFKA_TOPIC": ("kafka.topic", str),
@@ -35,12 +34,12 @@ PLAIN: Mapping[str, tuple[str, Callable[[str], str]]] = {
     "AWS_EXTERNALID": ("lake.external_id", str),
 }
 
-#: What it reads and falcolake does not → what to do instead.
+#: What falcosidekick reads and falcolake does not → what to do instead.
 IGNORED: Mapping[str, str] = {
-    "AWS_ACCESSKEYID": "boto3 reads AWS_ACCESS_KEY_ID; better, give the worker a role",
-    "AWS_SECRETACCESSKEY": "boto3 reads AWS_SECRET_ACCESS_KEY; better, give the worker a role",
+    "AWS_ACCESSKEYID": "boto3 reads AWS_ACCESS_KEY_ID; better: give the worker a role",
+    "AWS_SECRETACCESSKEY": "boto3 reads AWS_SECRET_ACCESS_KEY; better: give the worker a role",
     "AWS_SECURITYLAKE_BATCHSIZE": "windows are cut by time and size",
-    "KAFKA_TSL": "its documentation has this for KAFKA_TLS, which it reads, as falcolake does",
+    "KAFKA_TSL": "a typo in its documentation; falcosidekick and falcolake read KAFKA_TLS",
 }
 
 MECHANISMS = {"SCRAM_SHA256": "SCRAM-SHA-256", "SCRAM_SHA512": "SCRAM-SHA-512"}
@@ -49,7 +48,7 @@ MECHANISMS = {"SCRAM_SHA256": "SCRAM-SHA-256", "SCRAM_SHA512": "SCRAM-SHA-512"}
 def translate(environment: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]:
     """Yield (setting, variable, value) for every falcosidekick variable that is set.
 
-    Values are text, still to be validated by the settings model.
+    Values are text; the settings model validates them.
     """
     for variable, (setting, convert) in PLAIN.items():
         if value := environment.get(variable):
@@ -73,9 +72,9 @@ def _security(environment: Mapping[str, str]) -> Iterator[tuple[str, str, Any]]:
 
 
 def ignored(environment: Mapping[str, str]) -> Iterator[str]:
-    """Name falcosidekick's variables that are set and that falcolake does not take, and why.
+    """Yield a sentence for every falcosidekick variable that is set and ignored.
 
-    Only where others of its are taken: alone, their names may be anybody's.
+    Only if falcolake takes others of them: alone, the names could belong to another program.
     """
     if any(translate(environment)):
         for variable, instead in IGNORED.items():

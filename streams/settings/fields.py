@@ -1,7 +1,7 @@
-"""The kinds of value a setting can have: what is accepted, and what is said when it is not.
+"""The types of settings: what is accepted, and the message if a value is not.
 
-Each is an annotated type for the models in `sections`. A rule's message says what would be right
-and never repeats the value, so that none of them can show a secret.
+Each is an annotated type for the models in `sections`. A message says what would be right and
+never repeats the value, so that it cannot show a secret.
 """
 
 import ipaddress
@@ -41,18 +41,18 @@ def _duration(value: Any) -> Any:
 
 
 def _servers(value: Any) -> Any:
-    """Accept text or a list; a host without a port gets Kafka's usual one."""
+    """Return text or a list as text; a host without a port gets Kafka's default port."""
     entries = value if isinstance(value, list) else str(value).split(",")
     servers = [str(entry).strip() for entry in entries]
     if not all(servers):
-        raise ValueError("a comma separated list of host:port, without empty entries")
+        raise ValueError("a comma-separated list of host:port, without empty entries")
     return ",".join(_server(server) for server in servers)
 
 
 def _server(server: str) -> str:
     match = re.fullmatch(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?", server)
     if match is None or not 0 < int(match[2] or 9092) < 65536:
-        raise ValueError("a comma separated list of host:port, without a scheme")
+        raise ValueError("a comma-separated list of host:port, without a scheme")
     return f"{match[1]}:{match[2] or 9092}"
 
 
@@ -85,7 +85,7 @@ def _endpoint(url: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("an endpoint is a URL that begins with http:// or https://")
     if parts.username or parts.password:
-        raise ValueError("an endpoint holds no user name or password; use AWS credentials")
+        raise ValueError("an endpoint has no user name or password; use AWS credentials")
     if parts.query or parts.fragment or parts.path not in {"", "/"}:
         raise ValueError("an endpoint is a scheme, a host and a port, without a path")
     return url

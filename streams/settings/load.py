@@ -1,8 +1,8 @@
-"""Where the settings come from: `load`, the only reader of the environment.
+"""Loads the settings; the only module that reads the environment.
 
-First found, first taken: `FALCOLAKE_*` variables (`FALCOLAKE_KAFKA__TOPIC` is `kafka.topic`), a
-TOML file, falcosidekick's own variables, the default. What is wrong is refused, all of it at once,
-each setting named as it was written.
+The order of precedence: `FALCOLAKE_*` variables (`FALCOLAKE_KAFKA__TOPIC` is `kafka.topic`), a TOML
+file, falcosidekick's variables, the default. All errors are reported at once, each with the setting
+as it was written.
 """
 
 import difflib
@@ -45,14 +45,14 @@ WORDING = {
 
 
 def load(config: Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from all their sources.
+    """Return the settings from all their sources.
 
     Args:
-        config: the TOML file; by default what FALCOLAKE_CONFIG names, or falcolake.toml if there.
-        environment: the variables; by default the process's own.
+        config: the TOML file; by default that of FALCOLAKE_CONFIG, or falcolake.toml if it exists.
+        environment: the variables; by default those of the process.
 
     Raises:
-        Misconfigured: a file that cannot be read, or settings that are wrong, all of them at once.
+        Misconfigured: a file cannot be read, or settings are wrong; names all of them.
     """
     variables = os.environ if environment is None else environment  # noqa: TID251 - only here
     values: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
 
 
 def wanted_fault() -> str:
-    """Read the fault point that a test asks for, see `streams.faults`; empty in normal use."""
+    """Return the fault point that a test asks for, see `streams.faults`; empty in normal use."""
     return os.environ.get(faults.VARIABLE, "")  # noqa: TID251 - only here
 
 
@@ -105,7 +105,7 @@ def _from_file(file: Path | None) -> dict[str, Any]:
             return {}
         raise Misconfigured(
             f"there is no settings file {path}",
-            f"correct --config or {CONFIG}; 'falcolake settings --example' prints a first one",
+            f"correct --config or {CONFIG}; 'falcolake settings --example' prints an example",
         ) from None
     except OSError as error:
         raise Misconfigured(f"cannot read the settings file {path}: {error.strerror}") from None
@@ -132,9 +132,9 @@ def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _strays(variables: Mapping[str, str]) -> Iterator[str]:
-    """Name variables that look like a setting and are none.
+    """Yield a sentence for every variable that looks like a setting but is not one.
 
-    Only a warning: Kubernetes itself sets FALCOLAKE_PORT and others for a service of that name.
+    Only a warning: Kubernetes sets FALCOLAKE_PORT and others for a service of that name.
     """
     known = {variable(name).replace("_", ""): variable(name) for name, _ in fields()}
     right = set(known.values())
@@ -149,7 +149,7 @@ def _misconfigured(error: ValidationError, origins: Mapping[str, Origin]) -> Mis
     problems: list[str] = []
     hints: list[str] = []
     for detail in error.errors(include_url=False):
-        # A default that is derived from a wrong value is no problem of its own.
+        # A default that is derived from a wrong value is not another problem.
         if detail["type"] == "default_factory_not_called":
             continue
         name = _setting(detail)
@@ -177,7 +177,7 @@ def _problem(detail: ErrorDetails, written: str, field: FieldInfo | None) -> str
         why = wording.format_map({key: rounded(v) for key, v in detail.get("ctx", {}).items()})
     if detail["type"] == "contradiction" or field is None or secret(field):
         return f"{written}: {why}"
-    # A name and password in a URL, or before a host, is somebody's secret in the wrong place.
+    # A name and password in a URL, or before a host, is a secret in the wrong place.
     shown = re.sub(r"[^/,\s]*@", "***@", str(rounded(detail["input"])))
     return f"{written} is {shown[:80]!r}: {why}"
 

@@ -1,4 +1,4 @@
-"""The mapping that the settings ask for: the same for the worker and for `falcolake map`."""
+"""Builds the mapping from the settings, for the worker and for `falcolake map` alike."""
 
 from schemas.mapping import Mapping, Options
 from streams.errors import Misconfigured
@@ -6,7 +6,7 @@ from streams.settings.settings import Settings
 
 
 def build_mapping(settings: Settings) -> Mapping:
-    """Build the mapping. Raises Misconfigured for a class or version it does not have."""
+    """Return the mapping. Raises Misconfigured for a class or version that it does not have."""
     options = Options(
         region=settings.lake.region,
         account_id=settings.lake.account_id,

@@ -1,7 +1,7 @@
 """The groups of settings: every name, default and limit, one class per `[section]`.
 
-Descriptions and examples here are what `falcolake settings` and its `--example` print. A class
-checks what belongs together inside its section; it reads nothing and touches no file.
+The documentation and `falcolake settings --example` print the descriptions and examples. A class
+checks the consistency of its section; it reads nothing and touches no file.
 """
 
 from pathlib import Path
@@ -30,7 +30,7 @@ from streams.settings.fields import (
 
 
 class Section(BaseModel):
-    """A group of settings: fixed once read, unknown names refused."""
+    """A group of settings: immutable, without unknown names."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
@@ -129,7 +129,7 @@ class Kafka(Section):
         if self.heartbeat_interval > self.session_timeout / 3:
             raise _contradiction(
                 "heartbeat_interval",
-                "at most a third of kafka.session_timeout, so that one can be lost",
+                "at most a third of kafka.session_timeout, so that a lost heartbeat does no harm",
             )
         self._agree_on_security()
         return self
@@ -286,7 +286,7 @@ class Mapping(Section):
 
 
 class Web(Section):
-    """The worker's own web server: metrics, health, status."""
+    """The worker's web server: metrics, health, status page."""
 
     host: Name = Field(default="127.0.0.1", description="Address to listen on")
     port: int = Field(

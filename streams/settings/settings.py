@@ -1,6 +1,6 @@
-"""The settings: one typed, checked model. `Settings(...)` itself reads nothing, see `load`.
+"""The settings: one typed, validated model. `Settings(...)` reads nothing itself, see `load`.
 
-A secret is never shown.
+Secrets are never shown.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ SECURITY_LAKE_INTERVAL = 300
 
 
 class Origin(NamedTuple):
-    """Where a value came from: a source and the name it has there."""
+    """Where a value came from: a source, and its name there."""
 
     source: str
     name: str = ""
@@ -31,7 +31,7 @@ class Origin(NamedTuple):
 
 
 class Settings(BaseSettings):
-    """Every setting of falcolake, checked. Build it with `load`, or from dicts in tests."""
+    """Every setting of falcolake, validated. Build it with `load`, or from dicts in tests."""
 
     model_config = SettingsConfigDict(
         env_prefix="FALCOLAKE_",
@@ -62,21 +62,21 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take only what the caller gives: `load` alone decides what else is read."""
+        """Use only the caller's values: `load` decides what else is read."""
         return (init_settings,)
 
     def traced(self, origins: Mapping[str, Origin], strays: list[str]) -> Self:
-        """Remember where the values came from, and warnings about variables that are no setting."""
+        """Record the origins of the values and warnings about variables; return the settings."""
         self._origins.update(origins)
         self._strays.extend(strays)
         return self
 
     def origin(self, name: str) -> Origin:
-        """Where the value of a setting, as in "kafka.topic", came from."""
+        """Return where the value of a setting, such as "kafka.topic", came from."""
         return self._origins.get(name, Origin("default"))
 
     def require_lake(self) -> None:
-        """Raise Misconfigured, naming all of them, if settings without a default are not set."""
+        """Raise Misconfigured with the names of required settings that are not set."""
         missing = [
             variable(f"lake.{name}")
             for name in ("bucket", "region", "account_id")
@@ -90,7 +90,7 @@ class Settings(BaseSettings):
             )
 
     def warnings(self) -> list[str]:
-        """What is allowed but probably not meant, a sentence each."""
+        """Return a sentence for everything that is allowed but probably not intended."""
         found = list(self._strays)
         if self.window.interval < SECURITY_LAKE_INTERVAL:
             found.append(
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         if self.staging.max_bytes < 2 * self.window.max_bytes:
             found.append(
                 f"{variable('staging.max_bytes')} has no room for two full windows "
-                f"({variable('window.max_bytes')}): Kafka will be paused while one ships"
+                f"({variable('window.max_bytes')}): reading will pause while one is shipped"
             )
         if self.kafka.security_protocol == "SASL_PLAINTEXT":
             found.append(
@@ -111,7 +111,7 @@ class Settings(BaseSettings):
 
 
 def variable(name: str) -> str:
-    """Name the environment variable of a setting: kafka.topic → FALCOLAKE_KAFKA__TOPIC."""
+    """Return the environment variable of a setting: kafka.topic → FALCOLAKE_KAFKA__TOPIC."""
     return "FALCOLAKE_" + name.replace(".", "__").upper()
 
 
@@ -130,11 +130,11 @@ def secret(field: FieldInfo) -> bool:
 
 
 def example(field: FieldInfo) -> str | int | float | bool:
-    """Give a value that is right for a setting: an example of its own, or its default."""
+    """Return a valid value for a setting: its example, or its default."""
     value = rounded(field.examples[0] if field.examples else field.default)
     return value if isinstance(value, int | float) else str(value)
 
 
 def rounded(value: Any) -> Any:
-    """Write a whole number without a fraction: 300.0 → 300."""
+    """Return a whole number without a fraction: 300.0 → 300."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

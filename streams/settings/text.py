@@ -1,6 +1,6 @@
-"""The settings written down: what is set and where from, and a TOML file to begin with.
+"""The settings as text: every value with its origin, and an example TOML file.
 
-Walks the model, so that no setting can be left out. Secrets are masked by the model itself.
+Walks the model, so no setting can be left out. Secrets are masked by the model itself.
 """
 
 import json
@@ -13,7 +13,7 @@ REQUIRED = ("lake.bucket", "lake.region", "lake.account_id")
 
 
 class Row(NamedTuple):
-    """One setting: its name in TOML and in the environment, its value and where that is from."""
+    """One setting: its name in TOML and in the environment, its value, and where that came from."""
 
     name: str
     variable: str
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 
 def rows(settings: Settings) -> Iterator[Row]:
-    """Yield every setting with its value as JSON types; None for one that is not set."""
+    """Yield every setting with its value as JSON types, None if it is not set."""
     for section, group in settings.model_dump(mode="json", by_alias=True).items():
         for key, value in group.items():
             name = f"{section}.{key}"
@@ -31,11 +31,11 @@ def rows(settings: Settings) -> Iterator[Row]:
 
 
 def toml() -> str:
-    """Write a settings file that loads: what must be set, and all else as comments."""
+    """Return a valid settings file: required settings, and all others as comments."""
     lines = [
-        "# Settings of falcolake. Every one can also be set in the environment, and that wins:",
-        "# [kafka] topic is FALCOLAKE_KAFKA__TOPIC. What is commented out shows the default, or an",
-        "# example where there is none. Leave secrets to the environment.",
+        "# Settings of falcolake. Environment variables override them: FALCOLAKE_KAFKA__TOPIC is",
+        "# topic in [kafka]. Lines that are commented out show the default, or an example if there",
+        "# is none. Set secrets in the environment.",
     ]
     before = ""
     for name, field in fields():

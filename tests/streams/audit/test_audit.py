@@ -179,7 +179,7 @@ def test_dead_letters_must_add_up(settings: Settings, writer: LakeWriter) -> Non
     writer.publish(0, [b"no headers"], topic=settings.kafka.dead_letter_topic)
     found = run(settings)
     assert found.problems == ()
-    assert found.notes == ("1 dead letters are there again: allowed after a crash",)
+    assert found.notes == ("1 dead letters are duplicates: expected after a crash",)
     writer.refuse(0, [21])
     assert kinds(run(settings)) == [("dead-letters", 20, 30)]
 
@@ -249,7 +249,7 @@ def test_another_topic_under_the_prefix_is_proved_from_the_lake_alone(
     elsewhere.window(0, 14, 15)
     found = run(settings)
     assert kinds(found) == [("gap", 13, 14)]
-    assert found.notes == ("earlier-0: another topic; its end in Kafka was not asked for",)
+    assert found.notes == ("earlier-0: another topic; not compared with Kafka",)
 
 
 def test_a_long_footer_takes_a_second_read(
@@ -339,7 +339,7 @@ def test_a_read_that_fails_once_is_repeated_and_one_that_always_fails_is_said(
 
 def test_an_empty_lake_is_said(settings: Settings) -> None:
     found = run(settings)
-    assert (found.problems, found.notes) == ((), ("there is no object in the lake yet",))
+    assert (found.problems, found.notes) == ((), ("the lake has no objects yet",))
 
 
 def test_a_lake_that_cannot_be_read_is_named(settings: Settings) -> None:

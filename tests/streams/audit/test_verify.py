@@ -212,7 +212,7 @@ BAD: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "no footer": ("footer", "nothing of falcolake", lambda f: pq.write_table(bare(f), f)),
     "another window": (
         "footer",
-        "its key says end 40; its footer 41",
+        "its key says end 40; its footer says 41",
         lambda f: rewrite(f, footer={"end": 41}),
     ),
     "counts": ("footer", "not the sum", lambda f: rewrite(f, footer={"rejects": 3})),
@@ -243,7 +243,7 @@ BAD: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     ),
     "another class": (
         "class",
-        "class 1001 of version 1.1.0 is none of falcolake's",
+        "class 1001 of version 1.1.0 is not one that falcolake writes",
         lambda f: rewrite(f, with_column("class_uid", pa.array([1001] * 40, pa.int32()))),
     ),
     "two versions": (
@@ -263,7 +263,7 @@ BAD: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     ),
     "another column": (
         "columns",
-        "partition is not one of them",
+        "partition is not a column of this class",
         lambda f: rewrite(f, lambda t: t.append_column("partition", pa.array([1] * 40))),
     ),
     "type": (
@@ -279,7 +279,7 @@ BAD: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     ),
     "column order": (
         "columns",
-        "their order is another",
+        "they are in another order",
         lambda f: rewrite(f, lambda t: t.select(t.column_names[::-1])),
     ),
     "page": (
@@ -305,10 +305,10 @@ BAD: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     ),
     "no such region": (
         "path",
-        "'nowhere' is no region",
+        "'nowhere' is not an AWS region",
         lambda f: move(f, f"region={REGION}", "region=nowhere"),
     ),
-    "no such account": ("path", "'12' is no account id", lambda f: move(f, ACCOUNT, "12")),
+    "no such account": ("path", "'12' is not an account id", lambda f: move(f, ACCOUNT, "12")),
     "no day": (
         "path",
         "not region=",
@@ -410,7 +410,7 @@ def test_a_key_that_begins_with_a_slash_is_named(good: Path) -> None:
     """As falcosidekick's own output writes them; S3 clients differ in what they make of one."""
     _, found = rules.check(good, f"/ext/falco/{PLACE}/{good.name}", placed=True)
     assert [fault.message for fault in found if fault.rule == "path"] == [
-        "the key begins with a slash, so it is under no source's prefix"
+        "the key begins with a slash, so it is not under a source's prefix"
     ]
     _, found = rules.check(good, f"ext/falco/{PLACE}/{good.name}", placed=True)
     assert found == []

@@ -115,7 +115,7 @@ def test_without_kafka_the_lake_and_the_days_are_enough(
     found = json.loads(done.stdout)
     assert (done.exit_code, found["problems"], found["group"]) == (0, [], None)
     assert (found["from"], found["to"], found["windows"]) == ("2026-01-03", "2026-01-03", 2)
-    assert "Note: without Kafka nobody knows" in done.stderr
+    assert "Note: without Kafka, records missing" in done.stderr
 
 
 def test_a_lake_that_is_not_set_is_wrong_usage(falcolake: Run) -> None:

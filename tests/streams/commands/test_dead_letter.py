@@ -102,7 +102,7 @@ def test_one_that_is_not_there_is_said_so(
 ) -> None:
     done = falcolake("dead-letter", "show", "1", "5", environment=environment)
     assert done.exit_code == 1
-    assert done.stderr.startswith("Error: there is no dead letter of partition 1, offset 5\nTry: ")
+    assert done.stderr.startswith("Error: there is no dead letter for partition 1, offset 5\nTry: ")
 
 
 def test_what_is_accepted_now_goes_into_its_window_once(
@@ -120,7 +120,7 @@ def test_what_is_accepted_now_goes_into_its_window_once(
     assert {each.key: each.size for each in writer.lake.objects()} == before
     done = falcolake("dead-letter", "retry", environment=environment)
     assert done.stdout.splitlines()[-1] == (
-        "4 dead letters: 2 are accepted now, 2 resolved; 2 are refused as before"
+        "4 dead letters: 2 are accepted now, 2 resolved; 2 are still rejected"
     )
     assert done.exit_code == 0
     assert rows() == 18

@@ -32,7 +32,7 @@ def test_time_is_up_with_the_partitions_that_lag_and_why(
     assert summary.startswith("0 of 40 records are in the lake, after ")
     assert done.stderr == (
         f"Warning: {why}\n"
-        "Try: falcolake flush again with a longer --timeout; the request still holds\n"
+        "Try: run falcolake flush again with a longer --timeout; the request is still valid\n"
     )
     assert done.exit_code == 1
 

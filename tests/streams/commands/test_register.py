@@ -80,7 +80,7 @@ def test_registering_twice_is_registering_once(falcolake: Run, aws: Stubber) -> 
     found = json.loads(done.stdout)
     assert found["created"] is False
     assert found["settings"] == SETTINGS
-    assert "was registered before, and is unchanged" in done.stderr
+    assert "already registered in" in done.stderr
     assert done.exit_code == 0
 
 

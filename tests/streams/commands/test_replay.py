@@ -98,7 +98,7 @@ def test_what_cannot_be_rebuilt_is_exit_code_1(
     writer.expire(1, 5)
     done = falcolake("replay", "--from-offset", "0", environment=environment)
     assert "refused" in done.stdout
-    assert "Kafka has deleted its records: the first is 5 now" in done.stdout
+    assert "Kafka has deleted its records: the first offset is now 5" in done.stdout
     assert done.exit_code == 1
 
 
@@ -143,12 +143,12 @@ def test_a_lake_that_fails_is_a_failed_window(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "say what to replay"),
+        ((), "choose what to replay"),
         (("--last", "soon"), "--last soon: a duration is"),
-        (("--from", "yesterday"), "--from yesterday: a time is like"),
-        (("--from", "2026-11-20", "--last", "6h"), "both say where to begin"),
+        (("--from", "yesterday"), "--from yesterday: write a time as"),
+        (("--from", "2026-11-20", "--last", "6h"), "exclude each other"),
         (("--from", "2026-11-20", "--to", "2026-11-19T23:00Z"), "--to is not after --from"),
-        (("--from", "2026-11-20", "--from-offset", "3"), "either times or offsets"),
+        (("--from", "2026-11-20", "--from-offset", "3"), "give either times or offsets"),
         (("--from-offset", "3", "--to-offset", "3"), "--to-offset is not after"),
         (("--last", "6h", "--to", "s3://x"), "--to s3://x: "),
         (("--last", "6h", "--to", "s3://other"), "a prefix is not empty"),
@@ -168,7 +168,7 @@ def test_what_cannot_be_meant_is_wrong_usage(
 def test_a_file_that_is_no_audit_is_wrong_usage(falcolake: Run, text: bytes) -> None:
     done = falcolake("replay", "--audit", "-", text=text)
     assert done.exit_code == 2
-    assert "not what `audit --json` prints" in done.stderr
+    assert "not the output of `audit --json`" in done.stderr
 
 
 def test_the_lake_itself_is_no_place_for_a_copy(

@@ -105,7 +105,7 @@ def test_a_stuck_main_loop_answers_no_probe() -> None:
 async def test_a_worker_that_waits_to_start_again_is_alive_and_says_why(tmp_path: Path) -> None:
     async with Worker(tmp_path / "staging", LAKE) as worker:
         health = Health()
-        assert health.readiness()["reasons"] == ["the worker is being started"]
+        assert health.readiness()["reasons"] == ["the worker is starting"]
         health.runs(worker.ledger, worker.shipper)
         assert health.readiness()["reasons"] == ["no partition is assigned to this worker"]
         health.rests(Unavailable("Kafka cannot be reached", "is it up?"))

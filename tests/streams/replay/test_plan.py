@@ -65,10 +65,10 @@ def test_windows_that_share_offsets_are_refused() -> None:
     assert targets(plan) == [(40, 100, False)]
 
 
-def test_a_topic_made_anew_is_refused() -> None:
+def test_a_recreated_topic_is_refused() -> None:
     plan = make(0, windows((0, 100)), known(end=10), [(0, 1000)])
     assert (targets(plan), refused(plan)) == ([], [(0, 100)])
-    assert "made anew" in plan.refused[0].reason
+    assert "recreated" in plan.refused[0].reason
 
 
 @given(
