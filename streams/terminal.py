@@ -20,6 +20,9 @@ from streams.errors import FalcolakeError, Misconfigured
 if TYPE_CHECKING:
     from rich.table import Table
 
+#: Called with how much of a long job is done, and how much there is.
+OnProgress = Callable[[int, int], None]
+
 WIDE = 10_000  # columns in a pipe, where nothing is cut or wrapped
 
 
@@ -152,8 +155,8 @@ def say(words: str) -> None:
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on a terminal; yield a function that takes done and total."""
+def progress_bar(what: str) -> Iterator[OnProgress]:
+    """Show a progress bar on a terminal; yield what updates it."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 

@@ -4,14 +4,14 @@ Lists the keys under the prefix and reads footers, not rows. Also reads Kafka's 
 letters, unless told not to. Changes nothing, and workers can run meanwhile.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from typing import Any
 
 from streams.audit import proof
-from streams.audit.coverage import Coverage, Known, Problem, Stored, Window, arrange
+from streams.audit.coverage import Coverage, Known, LakeWindow, Problem, Stored, arrange
 from streams.audit.recount import recount
 from streams.errors import Misconfigured
 from streams.kafka import letters, status
@@ -21,11 +21,9 @@ from streams.lake.keys import ObjectKey, parse_key
 from streams.lake.reader import LakeReader
 from streams.lake.store import StoredObject, connect, is_probe
 from streams.settings.settings import Settings, variable
+from streams.terminal import OnProgress
 from streams.windows.letters import Letters
 from streams.windows.window import Counts
-
-#: Called with the number of footers read, and of how many.
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +108,7 @@ def run(
     days: Days | None = None,
     kafka: bool = True,
     reader: LakeReader | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: OnProgress = lambda done, total: None,
 ) -> Audit:
     """Audit the lake of these settings.
 
@@ -156,7 +154,7 @@ def run(
 
 def sort_objects(
     listed: Iterable[StoredObject], prefix: str
-) -> tuple[dict[tuple[str, int], list[Window]], list[Problem]]:
+) -> tuple[dict[tuple[str, int], list[LakeWindow]], list[Problem]]:
     """Sort the objects into windows; return objects of other origin as problems."""
     ours, foreign = [], []
     for found in listed:
@@ -184,7 +182,7 @@ def _is_day(text: str) -> bool:
 
 
 def _look_into(
-    reader: LakeReader, windows: Iterable[Window], days: Days, progress: Progress
+    reader: LakeReader, windows: Iterable[LakeWindow], days: Days, progress: OnProgress
 ) -> None:
     """Read the footers of the windows that have an object of these days."""
     selected = []
@@ -217,7 +215,7 @@ def _known(before: Status, after: Status) -> dict[int, Known]:
 
 def _check(
     topic: str,
-    arranged: Mapping[tuple[str, int], list[Window]],
+    arranged: Mapping[tuple[str, int], list[LakeWindow]],
     known: Mapping[int, Known] | None,
     dead: Letters | None,
     *,

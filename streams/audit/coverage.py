@@ -75,7 +75,7 @@ class Known(NamedTuple):
 
 
 @dataclass(slots=True)
-class Window:
+class LakeWindow:
     """One window and its objects in the lake."""
 
     first: int
@@ -106,7 +106,7 @@ class Coverage:
 
     topic: str
     partition: int
-    windows: list[Window]
+    windows: list[LakeWindow]
     known: Known | None = None
     letters: int | None = None
     problems: list[Problem] = field(default_factory=list)
@@ -155,14 +155,14 @@ class Coverage:
         }
 
 
-def arrange(objects: Iterable[Stored]) -> dict[tuple[str, int], list[Window]]:
+def arrange(objects: Iterable[Stored]) -> dict[tuple[str, int], list[LakeWindow]]:
     """Sort objects into the windows of each (topic, partition), in order."""
-    windows: dict[tuple[str, int, int, int], Window] = {}
+    windows: dict[tuple[str, int, int, int], LakeWindow] = {}
     for stored in objects:
         place = stored.place
         bounds = (place.topic, place.partition, place.first, place.end)
-        windows.setdefault(bounds, Window(*bounds[2:])).objects.append(stored)
-    arranged: dict[tuple[str, int], list[Window]] = defaultdict(list)
+        windows.setdefault(bounds, LakeWindow(*bounds[2:])).objects.append(stored)
+    arranged: dict[tuple[str, int], list[LakeWindow]] = defaultdict(list)
     for (topic, partition, *_), window in sorted(windows.items()):
         arranged[topic, partition].append(window)
     return dict(arranged)

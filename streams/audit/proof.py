@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from streams.audit.coverage import Coverage, Kind, Known, Problem, Stored, Window
+from streams.audit.coverage import Coverage, Kind, Known, LakeWindow, Problem, Stored
 from streams.lake.keys import Footer, Unread
 from streams.windows.letters import Letters
 
@@ -19,7 +19,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def check(
     topic: str,
     partition: int,
-    windows: Sequence[Window],
+    windows: Sequence[LakeWindow],
     known: Known | None = None,
     letters: Letters | None = None,
     *,
@@ -48,7 +48,7 @@ def _committed(known: Known | None) -> int:
     return -1 if known is None or known.committed is None else known.committed
 
 
-def _placed(problem: Problem, found: Coverage, window: Window) -> Problem:
+def _placed(problem: Problem, found: Coverage, window: LakeWindow) -> Problem:
     """Return a window's problem with the window's place."""
     return Problem(
         problem.kind,
@@ -71,7 +71,7 @@ def _chain(found: Coverage, *, whole: bool) -> Iterator[Problem]:
     if position is not None and found.windows:
         # Windows whose records Kafka has deleted since are checked too.
         position = min(position, found.windows[0].first)
-    before: Window | None = None
+    before: LakeWindow | None = None
     for window in found.windows:
         told = window.selected or (before is not None and before.selected)
         if position is not None and told and window.first > position:
@@ -103,7 +103,7 @@ def _missing(found: Coverage, first: int, end: int) -> Iterator[Problem]:
         yield _at(found, "gap", kept, end, "no window has these offsets; Kafka still has them")
 
 
-def _overlap(found: Coverage, before: Window, window: Window) -> Problem:
+def _overlap(found: Coverage, before: LakeWindow, window: LakeWindow) -> Problem:
     text = (
         f"the windows [{before.first}, {before.end}) and [{window.first}, {window.end}) "
         "both have these offsets"
@@ -141,7 +141,7 @@ def _at(found: Coverage, kind: Kind, first: int, end: int, text: str) -> Problem
 # ---- one object, one window
 
 
-def _objects(window: Window) -> Iterator[Problem]:
+def _objects(window: LakeWindow) -> Iterator[Problem]:
     """Compare each object's footer with its key."""
     for stored in window.objects:
         if isinstance(stored.footer, Unread):
@@ -187,7 +187,7 @@ def day(time: int) -> str:
     return f"{moment.year:04d}{moment:%m%d}"
 
 
-def _window(window: Window, *, complete: bool) -> Iterator[Problem]:
+def _window(window: LakeWindow, *, complete: bool) -> Iterator[Problem]:
     """Compare the objects of a window with each other and with its bounds.
 
     A window that is still being shipped may lack objects.

@@ -6,7 +6,7 @@ records. A worker that lost a record would look the same, so the audit counts ag
 
 from collections.abc import Iterable, Iterator
 
-from streams.audit.coverage import Coverage, Problem, Window
+from streams.audit.coverage import Coverage, LakeWindow, Problem
 from streams.kafka.scan import consumer, scan
 from streams.settings.settings import Settings
 
@@ -41,6 +41,6 @@ def recount(
                 yield found, _problem(found, window, there)
 
 
-def _problem(found: Coverage, window: Window, there: int) -> Problem:
+def _problem(found: Coverage, window: LakeWindow, there: int) -> Problem:
     text = f"{window.counts.records} records, but Kafka has {there} in these offsets"
     return Problem("counts", text, found.topic, found.partition, window.first, window.end)

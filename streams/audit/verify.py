@@ -5,7 +5,7 @@ Reads each object in full, one after another, and changes nothing. The checks ar
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +19,9 @@ from streams.errors import Misconfigured
 from streams.lake.reader import LakeReader
 from streams.lake.store import StoredObject, connect, is_probe
 from streams.settings.settings import Settings
+from streams.terminal import OnProgress
 
 SCHEME = "s3://"
-#: Called with the number of objects checked, and of how many.
-Progress = Callable[[int, int], None]
 
 
 class Checked(NamedTuple):
@@ -99,7 +98,7 @@ def run(
     place: str,
     *,
     sample: int | None = None,
-    progress: Progress = lambda done, total: None,
+    progress: OnProgress = lambda done, total: None,
 ) -> Verification:
     """Check an object, or all objects under a directory or prefix.
 

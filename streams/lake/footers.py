@@ -81,7 +81,7 @@ def _read_some(reader: LakeReader, objects: Sequence[StoredObject]) -> list[Foot
 
 
 def _read_apart(
-    settings: sections.Lake, objects: Sequence[StoredObject]
+    settings: sections.LakeSettings, objects: Sequence[StoredObject]
 ) -> tuple[list[Footer | Unread], Counter[str]]:
     """Do it in a process that has no client yet; give the requests it took, too."""
     reader = LakeReader(settings, connect(settings))

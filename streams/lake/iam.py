@@ -118,7 +118,7 @@ def trust_glue() -> Document:
     )
 
 
-def permissions(lake: sections.Lake) -> Document:
+def permissions(lake: sections.LakeSettings) -> Document:
     """Allow what falcolake does under the prefix: list, get and put, and the lake's key.
 
     Workers only put; `audit`, `verify`, `replay` and `doctor` also list and get.
@@ -145,16 +145,16 @@ def may_assume(role_arn: str) -> Document:
     )
 
 
-def crawler_permissions(lake: sections.Lake) -> Document:
+def crawler_permissions(lake: sections.LakeSettings) -> Document:
     """Allow Glue's crawler to read the objects; besides it needs AWS's own AWSGlueServiceRole."""
     return _document(*_objects(lake))
 
 
-def _bucket(lake: sections.Lake) -> str:
+def _bucket(lake: sections.LakeSettings) -> str:
     return f"arn:{partition(lake.region)}:s3:::{lake.bucket}"
 
 
-def _objects(lake: sections.Lake) -> list[Document]:
+def _objects(lake: sections.LakeSettings) -> list[Document]:
     objects = {
         "Sid": "ReadAndWriteObjects",
         "Effect": "Allow",
@@ -164,7 +164,7 @@ def _objects(lake: sections.Lake) -> list[Document]:
     return [objects, _key(lake, lake.kms_key_id)] if lake.kms_key_id else [objects]
 
 
-def _key(lake: sections.Lake, key: str) -> Document:
+def _key(lake: sections.LakeSettings, key: str) -> Document:
     """Allow use of the key, through S3 only. An alias is no resource: its keys are named by it."""
     account = lake.role_arn.split(":")[4] if lake.role_arn else lake.account_id
     keys = f"arn:{partition(lake.region)}:kms:{lake.region}:{account}:key"
@@ -185,7 +185,7 @@ def _key(lake: sections.Lake, key: str) -> Document:
     }
 
 
-def hints(lake: sections.Lake, source: str) -> list[str]:
+def hints(lake: sections.LakeSettings, source: str) -> list[str]:
     """Say what IAM documents alone do not settle: who registers, who crawls, who may query."""
     region = lake.region.replace("-", "_")
     table = f"amazon_security_lake_table_{region}_ext_{re.sub(r'[^a-z0-9]', '_', source.lower())}"

@@ -55,7 +55,7 @@ HINTS = {
 WAITING = "nothing is lost: Kafka keeps the records until the lake takes them"
 
 
-def connect(settings: sections.Lake) -> "S3Client":
+def connect(settings: sections.LakeSettings) -> "S3Client":
     """Build the S3 client: the settings' endpoint and role over boto3's own credential chain.
 
     A role is assumed when first needed and again before it expires. Raises Misconfigured if there
@@ -75,7 +75,7 @@ def connect(settings: sections.Lake) -> "S3Client":
     )
 
 
-def session(settings: sections.Lake) -> boto3.Session:
+def session(settings: sections.LakeSettings) -> boto3.Session:
     """Give boto3's own credentials, or those of the settings' role, which renew themselves.
 
     Raises Misconfigured if there are no credentials to assume the role with.
@@ -84,7 +84,7 @@ def session(settings: sections.Lake) -> boto3.Session:
     return _assuming(settings, settings.role_arn, base) if settings.role_arn else base
 
 
-def encryption(settings: sections.Lake) -> dict[str, Any]:
+def encryption(settings: sections.LakeSettings) -> dict[str, Any]:
     """Give the arguments of a put that ask for the settings' key; none without one."""
     if not settings.kms_key_id:
         return {}
@@ -96,7 +96,7 @@ def is_probe(key: str) -> bool:
     return key.rpartition("/")[2] == PROBE
 
 
-def _assuming(settings: sections.Lake, role_arn: str, base: boto3.Session) -> boto3.Session:
+def _assuming(settings: sections.LakeSettings, role_arn: str, base: boto3.Session) -> boto3.Session:
     source = base.get_credentials()
     if source is None:
         raise Misconfigured(
@@ -136,7 +136,7 @@ class StoredObject(NamedTuple):
 class Lake:
     """The bucket and prefix. Safe to call from several threads."""
 
-    settings: sections.Lake
+    settings: sections.LakeSettings
     client: "S3Client"
     _conditional: bool = True
 

@@ -21,7 +21,7 @@ BEAT = 5.0
 LONGEST_SILENCE = 60.0
 
 
-class Problem(NamedTuple):
+class Blocker(NamedTuple):
     """Something that blocks the worker, for how many seconds, and what to try."""
 
     kind: str
@@ -105,17 +105,17 @@ class Health:
 
     # ---- ready
 
-    def problems(self) -> list[Problem]:
+    def blockers(self) -> list[Blocker]:
         """Return what blocks the worker; empty if it is ready."""
         now = time.monotonic()
         ledger, shipper = self._ledger, self._shipper
         if ledger is None or shipper is None:
             trouble = self._trouble or FalcolakeError("the worker is starting", "wait")
-            return [Problem("starting", trouble.message, trouble.hint, now - self._since)]
+            return [Blocker("starting", trouble.message, trouble.hint, now - self._since)]
         found = []
         if not ledger.kafka.answers:
             found.append(
-                Problem(
+                Blocker(
                     "kafka",
                     "Kafka does not answer",
                     "see the log; nothing is lost, and work continues when Kafka answers",
@@ -124,7 +124,7 @@ class Health:
             )
         elif not ledger.partitions:
             found.append(
-                Problem(
+                Blocker(
                     "unassigned",
                     "no partition is assigned to this worker",
                     "wait for the group to rebalance; or there are more workers than partitions",
@@ -133,33 +133,33 @@ class Health:
             )
         if ledger.pause is not None:
             found.append(
-                Problem("paused", ledger.pause.reason, ledger.pause.hint, now - ledger.pause.since)
+                Blocker("paused", ledger.pause.reason, ledger.pause.hint, now - ledger.pause.since)
             )
         return found + [
-            Problem("held", hold.reason, hold.hint, now - hold.since, number)
+            Blocker("held", hold.reason, hold.hint, now - hold.since, number)
             for number, hold in sorted(shipper.held.items())
         ]
 
     def readiness(self) -> dict[str, Any]:
         """Return whether the worker does its work, and if not, why."""
-        problems = self.problems()
+        blockers = self.blockers()
         ledger = self._ledger
-        away = next((p for p in problems if p.kind in ("kafka", "starting")), None)
-        paused = next((p for p in problems if p.kind == "paused"), None)
+        away = next((p for p in blockers if p.kind in ("kafka", "starting")), None)
+        paused = next((p for p in blockers if p.kind == "paused"), None)
         return {
-            "ready": not problems and not self.draining,
+            "ready": not blockers and not self.draining,
             "draining": self.draining,
-            "reasons": [problem.reason for problem in problems],
+            "reasons": [blocker.reason for blocker in blockers],
             "partitions": sorted(ledger.partitions) if ledger else [],
             "kafka": None if away is None else {"reason": away.reason, "try": away.hint},
             "paused": None if paused is None else f"{paused.reason}. {paused.hint}",
             "held": {
-                str(problem.partition): {
-                    "reason": problem.reason,
-                    "try": problem.hint,
-                    "seconds": problem.seconds,
+                str(blocker.partition): {
+                    "reason": blocker.reason,
+                    "try": blocker.hint,
+                    "seconds": blocker.seconds,
                 }
-                for problem in problems
-                if problem.kind == "held"
+                for blocker in blockers
+                if blocker.kind == "held"
             },
         }

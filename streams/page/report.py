@@ -32,7 +32,7 @@ class Reporter:
         """Return the report as JSON types. Times are epoch ms, durations seconds."""
         settings, now = self._settings, clock.now_ms()
         ledger = self._health.ledger
-        problems = self._health.problems()
+        problems = self._health.blockers()
         held = {each.partition for each in problems if each.kind == "held"}
         partitions = []
         if ledger is not None:

@@ -65,7 +65,7 @@ class Web:
     """The server of one worker."""
 
     def __init__(
-        self, settings: sections.Web, health: Health, metrics: Metrics, reporter: Reporter
+        self, settings: sections.WebSettings, health: Health, metrics: Metrics, reporter: Reporter
     ) -> None:
         self._settings = settings
         self._health = health

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streams.audit.coverage import Known, Window
+from streams.audit.coverage import Known, LakeWindow
 
 
 class Target(NamedTuple):
@@ -20,7 +20,7 @@ class Target(NamedTuple):
     first: int
     end: int
     #: The window as the lake has it; None for a gap.
-    window: Window | None = None
+    window: LakeWindow | None = None
 
 
 class Refused(NamedTuple):
@@ -30,7 +30,7 @@ class Refused(NamedTuple):
     first: int
     end: int
     reason: str
-    window: Window | None = None
+    window: LakeWindow | None = None
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Plan:
 
 def make(
     partition: int,
-    windows: Sequence[Window],
+    windows: Sequence[LakeWindow],
     known: Known,
     ranges: Iterable[tuple[int, int]],
 ) -> Plan:
@@ -102,10 +102,10 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return found
 
 
-def _doubled(windows: Sequence[Window]) -> set[tuple[int, int]]:
+def _doubled(windows: Sequence[LakeWindow]) -> set[tuple[int, int]]:
     """Return the windows that share an offset with another one."""
     found: set[tuple[int, int]] = set()
-    before: Window | None = None
+    before: LakeWindow | None = None
     for window in windows:
         if before is not None and window.first < before.end:
             found |= {(before.first, before.end), (window.first, window.end)}
@@ -115,8 +115,8 @@ def _doubled(windows: Sequence[Window]) -> set[tuple[int, int]]:
 
 
 def _pieces(
-    ours: Sequence[Window], windows: Sequence[Window], begin: int, committed: int
-) -> list[tuple[int, int, Window | None]]:
+    ours: Sequence[LakeWindow], windows: Sequence[LakeWindow], begin: int, committed: int
+) -> list[tuple[int, int, LakeWindow | None]]:
     """Return windows and gaps up to the committed offset, in order."""
     start = min([begin, *(window.first for window in windows[:1])])
     # A window that reaches past the committed offset is not a gap.

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.mapping import Mapping
-from streams.audit.coverage import Stored, Window
+from streams.audit.coverage import LakeWindow, Stored
 from streams.errors import FalcolakeError
 from streams.kafka.dead_letters import DeadLetterTopic
 from streams.kafka.scan import scan
@@ -28,8 +28,7 @@ from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import Record, tabulate
 from streams.windows.letters import Letters
-from streams.windows.window import Counts, Limits, Run
-from streams.windows.window import Window as Staged
+from streams.windows.window import Counts, Limits, Run, Window
 
 if TYPE_CHECKING:
     from kafka import KafkaConsumer
@@ -111,7 +110,7 @@ class Task:
     source: LakeReader
     target: Lake
     reader: LakeReader
-    existing: dict[tuple[int, int, int], Window]
+    existing: dict[tuple[int, int, int], LakeWindow]
     letters: Letters | None
     dry_run: bool = False
     prune: bool = False
@@ -164,7 +163,7 @@ class Rebuilder:
         try:
             self._stage_all(target, runs)
             self._check(target, sum(run.records for run in runs), window)
-            yield self._write(Staged(*target[:3], tuple(runs)), window)
+            yield self._write(Window(*target[:3], tuple(runs)), window)
         except Refusal as error:
             yield WindowReplay(*target[:3], "refused", f"{error}", before=_counts(window))
         finally:
@@ -198,7 +197,7 @@ class Rebuilder:
             self._met |= letters.intersection(record.offset for record in records)
         return self._staging.append(tabulate(self._task.mapping, partition, first, end, records))
 
-    def _check(self, target: Target, records: int, window: Window | None) -> None:
+    def _check(self, target: Target, records: int, window: LakeWindow | None) -> None:
         """Raise Refusal if Kafka has deleted records of the window, before or during the read."""
         from kafka import TopicPartition
 
@@ -221,7 +220,7 @@ class Rebuilder:
                 if records:
                     found = True
                     self._check(target._replace(first=first, end=end), records, None)
-                    yield self._write(Staged(target.partition, first, end, tuple(runs)), None)
+                    yield self._write(Window(target.partition, first, end, tuple(runs)), None)
             finally:
                 self._forget(runs)
         if not found:
@@ -251,7 +250,7 @@ class Rebuilder:
 
     # ---- writing
 
-    def _write(self, staged: Staged, window: Window | None) -> WindowReplay:
+    def _write(self, staged: Window, window: LakeWindow | None) -> WindowReplay:
         """Export the objects, compare them with the existing ones, put those that differ."""
         task = self._task
         bounds = staged.partition, staged.first, staged.end
@@ -275,7 +274,9 @@ class Rebuilder:
             done.outcome = outcome
         return done
 
-    def _existing(self, bounds: tuple[int, int, int], window: Window | None) -> dict[str, Stored]:
+    def _existing(
+        self, bounds: tuple[int, int, int], window: LakeWindow | None
+    ) -> dict[str, Stored]:
         """Return the existing objects of this window at the target, with footers, by key."""
         there = self._task.existing.get(bounds)
         objects = [] if there is None else there.objects
@@ -284,7 +285,7 @@ class Rebuilder:
         return {each.key: each for each in objects}
 
     def _put(
-        self, staged: Staged, group: Group, rows: int, key: str, there: Stored | None
+        self, staged: Window, group: Group, rows: int, key: str, there: Stored | None
     ) -> ObjectReplay:
         file = self._staging.path / "object.parquet"
         try:
@@ -302,7 +303,7 @@ class Rebuilder:
     # ---- dead letters
 
     def _settle(
-        self, staged: Staged, letters: Letters, done: WindowReplay, *, expired: bool
+        self, staged: Window, letters: Letters, done: WindowReplay, *, expired: bool
     ) -> None:
         """Send the dead letters that are missing; resolve those of records that are accepted now.
 
@@ -372,12 +373,12 @@ def _rows(stored: Stored) -> int | None:
     return stored.footer.rows if isinstance(stored.footer, Footer) else None
 
 
-def _counts(window: Window | None) -> Counts | None:
+def _counts(window: LakeWindow | None) -> Counts | None:
     """Return the counts in the window's footers, or None without a footer."""
     return window.counts if window is not None and window.footers else None
 
 
-def _versions(window: Window | None, now: str) -> tuple[str, ...]:
+def _versions(window: LakeWindow | None, now: str) -> tuple[str, ...]:
     """Return the mapping's versions, before and now; one if they are the same."""
     before = {footer.mapping_version for footer in window.footers} if window else set()
     return (*sorted(before - {now}), now)

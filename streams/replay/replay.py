@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from streams.audit.audit import sort_objects
-from streams.audit.coverage import Known, Window
+from streams.audit.coverage import Known, LakeWindow
 from streams.audit.proof import day
 from streams.errors import FalcolakeError
 from streams.kafka import client as kafka
@@ -30,9 +30,7 @@ from streams.replay.plan import Plan, Target
 from streams.replay.rebuild import Rebuilder, Task, WindowReplay
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
-
-#: Called with the number of offsets done, and of how many.
-Progress = Callable[[int, int], None]
+from streams.terminal import OnProgress
 
 #: Greater than any offset.
 LAST = 2**63 - 1
@@ -115,7 +113,7 @@ def run(
     selection: Selection,
     options: Options,
     *,
-    progress: Progress = lambda done, total: None,
+    progress: OnProgress = lambda done, total: None,
 ) -> Replay:
     """Rebuild the windows that the selection touches, and create those that are missing.
 
@@ -174,7 +172,7 @@ def _ranges(
     settings: Settings,
     selection: Selection,
     known: Mapping[int, Known],
-    windows: Mapping[int, Sequence[Window]],
+    windows: Mapping[int, Sequence[LakeWindow]],
     reader: LakeReader,
 ) -> dict[int, list[tuple[int, int]]]:
     """Return the offset ranges to replay, by partition."""
@@ -215,7 +213,7 @@ def _between(
 
 
 def _before(
-    reader: LakeReader, windows: Sequence[Window], known: Known, selection: Selection
+    reader: LakeReader, windows: Sequence[LakeWindow], known: Known, selection: Selection
 ) -> Iterator[tuple[int, int]]:
     """Yield the windows of these times whose records Kafka has deleted, by their rows' times."""
     since = 0 if selection.since is None else selection.since
@@ -256,7 +254,7 @@ def _notes(
 
 
 def _rebuild(
-    task: Task, plans: Mapping[int, Plan], parallel: int, found: Replay, progress: Progress
+    task: Task, plans: Mapping[int, Plan], parallel: int, found: Replay, progress: OnProgress
 ) -> None:
     """Rebuild all targets, several at a time; after a failure, start no more."""
     for plan in plans.values():

@@ -15,9 +15,10 @@ from schemas.mapping import Reject
 from streams.kafka import letters
 from streams.kafka.letters import Letter
 from streams.replay import replay
-from streams.replay.replay import Options, Progress, Replay, Selection
+from streams.replay.replay import Options, Replay, Selection
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
+from streams.terminal import OnProgress
 
 
 @dataclass(slots=True)
@@ -57,7 +58,7 @@ def run(
     wanted: Callable[[Letter], bool],
     *,
     dry_run: bool = False,
-    progress: Progress = lambda done, total: None,
+    progress: OnProgress = lambda done, total: None,
 ) -> Retry:
     """Replay the windows of the wanted letters that are accepted now.
 

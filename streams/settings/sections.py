@@ -41,7 +41,7 @@ def _contradiction(setting: str, message: str) -> PydanticCustomError:
     return PydanticCustomError("contradiction", "{why}", {"setting": setting, "why": message})
 
 
-class Kafka(Section):
+class KafkaSettings(Section):
     """Where the alerts come from."""
 
     bootstrap_servers: Servers = Field(
@@ -159,7 +159,7 @@ class Kafka(Section):
                 raise _contradiction(name, f"not set, but {self.security_protocol} needs it")
 
 
-class Lake(Section):
+class LakeSettings(Section):
     """Where the findings go. Bucket, region and account are empty until set."""
 
     bucket: Bucket = Field(
@@ -202,7 +202,7 @@ class Lake(Section):
         return self
 
 
-class Window(Section):
+class WindowSettings(Section):
     """When a window is sealed."""
 
     interval: Seconds = Field(
@@ -219,7 +219,7 @@ class Window(Section):
     max_rows: int = Field(default=1_000_000, ge=1, description="Records that seal a window")
 
 
-class Staging(Section):
+class StagingSettings(Section):
     """The local disk between Kafka and the lake."""
 
     path: FilePath = Field(
@@ -239,7 +239,7 @@ class Staging(Section):
     )
 
 
-class Ocsf(Section):
+class OcsfSettings(Section):
     """What the findings look like."""
 
     version: Literal["1.1.0", "1.8.0"] = Field(
@@ -252,7 +252,7 @@ class Ocsf(Section):
     )
 
 
-class Mapping(Section):
+class MappingSettings(Section):
     """How an alert becomes a finding."""
 
     minimum_priority: Annotated[
@@ -285,7 +285,7 @@ class Mapping(Section):
     )
 
 
-class Web(Section):
+class WebSettings(Section):
     """The worker's web server: metrics, health, status page."""
 
     host: Name = Field(default="127.0.0.1", description="Address to listen on")
@@ -297,7 +297,7 @@ class Web(Section):
     )
 
 
-class Log(Section):
+class LogSettings(Section):
     """What the worker logs, to standard error."""
 
     format: Annotated[Literal["text", "json"], Lower] = Field(

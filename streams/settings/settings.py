@@ -41,14 +41,14 @@ class Settings(BaseSettings):
         hide_input_in_errors=True,
     )
 
-    kafka: sections.Kafka = Field(default_factory=sections.Kafka)
-    lake: sections.Lake = Field(default_factory=sections.Lake)
-    window: sections.Window = Field(default_factory=sections.Window)
-    staging: sections.Staging = Field(default_factory=sections.Staging)
-    ocsf: sections.Ocsf = Field(default_factory=sections.Ocsf)
-    mapping: sections.Mapping = Field(default_factory=sections.Mapping)
-    web: sections.Web = Field(default_factory=sections.Web)
-    log: sections.Log = Field(default_factory=sections.Log)
+    kafka: sections.KafkaSettings = Field(default_factory=sections.KafkaSettings)
+    lake: sections.LakeSettings = Field(default_factory=sections.LakeSettings)
+    window: sections.WindowSettings = Field(default_factory=sections.WindowSettings)
+    staging: sections.StagingSettings = Field(default_factory=sections.StagingSettings)
+    ocsf: sections.OcsfSettings = Field(default_factory=sections.OcsfSettings)
+    mapping: sections.MappingSettings = Field(default_factory=sections.MappingSettings)
+    web: sections.WebSettings = Field(default_factory=sections.WebSettings)
+    log: sections.LogSettings = Field(default_factory=sections.LogSettings)
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)
     _strays: list[str] = PrivateAttr(default_factory=list)

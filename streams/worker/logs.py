@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from streams.settings.sections import Log
+from streams.settings.sections import LogSettings
 
 #: Seconds between two log lines of the same kind from aiokafka.
 SELDOM = 30.0
@@ -24,7 +24,7 @@ def facts(**known: Any) -> dict[str, Any]:
     return {"facts": known}
 
 
-def configure(settings: Log) -> None:
+def configure(settings: LogSettings) -> None:
     """Send the process's logs to standard error, in the format and at the level of the settings."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.format == "json" else logging.Formatter(TEXT))

@@ -18,7 +18,7 @@ from streams.embedded.s3 import S3Server
 from streams.embedded.stack import EmbeddedStack
 from streams.settings import falcosidekick
 from streams.settings.load import load
-from streams.settings.sections import Web
+from streams.settings.sections import WebSettings
 from tests.compose.files import COMPOSE, COMPOSE_FILE, DOCKERFILE, ROOT, images, read, services
 from tests.conftest import LakeEnvironment
 
@@ -98,7 +98,7 @@ def test_every_port_is_on_loopback_and_has_a_listener() -> None:
             int(port) for port in re.findall(r":(\d+)", environment("kafka")["KAFKA_LISTENERS"])
         },
         "s3": {8333},
-        "worker": {Web().port},
+        "worker": {WebSettings().port},
         "prometheus": {9090},
         "grafana": {3000},
         "falcosidekick": {2801},
@@ -113,8 +113,8 @@ def test_every_port_is_on_loopback_and_has_a_listener() -> None:
 
 def test_prometheus_scrapes_the_port_that_the_worker_has() -> None:
     (job,) = read(COMPOSE / "prometheus" / "prometheus.yaml")["scrape_configs"]
-    assert job["static_configs"] == [{"targets": [f"worker:{Web().port}"]}]
-    assert f"EXPOSE {Web().port}\n" in DOCKERFILE.read_text()
+    assert job["static_configs"] == [{"targets": [f"worker:{WebSettings().port}"]}]
+    assert f"EXPOSE {WebSettings().port}\n" in DOCKERFILE.read_text()
 
 
 @pytest.mark.parametrize("service", sorted(OURS))

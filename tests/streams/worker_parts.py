@@ -43,9 +43,9 @@ def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., Non
     return run
 
 
-def lake_of(stack: EmbeddedStack, bucket: str) -> sections.Lake:
+def lake_of(stack: EmbeddedStack, bucket: str) -> sections.LakeSettings:
     """The settings of a bucket on a stack."""
-    return sections.Lake(
+    return sections.LakeSettings(
         bucket=bucket, region=REGION, account_id=ACCOUNT, endpoint_url=stack.s3.endpoint_url
     )
 
@@ -144,7 +144,7 @@ class Worker:
     def __init__(
         self,
         path: Path,
-        settings: sections.Lake,
+        settings: sections.LakeSettings,
         kafka: RecordedKafka | None = None,
         mapping: FalcoMapping = MAPPING,
         limits: Limits = LIMITS,

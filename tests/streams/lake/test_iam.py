@@ -17,9 +17,9 @@ ISSUER = "https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE"
 ACCOUNT = "123456789012"
 
 
-def lake_of(**values: Any) -> sections.Lake:
+def lake_of(**values: Any) -> sections.LakeSettings:
     given = {"bucket": "my-lake", "region": "eu-central-1", "account_id": ACCOUNT}
-    return sections.Lake(**given | values)
+    return sections.LakeSettings(**given | values)
 
 
 def only(document: iam.Document) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def test_keys_of_a_partition_sort_by_offset():
 
 @pytest.fixture
 def settings(stack, bucket):
-    return sections.Lake(
+    return sections.LakeSettings(
         bucket=bucket,
         region=stack.s3.region,
         account_id=ACCOUNT_ID,

@@ -28,7 +28,7 @@ def store(authority: Authority) -> Iterator[FakeS3]:
 
 
 def lake_at(url: str) -> Lake:
-    settings = sections.Lake(
+    settings = sections.LakeSettings(
         bucket="lake", region="us-east-1", account_id="123456789012", endpoint_url=url
     )
     return Lake(settings, connect(settings))

@@ -16,8 +16,7 @@ from streams.page import health as module
 from streams.page.health import Health
 from streams.page.report import Reporter
 from streams.page.server import Web
-from streams.settings.sections import Lake as LakeSettings
-from streams.settings.sections import Web as WebSettings
+from streams.settings.sections import LakeSettings, WebSettings
 from streams.settings.settings import Settings
 from streams.worker.metrics import Metrics
 from tests.streams.worker_parts import Worker, in_loop
@@ -127,7 +126,7 @@ async def test_every_problem_is_told_at_once_with_since_when(tmp_path: Path) -> 
         worker.ledger._pause("staging is full", "wait")
         worker.shipper._hold(1, Unavailable("the lake is away", "look after it"))
         worker.kafka.answers = False
-        found = health.problems()
+        found = health.blockers()
         assert [each.kind for each in found] == ["kafka", "paused", "held"]
         assert [each.partition for each in found] == [None, None, 1]
         assert [each.hint for each in found[1:]] == ["wait", "look after it"]

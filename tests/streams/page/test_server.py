@@ -16,8 +16,7 @@ from streams.errors import Misconfigured, Unavailable
 from streams.page.health import Health
 from streams.page.report import Reporter
 from streams.page.server import PAGE, Web
-from streams.settings.sections import Lake as LakeSettings
-from streams.settings.sections import Web as WebSettings
+from streams.settings.sections import LakeSettings, WebSettings
 from streams.settings.settings import Settings
 from streams.worker.metrics import Metrics
 from tests.streams.falco_records import alert, mixed

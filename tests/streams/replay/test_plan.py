@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.audit.coverage import Known, Window
+from streams.audit.coverage import Known, LakeWindow
 from streams.replay.plan import Plan, make
 
 offsets = st.integers(0, 60)
@@ -15,8 +15,8 @@ def known(begin: int = 0, committed: int | None = 100, end: int = 100) -> Known:
     return Known(begin, end, committed, committed)
 
 
-def windows(*bounds: tuple[int, int]) -> list[Window]:
-    return [Window(first, end) for first, end in bounds]
+def windows(*bounds: tuple[int, int]) -> list[LakeWindow]:
+    return [LakeWindow(first, end) for first, end in bounds]
 
 
 def targets(plan: Plan) -> list[tuple[int, int, bool]]:

@@ -6,7 +6,7 @@ import pytest
 
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Misconfigured, Unavailable
-from streams.settings.sections import Lake as LakeSettings
+from streams.settings.sections import LakeSettings
 from streams.windows.batch import Batch, Lost
 from streams.windows.room import BATCH_BYTES, Room, Usage
 from streams.windows.window import METADATA_BYTES, MIXED, Limits, Seal, read_seal

@@ -12,8 +12,8 @@ from streams.worker.logs import JsonFormatter, facts
 SCRIPT = """
 import logging
 from streams.worker.logs import configure
-from streams.settings.sections import Log
-configure(Log(format="{format}", level="{level}"))
+from streams.settings.sections import LogSettings
+configure(LogSettings(format="{format}", level="{level}"))
 log = logging.getLogger("streams.worker.shipping")
 log.debug("a detail")
 log.info("shipped")

@@ -12,7 +12,7 @@ from schemas.mapping import Mapping, Options
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Misconfigured, Unavailable
 from streams.lake.keys import parse_key
-from streams.settings.sections import Lake as LakeSettings
+from streams.settings.sections import LakeSettings
 from streams.windows.batch import Lost
 from streams.windows.window import Seal
 from streams.worker.shipping import SHORTEST_HOLD
