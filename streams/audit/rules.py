@@ -64,12 +64,15 @@ class Candidate:
     #: Whether the key must be valid in a lake; a local copy of an object can be anywhere.
     placed: bool
     metadata: "parquet.FileMetaData"
+    row_group_bytes: int
 
 
-def check(file: Path, key: str, *, placed: bool) -> tuple[int, list[Fault]]:
+def check(
+    file: Path, key: str, *, placed: bool, row_group_bytes: int = ROW_GROUP_BYTES
+) -> tuple[int, list[Fault]]:
     """Check one object; return its number of rows and what is wrong with it."""
     try:
-        candidate = Candidate(file, key, placed, parquet.read_metadata(file))
+        candidate = Candidate(file, key, placed, parquet.read_metadata(file), row_group_bytes)
     except (pa.ArrowException, OSError) as error:
         return 0, [Fault("parquet", f"it cannot be read: {error}".splitlines()[0])]
     faults: list[Fault] = []
@@ -231,7 +234,7 @@ def _row_group(candidate: Candidate) -> Iterator[Fault]:
         group = candidate.metadata.row_group(number)
         chunks = map(group.column, range(group.num_columns))
         size = sum(chunk.total_compressed_size for chunk in chunks)
-        if size > ROW_GROUP_BYTES:
+        if size > candidate.row_group_bytes:
             yield Fault("row group", f"row group {number} has {size:,} bytes after compression")
 
 

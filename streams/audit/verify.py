@@ -98,6 +98,7 @@ def run(
     place: str,
     *,
     sample: int | None = None,
+    schema: bool | None = None,
     progress: OnProgress = lambda done, total: None,
 ) -> Verification:
     """Check an object, or all objects under a directory or prefix.
@@ -106,6 +107,7 @@ def run(
         settings: how to reach S3; bucket and prefix are those of the place.
         place: a path, or s3://bucket/key.
         sample: the number of rows of each object to validate; by default all.
+        schema: whether to check rows against OCSF; by default if the packages are installed.
         progress: called after each object.
 
     Raises:
@@ -114,7 +116,7 @@ def run(
     """
     source = _Lake(settings, place) if place.startswith(SCHEME) else _Directory(place)
     names = source.names()
-    schema = ocsf_rows.available()
+    schema = ocsf_rows.available() if schema is None else schema
     checked = []
     progress(0, len(names))
     for number, name in enumerate(names, 1):

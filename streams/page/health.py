@@ -44,7 +44,8 @@ class Blocker(NamedTuple):
 class Health:
     """The health of one worker process."""
 
-    def __init__(self) -> None:
+    def __init__(self, beat: float = BEAT, longest_silence: float = LONGEST_SILENCE) -> None:
+        self._beat, self._longest_silence = beat, longest_silence
         self._ledger: Ledger | None = None
         self._shipper: Shipper | None = None
         self._since = time.monotonic()
@@ -82,20 +83,20 @@ class Health:
         while True:
             ledger = self._ledger
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BEAT):
+                async with asyncio.timeout(self._beat):
                     if ledger is not None:
                         await ledger.kafka.beat()
                 self._felt = time.monotonic()
                 if ledger is None or ledger.kafka.answers:
                     self._answered = time.monotonic()
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(self._beat)
 
     # ---- alive
 
     def liveness(self) -> dict[str, Any]:
         """Return whether the loops run; the main loop does, or it could not answer."""
         silent = time.monotonic() - self._felt
-        if silent <= LONGEST_SILENCE:
+        if silent <= self._longest_silence:
             return {"healthy": True}
         return {
             "healthy": False,

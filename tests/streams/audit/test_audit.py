@@ -29,11 +29,6 @@ def settings(lake_environment: LakeEnvironment, make_name: Callable[[], str]) ->
     return load(environment=lake_environment(KAFKA__GROUP_ID=make_name()))
 
 
-@pytest.fixture
-def writer(settings: Settings, tmp_path: Path) -> LakeWriter:
-    return LakeWriter(settings, tmp_path / "writer")
-
-
 def kinds(found: Audit) -> list[tuple[str, int | None, int | None]]:
     return [(problem.kind, problem.first, problem.end) for problem in found.problems]
 
@@ -195,28 +190,6 @@ def test_dead_letters_that_are_missing_are_found(settings: Settings, writer: Lak
     found = run(settings)
     assert found.problems == ()
     assert "no longer has its oldest letters" in found.notes[0]
-
-
-def test_a_record_that_the_worker_passed_over_is_found(
-    settings: Settings, writer: LakeWriter
-) -> None:
-    writer.publish(0, [alert(1)] * 9)
-    writer.window(0, 0, 9, records=8)
-    writer.commit({0: 9})
-    (problem,) = run(settings).problems
-    assert (problem.kind, problem.first, problem.end) == ("counts", 0, 9)
-    assert problem.message == "8 records, but Kafka has 9 in these offsets"
-
-
-def test_offsets_without_a_record_are_no_fault(settings: Settings, writer: LakeWriter) -> None:
-    writer.publish(0, [alert(1)] * 9)
-    writer.expire(0, 4)
-    writer.window(0, 0, 9, records=5)
-    writer.commit({0: 9})
-    found = run(settings)
-    assert found.problems == ()
-    assert found.partitions[0].absent == 4
-    assert "4 offsets inside the windows had no record" in found.notes[0]
 
 
 def test_days_select_the_windows_that_have_them(settings: Settings, writer: LakeWriter) -> None:

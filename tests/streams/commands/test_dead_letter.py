@@ -116,7 +116,7 @@ def test_what_is_accepted_now_goes_into_its_window_once(
     assert rows() == 16
     before = {each.key: each.size for each in writer.lake.objects()}
     dry = falcolake("dead-letter", "retry", "--dry-run", environment=environment)
-    assert "2 are accepted now, 2 would be resolved; 2 are refused" in dry.stdout
+    assert "2 are accepted now, 2 would be resolved; 2 are still rejected" in dry.stdout
     assert {each.key: each.size for each in writer.lake.objects()} == before
     done = falcolake("dead-letter", "retry", environment=environment)
     assert done.stdout.splitlines()[-1] == (

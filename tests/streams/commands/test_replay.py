@@ -111,7 +111,7 @@ def test_a_stale_key_is_named_with_the_way_out(
     writer.rewrite(first, to=other)
     done = falcolake("replay", "--last", "1d", environment=environment)
     assert f"  s3://{writer.settings.lake.bucket}/{other}\n" in done.stdout
-    assert (done.exit_code, "Try: --prune deletes" in done.stderr) == (1, True)
+    assert (done.exit_code, "Try: --prune to delete" in done.stderr) == (1, True)
     done = falcolake("replay", "--last", "1d", "--prune", environment=environment)
     assert (done.exit_code, "1 deleted" in done.stdout) == (0, True)
     assert other not in {each.key for each in writer.lake.objects()}

@@ -89,7 +89,7 @@ def test_a_prefix_is_verified_as_json(
     [
         ("missing", "there is no Parquet file at missing"),
         (".", "there is no Parquet file at ."),
-        ("s3://", "s3:// names no bucket"),
+        ("s3://", "s3:// does not name a bucket"),
         ("s3://there-is-none/ext", "cannot list the lake in s3://there-is-none"),
     ],
 )

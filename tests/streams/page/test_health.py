@@ -12,7 +12,6 @@ import pytest
 from streams.embedded.ports import free_ports
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Unavailable
-from streams.page import health as module
 from streams.page.health import Health
 from streams.page.report import Reporter
 from streams.page.server import Web
@@ -43,21 +42,14 @@ class OtherLoop:
         self.loop.close()
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BEAT", 0.05)
-    monkeypatch.setattr(module, "LONGEST_SILENCE", 0.5)
-
-
 async def until(condition: Callable[[], object]) -> None:
     await asyncio.to_thread(wait_until, condition, 20)
 
 
-@pytest.mark.usefixtures("quick")
 @in_loop
 async def test_a_stuck_consumer_loop_is_unhealthy_until_it_turns_again(tmp_path: Path) -> None:
     async with Worker(tmp_path / "staging", LAKE) as worker:
-        other, health, free = OtherLoop(), Health(), threading.Event()
+        other, health, free = OtherLoop(), Health(0.05, 0.5), threading.Event()
         worker.kafka.beat = other.beat  # type: ignore[method-assign]
         health.runs(worker.ledger, worker.shipper)
         health.start()
