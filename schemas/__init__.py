@@ -1,1 +1,1 @@
-"""Pure: a record's bytes → an OCSF finding and its columns. No I/O, no clock, no environment."""
+"""A record's bytes → an OCSF finding and its columns. Pure: no I/O, clock or environment."""

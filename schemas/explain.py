@@ -1,7 +1,7 @@
 """Where each key and field of one alert went, and why: what `falcolake map --explain` shows.
 
-Owns no knowledge of the mapping: `Row`s say where a field may go, and the mapping itself is asked
-where it went, by mapping the alert once more without it. Slow, for a person's eyes; pure.
+Has no knowledge of the mapping: a `Row` says where a field may go, and mapping the alert again
+without the field shows where it went. Pure, but slow: meant for a few alerts that a person reads.
 """
 
 from __future__ import annotations
@@ -21,25 +21,26 @@ _NO_VALUE = "The field has no value."
 _NO_PLACE = "OCSF has no place for it."
 _REPEATS = "It repeats another value."
 
-# Without them an alert is none, or of another source: all that they may become is theirs.
+# An alert cannot be mapped without them, or not as the same source: assume that every attribute
+# of their rows is theirs.
 _DECISIVE = frozenset({"rule", "priority", "time", "source"})
 
 
 class Explanation(NamedTuple):
-    """One field's way."""
+    """Where one field went, and why."""
 
     field: str
     """A field of `output_fields`, or one of the alert's own keys."""
     value: str
     attributes: tuple[str, ...]
-    """The OCSF attributes that hold it; `("unmapped",)`; or none, if it was dropped."""
+    """The OCSF attributes that hold it, or `("unmapped",)`; empty if it was dropped."""
     why: str
 
 
 def explain(
     mapping: Mapping, value: bytes, timestamp: int = -1
 ) -> list[Explanation] | Reject | Filtered:
-    """One line for each key of an alert, then for each of its fields, in the alert's order."""
+    """Return an explanation for each key of an alert, then for each field in the alert's order."""
     finding = mapping.finding(value, timestamp)
     if not isinstance(finding, dict):
         return finding
@@ -50,7 +51,7 @@ def explain(
 
 
 class _Asked:
-    """An alert and its finding, to ask about one field after the other."""
+    """An alert and its finding, to ask about one field at a time."""
 
     def __init__(
         self, mapping: Mapping, timestamp: int, alert: Alert, finding: dict[str, Any]
@@ -62,7 +63,8 @@ class _Asked:
         self._keys: dict[str, Any] = {
             row.field: getattr(alert, row.field) for row in KEY_ROWS if getattr(alert, row.field)
         }
-        # The finding's uid is made of the alert unless it has one: nothing else is to change.
+        # Without a uuid the uid depends on the alert's keys: fix it, so that leaving out a key
+        # changes nothing else.
         self._uid = finding["metadata"]["uid"]
         self._version: str = finding["metadata"]["version"]
 
@@ -103,7 +105,7 @@ class _Asked:
         return f"It does not fit {first} here. {why}".rstrip()
 
     def _without(self, field: str, among: dict[str, Any]) -> dict[str, Any]:
-        """The finding of the same alert without one key or field."""
+        """Return the finding of the same alert without one key or field."""
         rest = {name: value for name, value in among.items() if name != field}
         keys, fields = (rest, self._fields) if among is self._keys else (self._keys, rest)
         alert = {"uuid": self._uid, **keys, "output_fields": fields}
@@ -111,7 +113,7 @@ class _Asked:
         return found if isinstance(found, dict) else {}
 
     def _used(self, rows: list[Row], shown: str, other: dict[str, Any]) -> tuple[str, ...]:
-        """The attributes that hold the value: that lack it in `other`, or say the same anyway."""
+        """Return the attributes that differ in `other`, or that hold the value in both."""
         used: dict[str, None] = {}
         for name in dict.fromkeys(name for row in rows for name in row.attributes):
             for place in self._places(name):
@@ -122,7 +124,7 @@ class _Asked:
         return tuple(used)
 
     def _places(self, name: str) -> tuple[str, ...]:
-        """Where the class and release at hand have the attribute of a row."""
+        """Return where this class and release have the attribute of a row."""
         moved = self._moved(name)
         return places_of(moved) if self._finding["class_uid"] == 2001 else (moved,)
 
@@ -133,7 +135,7 @@ class _Asked:
 
 
 def _values(value: Any, steps: list[str]) -> list[Any]:
-    """What stands at a path, in every element of the lists on the way."""
+    """Return the values at a path, from every element of the lists along it."""
     if isinstance(value, list):
         return [found for item in value for found in _values(item, steps)]
     if not steps:

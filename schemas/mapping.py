@@ -1,11 +1,11 @@
-"""A Kafka record's value → an OCSF finding: the door to `schemas`.
+"""A Kafka record's value → an OCSF finding: the entry point of `schemas`.
 
 Owns what a record becomes: a `Finding`, a `Reject` with its reason, or `FILTERED`. Total and pure:
-`Mapping.map` never raises on input, and its answer depends on the value, the record's timestamp and
-the options alone; the caches only remember answers. After a crash there is nothing to recover.
+`Mapping.map` never raises on input, and its result depends only on the value, its timestamp and the
+options; the caches only speed it up. After a crash there is nothing to recover.
 
-Before OCSF 1.4 a string has at most 65,535 characters. A longer one stands in `unmapped` instead,
-whole: a field under its own name, the raw alert as `raw_data`; a rule's name so long is a reject.
+Before OCSF 1.4 a string has at most 65,535 characters. A longer one goes to `unmapped` in full: a
+field under its own name, the raw alert as `raw_data`. A rule's name that long is a reject.
 """
 
 from __future__ import annotations
@@ -31,44 +31,44 @@ from schemas.sources.draft import Draft
 from schemas.sources.scene import TIMES, Scene, Shape, present
 
 MAPPING_VERSION: Final = "2"
-"""Raise it with every change of what a value maps to; it is part of `Mapping.version`."""
+"""Increment it whenever a value maps to something else; it is part of `Mapping.version`."""
 
 _CLASSES: Final = {"detection_finding": ("1.1.0", "1.8.0"), "security_finding": ("1.1.0",)}
 _RANKS: Final = {name: rank for rank, name in enumerate(PRIORITIES)} | {"info": 6}
 
-# Bytes of what a mapping keeps: memory stays bounded whatever comes in.
+# The most bytes that a mapping caches, so that memory stays bounded whatever comes in.
 _SHAPES_BYTES: Final = 8 << 20
 _RULES_BYTES: Final = 8 << 20
 _SCENES_BYTES: Final = 24 << 20
 _SCENE_BYTES: Final = 3000
-"""What a scene's objects take apart from their texts."""
+"""The size of a scene's objects without their texts."""
 _FIELD_BYTES: Final = 700
-"""What a shape takes for each of its fields, apart from the name."""
+"""The size of a shape for each of its fields, without the name."""
 _ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
 _REGION: Final = re.compile(r"[a-z]{2,4}(?:-[a-z]{2,12}){1,2}-\d{1,2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What shapes the findings of a deployment."""
+    """The settings that decide what findings look like."""
 
     region: str = "us-east-1"
-    """Where the object is filed; not checked here."""
+    """The region in the object's key; not checked here."""
     account_id: str = "000000000000"
     event_class: str = "detection_finding"
     """`detection_finding` (2004) or `security_finding` (2001)."""
     ocsf_version: str = "1.1.0"
     """`1.1.0`, or `1.8.0` for `detection_finding`."""
     minimum_priority: str = "debug"
-    """Alerts under it are filtered; those of an unknown priority never are."""
+    """Alerts below it are filtered; alerts with an unknown priority never are."""
     location: str = "settings"
-    """`alert`: file by the account and region that the alert names, where they are valid."""
+    """`alert`: use the account and region that the alert names, if they are valid."""
     product_version: str | None = None
     tenant_uid: str | None = None
 
 
 class Finding(NamedTuple):
-    """What staging stores of one alert."""
+    """What staging stores for one alert."""
 
     time: int
     """Milliseconds since the epoch."""
@@ -77,15 +77,15 @@ class Finding(NamedTuple):
     event_day: str
     """The alert's own UTC day: yyyymmdd."""
     rule: str
-    """JSON that the findings of a rule share; this and the next two: see `schemas.ocsf.parts`."""
+    """JSON that all findings of a rule share. See `schemas.ocsf.parts` for the three parts."""
     scene: str
-    """JSON that the findings about one host, container, user and program share."""
+    """JSON shared by findings with the same host, container, user and program."""
     body: str
-    """JSON that is the finding's own, without `raw_data` and `unmapped`."""
+    """JSON of this finding alone, without `raw_data` and `unmapped`."""
     raw_data: str
     """The record's value exactly as received."""
     unmapped: str
-    """A JSON object of strings; `{}` if there is nothing."""
+    """A JSON object of strings; `{}` if nothing is unmapped."""
 
 
 class Reject(NamedTuple):
@@ -95,7 +95,7 @@ class Reject(NamedTuple):
 
 
 class Filtered:
-    """The alert is under the minimum priority; there is one, `FILTERED`."""
+    """The alert is below the minimum priority; `FILTERED` is the only instance."""
 
     __slots__ = ()
 
@@ -112,7 +112,7 @@ class Mapping:
     """The mapping for one set of options. Safe to share between threads."""
 
     def __init__(self, options: Options) -> None:
-        """Raise ValueError, with what to set instead, for options that make no sense."""
+        """Raise ValueError, which says what to set instead, for options that are not valid."""
         _check(options)
         self._options = options
         self._release = RELEASES[options.ocsf_version]
@@ -133,11 +133,11 @@ class Mapping:
             options.event_class, options.ocsf_version
         )
         self.structures = structures(options.event_class, options.ocsf_version)
-        """The structure of each part of a finding, as DuckDB's `from_json` wants it."""
+        """The structure of each part of a finding, for DuckDB's `from_json`."""
         self.version = _version(options)
 
     def map(self, value: bytes | None, timestamp: int) -> Finding | Reject | Filtered:
-        """What becomes of a record; `timestamp` is Kafka's, in milliseconds, -1 if it has none."""
+        """Return what a record becomes; `timestamp` is Kafka's, in milliseconds, or -1 for none."""
         if not value:
             return Reject("The value is empty.")
         try:
@@ -146,8 +146,8 @@ class Mapping:
             return Reject("The value is not UTF-8.")
         except NotAnAlertError as error:
             return Reject(str(error))
-        except Exception as error:  # A record is never fatal, not even by a fault of ours.
-            return Reject(f"The mapping failed, please report it: {error!r}")
+        except Exception as error:  # A record is never fatal, even if the mapping has a bug.
+            return Reject(f"The mapping failed; please report it: {error!r}")
         finally:
             remembered.trim()
 
@@ -173,7 +173,7 @@ class Mapping:
         return Finding(moment.ms, region, account_id, moment.day, *parts, raw, text)
 
     def finding(self, value: bytes | None, timestamp: int) -> dict[str, Any] | Reject | Filtered:
-        """The whole OCSF finding as plain data; see `map`."""
+        """Return the complete OCSF finding as plain data; see `map`."""
         found = self.map(value, timestamp)
         if not isinstance(found, Finding):
             return found
@@ -189,7 +189,7 @@ class Mapping:
         return {name: finding[name] for name in self.columns if name in finding}
 
     def select(self, rows: str) -> str:
-        """SQL that turns `rows` into the OCSF columns; see `parts.select`."""
+        """Return SQL that turns `rows` into the OCSF columns; see `parts.select`."""
         options = self._options
         limit = self._release.text_limit
         return select(options.event_class, options.ocsf_version, limit, rows)
@@ -197,7 +197,7 @@ class Mapping:
     def _build(
         self, alert: Alert, received: Received, moment: Moment
     ) -> tuple[tuple[str, str, str], dict[str, str]]:
-        """The parts and the unmapped of an alert."""
+        """Return the parts and the unmapped fields of an alert."""
         given = alert.output_fields or {}
         release = self._release
         names = tuple(given)
@@ -227,11 +227,11 @@ class Mapping:
     def _scene_of(
         self, given: dict[str, Any], shape: Shape, source: str, hostname: str | None
     ) -> Scene:
-        """What is kept for an alert's host, pod and user, or made for them now."""
+        """Return the scene of an alert, from the cache or built now."""
         key = (shape, shape.repeating_values(given), source, hostname)
         try:
             scene = self._scenes.get(key)
-        except TypeError:  # A list or an object, which is no key.
+        except TypeError:  # A list or an object, which cannot be a key.
             return self._new_scene(key)
         if scene is not None:
             for place, kind in scene.numbers:
@@ -239,16 +239,16 @@ class Mapping:
                     return self._new_scene(key)
             return scene
         scene = self._new_scene(key)
-        # 0.0 and -0.0 are equal too, and of one class.
+        # 0.0 and -0.0 are equal too, and have the same class.
         if float not in map(type, key[1]):
-            # The scene's objects hold about as much as its JSON, which is kept too.
+            # The scene's objects take about as much as its JSON, which is cached too.
             self._scenes.add(key, scene, weigh(*key[1:]) + 3 * weigh(scene.text) + _SCENE_BYTES)
         return scene
 
     def _new_shape(self, names: tuple[str, ...]) -> Shape:
         shape = Shape(names)
         if self._shapes.add(names, shape, weigh(names) + _FIELD_BYTES * len(names)):
-            self._scenes.clear()  # they would keep the shapes alive
+            self._scenes.clear()  # They would keep the shapes alive.
         return shape
 
     def _new_scene(self, key: SceneKey) -> Scene:
@@ -263,7 +263,7 @@ class Mapping:
         return rule
 
     def _named_by(self, given: dict[str, Any]) -> tuple[str, str]:
-        """The region and account that an alert names, each where it is a valid one."""
+        """Return the region and account that an alert names, where valid, else the settings'."""
         region, account_id = self._here
         named = given.get("ct.region")
         if isinstance(named, str) and _REGION.fullmatch(named):
@@ -280,19 +280,19 @@ def _check(options: Options) -> None:
     versions = _CLASSES.get(options.event_class)
     if versions is None:
         raise ValueError(
-            f"No OCSF class {options.event_class!r}; choose one of {', '.join(_CLASSES)}."
+            f"Unknown event class {options.event_class!r}; choose one of {', '.join(_CLASSES)}."
         )
     if options.ocsf_version not in versions:
         raise ValueError(
-            f"No OCSF {options.ocsf_version!r} for {options.event_class};"
+            f"{options.event_class} has no OCSF version {options.ocsf_version!r};"
             f" choose one of {', '.join(versions)}."
         )
     if options.minimum_priority.lower() not in _RANKS:
         raise ValueError(
-            f"No priority {options.minimum_priority!r}; choose one of {', '.join(PRIORITIES)}."
+            f"Unknown priority {options.minimum_priority!r}; choose one of {', '.join(PRIORITIES)}."
         )
     if options.location not in ("settings", "alert"):
-        raise ValueError(f"No location {options.location!r}; choose settings or alert.")
+        raise ValueError(f"Unknown location {options.location!r}; choose settings or alert.")
 
 
 def _version(options: Options) -> str:
@@ -310,7 +310,7 @@ def _moment_of_fields(alert: Alert) -> Moment | None:
 
 
 def _source(alert: Alert, given: dict[str, Any]) -> str:
-    """The alert's source; falcosidekick writes "syscalls" where Falco gave none."""
+    """Return the alert's source; falcosidekick writes "syscalls" if Falco sent none."""
     source = alert.source or given.get("evt.source") or "syscalls"
     if source in ("syscalls", "syscall"):
         return "internal" if alert.rule.startswith("Falco internal:") else "syscall"

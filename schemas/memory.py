@@ -1,7 +1,7 @@
-"""What pure functions and the mapping remember, bounded by bytes.
+"""Caches of pure functions and of the mapping, bounded by bytes.
 
-An alert may hold 16 KB of text that no other alert has, so a bound on entries alone bounds nothing.
-Remembering never changes an answer; forgetting costs time only.
+An alert may have 16 KB of text that no other alert has, so a limit on entries alone is no limit.
+A cache never changes a result; clearing it costs only time.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _Answer = TypeVar("_Answer")
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
-#: Bytes that all functions together may remember, about.
+#: About how many bytes all functions together may cache.
 MOST_BYTES = 24 << 20
 
-#: Bytes of an entry apart from its texts: the dictionary's slot and the objects' own heads.
+#: Bytes of an entry besides its texts: the dictionary's slot and the objects' headers.
 ENTRY_BYTES = 300
 
 
@@ -37,7 +37,7 @@ def weigh(*values: Any) -> int:
 
 
 class Remembered:
-    """Functions that remember their answers, and how many bytes these answers take together."""
+    """A decorator that caches functions, and counts the bytes that their results take together."""
 
     def __init__(self, most_bytes: int = MOST_BYTES, entries: int = 4096) -> None:
         self._most_bytes = most_bytes
@@ -46,7 +46,7 @@ class Remembered:
         self._bytes = 0
 
     def __call__(self, function: Callable[..., _Answer]) -> Callable[..., _Answer]:
-        """Remember the last answers of a pure function of strings and small values."""
+        """Cache the last results of a pure function of strings and small values."""
 
         def answer(*arguments: Any) -> _Answer:
             found = function(*arguments)
@@ -58,23 +58,23 @@ class Remembered:
         return kept
 
     def trim(self) -> None:
-        """Forget every answer once they take too many bytes; call it between alerts."""
+        """Clear the caches if they take too many bytes. Call it between alerts."""
         if self._bytes > self._most_bytes:
             self.clear()
 
     def clear(self) -> None:
-        """Forget every answer."""
+        """Clear the caches."""
         for kept in self._caches:
             kept.cache_clear()
         self._bytes = 0
 
 
 remembered = Remembered()
-"""What the functions of `schemas` remember."""
+"""The cache of the functions of `schemas`."""
 
 
 class Store(Generic[_Key, _Value]):
-    """Values by key that are all forgotten once they take more than `most_bytes`."""
+    """A cache of values by key, cleared once it takes more than `most_bytes`."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
@@ -84,9 +84,9 @@ class Store(Generic[_Key, _Value]):
         """The value of a key, or None."""
 
     def add(self, key: _Key, value: _Value, size: int) -> bool:
-        """Keep a value of about `size` bytes, unless it is an eighth of what may be kept or more.
+        """Cache a value of about `size` bytes, unless that is more than an eighth of the limit.
 
-        Returns whether everything else was forgotten to make room.
+        Return whether the cache was cleared to make room.
         """
         if size > self._most_bytes // 8:
             return False
@@ -98,6 +98,6 @@ class Store(Generic[_Key, _Value]):
         return full
 
     def clear(self) -> None:
-        """Forget every value."""
+        """Clear the cache."""
         self._values.clear()
         self._bytes = 0

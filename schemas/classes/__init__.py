@@ -1,1 +1,1 @@
-"""The OCSF classes that a finding may have, and the envelope that they share."""
+"""The OCSF classes that a finding may have, and the envelope they share."""

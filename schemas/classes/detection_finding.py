@@ -25,7 +25,7 @@ from schemas.sources.scene import Scene
 
 
 def rule_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
-    """The part that the findings of a rule share."""
+    """Return the part that all findings of a rule share."""
     rule: dict[str, Any] = {
         "activity_id": 1,
         "activity_name": "Create",
@@ -58,7 +58,7 @@ def rule_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
 
 
 def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
-    """The part that the findings about a host, a container, a user and a program share."""
+    """Return the part shared by findings with the same host, container, user and program."""
     part: dict[str, Any] = {}
     if scene.hostname is not None:
         if scene.of_host:
@@ -80,7 +80,7 @@ def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
 def body_of(
     alert: Alert, draft: Draft, scene: Scene, received: Received, release: Release
 ) -> dict[str, Any]:
-    """The finding's own part."""
+    """Return the part that belongs to this finding alone."""
     body: dict[str, Any] = {"metadata": metadata_of(alert, received, draft.uid, release)}
     if message := message_of(alert):
         body["message"] = message
@@ -110,7 +110,7 @@ def _add_parts(body: dict[str, Any], draft: Draft) -> None:
 
 
 def profiles_of(draft: Draft, scene: Scene, release: Release) -> tuple[str, ...]:
-    """Exactly the profiles whose attributes the finding has."""
+    """Return exactly the profiles whose attributes the finding has."""
     has_device = scene.of_host and scene.hostname is not None
     return _profiles(
         bool(draft.actor or scene.actor) or (has_device and not release.modern),

@@ -1,6 +1,6 @@
-"""What every class says around its evidence: severity, metadata, the finding's description, times.
+"""What every class has around its evidence: severity, metadata, description, times.
 
-Owns the split between what is the same for all alerts of a rule, made once, and what each alert
+Owns the split between what all alerts of a rule share, which is built once, and what each alert
 adds; see `schemas.ocsf.parts`.
 """
 
@@ -36,7 +36,7 @@ KEY_ROWS = (
     Row(
         "uuid",
         ("metadata.uid", "finding_info.uid", "metadata.original_event_uid"),
-        "Without one: a UUIDv5 of hostname, time, rule and output. original_event_uid from 1.7.",
+        "If missing: a UUIDv5 of hostname, time, rule and output. original_event_uid from 1.7.",
     ),
     Row(
         "rule",
@@ -46,12 +46,12 @@ KEY_ROWS = (
             "finding_info.analytic.uid",
             "metadata.event_code",
         ),
-        "The name is the only identity that a rule has.",
+        "A rule's name is its only identity.",
     ),
     Row(
         "priority",
         ("severity_id", "severity", "is_alert", "metadata.log_level"),
-        "As falcosidekick maps it; the word itself is the log_level. is_alert from 1.4.",
+        "Severity as in falcosidekick; log_level is the priority itself. is_alert from 1.4.",
     ),
     Row("time", _TIMES, "In milliseconds; original_time keeps the nanoseconds."),
     Row(
@@ -63,7 +63,7 @@ KEY_ROWS = (
             "finding_info.analytic.category",
             "metadata.product.feature.name",
         ),
-        "syscalls is syscall; feature: the plugin, if it is named. metadata.source from 1.7.",
+        "syscalls becomes syscall. feature: the plugin if named. metadata.source from 1.7.",
     ),
     Row(
         "hostname",
@@ -72,7 +72,7 @@ KEY_ROWS = (
             *("metadata.loggers[].device.hostname", "metadata.loggers[].device.name"),
             *("resources[].name", "resources[].uid"),
         ),
-        "The affected device of syscall alerts; for plugins only the host that runs Falco.",
+        "Syscall alerts: the affected device. Plugins: only the host that runs Falco.",
     ),
     Row("message", ("message", "finding_info.desc"), "The output without time and priority."),
     Row("output", ("message", "finding_info.desc"), "If the alert has no message."),
@@ -82,50 +82,50 @@ KEY_ROWS = (
             *("metadata.labels[]", "finding_info.attacks[]", "finding_info.types[]"),
             *("confidence_id", "confidence"),
         ),
-        "attacks: MITRE ATT&CK; confidence: maturity_*; types: the others.",
+        "attacks: MITRE ATT&CK; confidence: maturity_*; types: all others.",
     ),
 )
-"""Where the keys of an alert go that are no output fields."""
+"""Where an alert's own keys go, as opposed to its output fields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What a deployment says about its Falco."""
+    """What the settings say about this deployment's Falco."""
 
     version: str | None
     tenant_uid: str | None
 
 
 class RuleKey(NamedTuple):
-    """What the findings that share a `Rule` have in common."""
+    """What findings must have in common to share the part `rule`."""
 
     name: str
     priority: str
     source: str
     feature: str
-    """The plugin, or the source where no plugin is named."""
+    """The plugin, or the source if the alert names no plugin."""
     tags: tuple[str, ...]
     profiles: tuple[str, ...]
     """The OCSF profiles whose attributes the findings have."""
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
-    """How a record came in."""
+    """A record as received."""
 
     text: str
     size: int
     """Bytes."""
     timestamp: int
-    """Kafka's, in milliseconds; -1 if it has none."""
+    """Kafka's timestamp in milliseconds; -1 if there is none."""
 
 
 def quote(value: Any) -> str:
-    """`value` as JSON text."""
+    """Return `value` as JSON text."""
     return _encode(value).decode()
 
 
 def severity_of(key: RuleKey) -> dict[str, Any]:
-    """Severity, and confidence where the rule's maturity tells it."""
+    """Return the severity, and the confidence if a maturity tag gives one."""
     level = key.priority.lower()
     severity_id = SEVERITY_IDS.get("informational" if level == "info" else level, 0)
     made: dict[str, Any] = {"severity_id": severity_id, "severity": SEVERITIES[severity_id]}
@@ -136,18 +136,18 @@ def severity_of(key: RuleKey) -> dict[str, Any]:
 
 
 def analytic_of(key: RuleKey) -> dict[str, Any]:
-    """The rule as OCSF's analytic. Its name is the only identity that a Falco rule has."""
+    """Return the rule as an OCSF analytic. Its name is also its uid, as Falco has no other."""
     name = key.name
     return {"name": name, "uid": name, "type_id": 1, "type": "Rule", "category": key.source}
 
 
 def attacks_of(key: RuleKey) -> list[dict[str, Any]]:
-    """The tactics and techniques that the rule is tagged with."""
+    """Return the tactics and techniques that the rule is tagged with."""
     return attacks(key.tags)
 
 
 def types_of(key: RuleKey) -> list[str]:
-    """The tags that say what kind of rule it is; the source, if none do."""
+    """Return the tags that say what kind of rule it is, or the source if there are none."""
     plain = [
         tag for tag in key.tags if tag and not is_attack(tag) and tag not in MATURITY_CONFIDENCE_IDS
     ]
@@ -155,7 +155,7 @@ def types_of(key: RuleKey) -> list[str]:
 
 
 def rule_metadata_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
-    """The part of `metadata` that all findings of a rule share."""
+    """Return the part of `metadata` that all findings of a rule share."""
     made: dict[str, Any] = {"name": "Falco", "vendor_name": "Falcosecurity"}
     if product.version:
         made["version"] = product.version
@@ -180,7 +180,7 @@ def rule_metadata_of(key: RuleKey, release: Release, product: Product) -> dict[s
 
 
 def metadata_of(alert: Alert, received: Received, uid: str, release: Release) -> dict[str, Any]:
-    """The part of `metadata` that is the finding's own."""
+    """Return the part of `metadata` that belongs to this finding alone."""
     metadata: dict[str, Any] = {"uid": uid}
     if alert.time:
         metadata["original_time"] = alert.time
@@ -189,25 +189,25 @@ def metadata_of(alert: Alert, received: Received, uid: str, release: Release) ->
     if release.modern:
         if alert.uuid:
             metadata["original_event_uid"] = uid
-        # falcosidekick ends the strings that it cuts so.
+        # falcosidekick ends the strings that it truncates with this.
         if "[...]" in received.text:
             metadata["is_truncated"] = True
     return metadata
 
 
 def loggers_of(hostname: str, release: Release) -> list[dict[str, Any]]:
-    """`metadata.loggers`: the host that Falco runs on, where the alert is not about it."""
+    """Return `metadata.loggers`: the host that runs Falco, for alerts not about that host."""
     attribute = "hostname" if release.modern or is_hostname(hostname) else "name"
     return [{"name": "Falco", "device": {attribute: hostname, "type_id": 0, "type": "Unknown"}}]
 
 
 def message_of(alert: Alert) -> str | None:
-    """What the alert says: without time and priority before it, if Falco sent it so."""
+    """Return the alert's text, without the leading time and priority if Falco sent that form."""
     return alert.message or alert.output or None
 
 
 def hostname_of(alert: Alert, fields: dict[str, Any]) -> str | None:
-    """The host's name; `evt.hostname` says it where the alert does not."""
+    """Return the host's name, from `evt.hostname` if the alert has none."""
     hostname = alert.hostname or None
     if "evt.hostname" in fields and hostname in (None, fields["evt.hostname"]):
         hostname = fields.pop("evt.hostname")

@@ -1,7 +1,7 @@
 """Class 2001, Security Finding, at OCSF 1.1.0: for lakes that registered that class.
 
-OCSF deprecated it in 1.1.0 in favour of 2004. It has one process and one `evidence`, JSON of any
-shape; no device and no actor, so the host's name goes to `metadata.loggers`.
+OCSF 1.1.0 deprecated it in favour of 2004. It has one process and one `evidence`, which is JSON of
+any shape. It has no device or actor, so the host's name goes to `metadata.loggers`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from schemas.ocsf.releases import OTHER_FILE, Release
 from schemas.sources.draft import Draft
 from schemas.sources.scene import Scene
 
-# Attributes of profiles that this class does not have; `evidence` keeps them.
+# Attributes of profiles that this class lacks; `evidence` keeps them.
 _NOT_HERE = frozenset({"container", "namespace_pid", "auid", "group"})
 
 NAMES = MappingProxyType(
@@ -46,10 +46,9 @@ NAMES = MappingProxyType(
         "evidences[].actor.user.name": "evidence.actor.user.name",
     }
 )
-"""Where this class has what an observable of a Detection Finding points at."""
+"""Where this class has the attribute that an observable of a Detection Finding points at."""
 
-
-# The same for all attributes: the beginnings of their paths there and here.
+# The same for every attribute, by the prefix of its path: in a Detection Finding, and here.
 _PLACES = (
     ("evidences[].process.", ("process.", "evidence.process.")),
     ("evidences[].", ("evidence.", "evidence.others[].")),
@@ -64,13 +63,13 @@ _PLACES = (
 
 
 def places_of(attribute: str) -> tuple[str, ...]:
-    """Where this class has an attribute of a Detection Finding: several, or no place at all."""
+    """Return the paths in this class of a Detection Finding's attribute: none, one or several."""
     begins, places = next(row for row in _PLACES if attribute.startswith(row[0]))
     return tuple(place + attribute[len(begins) :] for place in places)
 
 
 def rule_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
-    """The part that the findings of a rule share."""
+    """Return the part that all findings of a rule share."""
     rule: dict[str, Any] = {
         "activity_id": 1,
         "activity_name": "Create",
@@ -95,9 +94,9 @@ def rule_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
 
 
 def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
-    """The part that the findings about a host, a container, a user and a program share.
+    """Return the part shared by findings with the same host, container, user and program.
 
-    Its process and evidence are in the body: this class has its evidence as JSON, in one piece.
+    Process and evidence go to the body, because this class has its evidence as one JSON text.
     """
     part: dict[str, Any] = {}
     if scene.hostname is not None:
@@ -112,7 +111,7 @@ def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
 def body_of(
     alert: Alert, draft: Draft, scene: Scene, received: Received, release: Release
 ) -> dict[str, Any]:
-    """The finding's own part."""
+    """Return the part that belongs to this finding alone."""
     body: dict[str, Any] = {"metadata": metadata_of(alert, received, draft.uid, release)}
     if message := message_of(alert):
         body["message"] = message
@@ -134,18 +133,18 @@ def body_of(
 
 
 def profiles_of(draft: Draft, _scene: Scene, _release: Release) -> tuple[str, ...]:
-    """Exactly the profiles whose attributes the finding has."""
+    """Return exactly the profiles whose attributes the finding has."""
     return ("datetime", "cloud") if draft.cloud else ("datetime",)
 
 
 def _whole(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
-    """The process of its two parts; both may know of the parent and of the session."""
+    """Return the process joined from its two parts; both may have the parent and the session."""
     both = own.keys() & shared.keys()
     return own | shared | {name: shared[name] | own[name] for name in both}
 
 
 def _process(process: dict[str, Any]) -> dict[str, Any]:
-    """The process without the attributes that this class has no profile for."""
+    """Return the process without the attributes that this class has no profile for."""
     made = {name: value for name, value in process.items() if name not in _NOT_HERE}
     if "parent_process" in made:
         parent = made["parent_process"]
@@ -156,6 +155,6 @@ def _process(process: dict[str, Any]) -> dict[str, Any]:
 
 
 def _evidence(draft: Draft) -> dict[str, Any]:
-    """The first evidence; more than one stand in it under `others`."""
+    """Return the first evidence, with any others in it under `others`."""
     first, *others = (draft.evidence, *draft.more_evidences)
     return {**first, "others": others} if others else first

@@ -1,12 +1,12 @@
-"""A Kafka record's value → `Alert`, whatever form it comes in.
+"""A Kafka record's value → `Alert`, in any of the forms it may have.
 
 Owns every input form: Falco's native JSON (any key order, any of its include properties), what
 falcosidekick's Kafka output writes, and either of them wrapped by Fluent Bit as an object or a
-string under `log` or `message`. Total: a value that is no alert becomes a sentence that says why,
-never an exception.
+string under `log` or `message`. A value that is not an alert raises `NotAnAlertError`, whose
+message is a sentence that says why; nothing else is raised.
 
-Most alerts pass a typed decode. What it refuses is looked at again, key by key, and kept wherever a
-rule, a priority and a time can be found.
+Most alerts pass a typed decode. A value that fails it is read again, key by key, and accepted if it
+has a rule and a priority.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _STRINGS = ("uuid", "hostname", "message", "output", "source", "time")
 _KEYS = frozenset({*_STRINGS, "rule", "priority", "output_fields", "tags", "@timestamp"})
 
 EMPTY = (None, "", "<NA>")
-"""What Falco prints for a field that has no value."""
+"""What Falco prints for a field without a value."""
 
 
 class Alert(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """One Falco alert. Keys stand in Falco's own order, which msgspec decodes fastest."""
+    """One Falco alert. The keys are in Falco's own order, which msgspec decodes fastest."""
 
     rule: str
     priority: str
@@ -41,26 +41,26 @@ class Alert(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     tags: tuple[str, ...] | None = None
     time: str | None = None
     wrapped_at: Any = msgspec.field(default=None, name="@timestamp")
-    """Fluent Bit's own time, which it adds beside the alert's keys; of no use here."""
+    """Fluent Bit's own time, which it adds to the alert's keys. Not used."""
 
 
 class NotAnAlertError(ValueError):
-    """Why a value is no alert, in a sentence for a person."""
+    """A value that is not an alert; the message is a sentence that says why."""
 
 
 _decode_alert = msgspec.json.Decoder(Alert).decode
 _decode_any = msgspec.json.Decoder().decode
 
-# Far more than Falco prints, and far less than Python's recursion limit: what is refused must not
-# depend on how deep the caller's stack is, so this is checked before anything recurses.
+# Far more than Falco prints, and far below Python's recursion limit. A reject must not depend on
+# how deep the caller's stack is, so the depth is checked before anything recurses.
 _MAX_DEPTH = 100
-# A string, or what begins like one and never ends: each character is looked at once.
+# A string, or the start of one that never ends. Each character is read once.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
 
 def decode(value: str) -> Alert:
-    """The alert in a record's value; raises `NotAnAlertError`, and nothing else."""
+    """Return the alert in a record's value. Raise `NotAnAlertError`, and nothing else."""
     if is_deep(value):
         raise NotAnAlertError("The value is nested too deeply.")
     try:
@@ -71,7 +71,7 @@ def decode(value: str) -> Alert:
 
 
 def text(value: Any) -> str:
-    """A field's value as the text that `unmapped` holds: strings as they are, the rest as JSON."""
+    """Return a field's value as text for `unmapped`: a string unchanged, anything else as JSON."""
     if value.__class__ is str or value.__class__ is int:
         return str(value)
     if value.__class__ is bool:
@@ -80,7 +80,7 @@ def text(value: Any) -> str:
 
 
 def is_deep(value: str) -> bool:
-    """Whether JSON text nests lists and objects more than 100 deep. Takes linear time."""
+    """Return whether JSON text nests lists and objects more than 100 deep, in linear time."""
     if value.count("[") + value.count("{") <= _MAX_DEPTH:
         return False
     depth = 0
@@ -118,10 +118,10 @@ def _parse(value: str) -> Any:
 
 
 def _parse_loosely(value: str) -> Any:
-    """Parse what msgspec refuses although it is JSON: lone surrogates and numbers out of range.
+    """Parse JSON that msgspec refuses: lone surrogates and numbers out of range.
 
-    A lone surrogate becomes U+FFFD, as it does in falcosidekick; a number that is out of range
-    becomes its own text. Without this a file name could hide the alert that names it.
+    A lone surrogate becomes U+FFFD, as it does in falcosidekick; a number out of range becomes its
+    own text. Otherwise a crafted file name could hide the alert that contains it.
     """
     try:
         document = json.loads(value, parse_float=_float, parse_int=_integer, parse_constant=_refuse)
@@ -145,7 +145,7 @@ def _refuse(literal: str) -> Any:
 
 
 def _read(document: dict[str, Any]) -> Alert:
-    """An alert from an object that has a rule; a value of a wrong type joins the output fields."""
+    """Return the alert in an object with a rule; values of a wrong type join the output fields."""
     for key in ("rule", "priority"):
         if document.get(key) in EMPTY:
             raise NotAnAlertError(f"The alert has no {key}.")
@@ -178,9 +178,9 @@ def _read(document: dict[str, Any]) -> Alert:
 
 
 def shorten(alert: Alert, limit: int) -> dict[str, str]:
-    """Take the texts that a string of `limit` characters cannot hold out of an alert.
+    """Take the texts longer than `limit` characters out of an alert, and return them by key.
 
-    Gives them by their key. Fields go at half of it, because two of them may be joined.
+    Fields are taken from half the limit on, because two of them may be joined.
     """
     for key in ("rule", "priority"):
         if len(getattr(alert, key)) > limit:
@@ -208,7 +208,7 @@ def shorten(alert: Alert, limit: int) -> dict[str, str]:
 
 
 def spare_key(key: str, *others: Container[str]) -> str:
-    """`key`, or the first of `alert.key`, `alert.alert.key`, … that nobody has."""
+    """Return `key`, or the first of `alert.key`, `alert.alert.key`, … that is not taken."""
     while any(key in other for other in others):
         key = f"alert.{key}"
     return key

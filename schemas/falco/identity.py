@@ -1,7 +1,7 @@
-"""A finding's uid when nobody gave the alert one.
+"""A finding's uid when the alert has no uuid.
 
-Falco gives none; falcosidekick makes a new one for each request. The uid is a UUIDv5, so that an
-alert that is delivered again has the same one.
+Falco sends none, and falcosidekick makes a new one for each request. The uid is a UUIDv5, so an
+alert that is delivered again gets the same one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _VARIANTS = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def uuid5_of(*parts: str) -> str:
-    """The UUIDv5 of `parts`, each set off from the next, in falcolake's own namespace."""
+    """Return the UUIDv5 of `parts`, joined by NUL, in falcolake's own namespace."""
     hash_ = _NAMESPACE.copy()
     hash_.update("\0".join(parts).encode())
     digest = hash_.hexdigest()

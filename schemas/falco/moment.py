@@ -1,4 +1,4 @@
-"""An alert's time: nanoseconds since the epoch, and what OCSF and the lake's keys make of it."""
+"""An alert's time: nanoseconds since the epoch, and the forms that OCSF and the lake's keys use."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Moment(msgspec.Struct, frozen=True, gc=False):
 
 
 def parse(text: str) -> Moment | None:
-    """The moment that RFC 3339 text names, or None. More than nine digits of a second are cut."""
+    """Return the moment that RFC 3339 text names, or None; the fraction is cut to nine digits."""
     second = _second(text[:19])
     if second is None:
         return None
     seconds, day = second
     fraction = text[20:29]
-    # Falco's own form, and the quickest: nine digits and a Z.
+    # Falco's own form, and the fastest to read: nine digits and a Z.
     is_usual = len(text) == 30 and text[19] == "." and text[29] == "Z"
     if not (is_usual and fraction.isdecimal() and fraction.isascii()):
         match = _REST.fullmatch(text[19:])
@@ -46,7 +46,7 @@ def parse(text: str) -> Moment | None:
 
 
 def of_nanoseconds(ns: int) -> Moment | None:
-    """The moment `ns` nanoseconds after the epoch, or None if it is outside the years 1 to 9999."""
+    """Return the moment `ns` nanoseconds after the epoch, or None outside the years 1 to 9999."""
     try:
         whole = _EPOCH + timedelta(seconds=ns // 1_000_000_000)
     except OverflowError:
@@ -55,14 +55,14 @@ def of_nanoseconds(ns: int) -> Moment | None:
 
 
 def of_milliseconds(ms: int) -> str:
-    """RFC 3339 in UTC of a `Moment.ms`, as `datetime_t` wants it."""
+    """Return a `Moment.ms` as RFC 3339 in UTC, the form of OCSF's `datetime_t`."""
     whole = _EPOCH + timedelta(seconds=ms // 1000)
     return f"{whole:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f".{ms % 1000:03d}Z"
 
 
 @lru_cache(4096)
 def _second(text: str) -> tuple[int, str] | None:
-    """Seconds since the epoch, and the day."""
+    """Return seconds since the epoch, and the day."""
     match = _SECOND.fullmatch(text)
     if match is None:
         return None

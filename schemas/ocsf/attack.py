@@ -1,7 +1,7 @@
 """Falco's rule tags → ATT&CK tactics and techniques by id and name.
 
-Owns how a tag is read. Refuses to guess: a technique without a tagged tactic gets none, and an id
-that ATT&CK 18.1 does not know is kept without a name. 18.1 is pinned because Falco's rules tag
+Owns how a tag is read. Never guesses: a technique without a tagged tactic gets none, and an id
+unknown to ATT&CK 18.1 is kept without a name. 18.1 is pinned because Falco's rules use
 `mitre_defense_evasion`, which later versions of ATT&CK split in two.
 """
 
@@ -28,13 +28,13 @@ class Technique(NamedTuple):
 
 @cache
 def tactics() -> dict[str, str]:
-    """Tactic ids → names."""
+    """Return tactic ids → names."""
     return dict(TACTICS)
 
 
 @cache
 def techniques() -> dict[str, Technique]:
-    """Technique and sub-technique ids → name and tactics."""
+    """Return technique and sub-technique ids → name and tactics."""
     table = {}
     for line in TECHNIQUES.splitlines():
         uid, places, name = line.split("|", 2)
@@ -44,12 +44,12 @@ def techniques() -> dict[str, Technique]:
 
 @cache
 def _tactic_tags() -> dict[str, str]:
-    """`mitre_…` tags → tactic ids."""
+    """Return `mitre_…` tags → tactic ids."""
     return {"mitre_" + name.lower().replace(" ", "_"): uid for uid, name in TACTICS}
 
 
 def is_attack(tag: str) -> bool:
-    """Whether a tag names a tactic or a technique."""
+    """Return whether a tag names a tactic or a technique."""
     return (
         tag in _tactic_tags()
         or _TECHNIQUE.fullmatch(tag) is not None
@@ -58,9 +58,9 @@ def is_attack(tag: str) -> bool:
 
 
 def attacks(tags: Iterable[str]) -> list[dict[str, Any]]:
-    """The OCSF `attack` objects of a rule's tags.
+    """Return the OCSF `attack` objects of a rule's tags.
 
-    One for each technique and tagged tactic that it belongs to, then one for each tactic left.
+    One for each technique and tagged tactic that it belongs to, then one for each remaining tactic.
     """
     tagged: dict[str, None] = {}
     found: dict[tuple[str, str], None] = {}
@@ -71,7 +71,7 @@ def attacks(tags: Iterable[str]) -> list[dict[str, Any]]:
             tagged[match[1]] = None
         elif match := _TECHNIQUE.fullmatch(tag):
             found[match[1], match[2] or ""] = None
-    # A sub-technique implies its parent: the parent's own tag then says nothing new.
+    # A sub-technique implies its parent, so the parent's own tag adds nothing.
     parents = {parent for parent, sub in found if sub}
     result: list[dict[str, Any]] = []
     left = dict(tagged)

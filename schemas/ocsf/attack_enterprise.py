@@ -1,7 +1,7 @@
 """The tactics and techniques of MITRE ATT&CK for Enterprise 18.1, as a compact table.
 
-A technique's line is `id|tactics|name`; a tactic is named by its hexadecimal place in `TACTICS`.
-Revoked and deprecated techniques are there too, because old rules still carry their ids.
+A technique's line is `id|tactics|name`; each tactic is one hexadecimal digit, its index in
+`TACTICS`. Revoked and deprecated techniques are included, because old rules still use their ids.
 
 (c) 2025 The MITRE Corporation. This work is reproduced and distributed with the permission of The
 MITRE Corporation. MITRE grants a non-exclusive, royalty-free license to use ATT&CK(R) for research,

@@ -1,9 +1,9 @@
 """The attributes a finding may have, by class and release, and their DuckDB column types.
 
-One table: each object lists its attributes as `name type`, with the releases that have them where
-it is not all. Types are OCSF's own short of the `_t`; another object's name stands for itself and
-`[]` for a list. The Parquet columns come from here and from nowhere else, so that every object of a
-(class, release) has the same schema and a Glue table never drifts.
+One table: each object lists its attributes as `name type`, followed by the release if only one has
+it. Types are OCSF's own without the `_t`, or the name of another object; `[]` marks a list. The
+Parquet columns come from here only, so every object of a class and release has the same schema and
+a Glue table never drifts.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ _OBJECTS = MappingProxyType(
             user short_user; group group; session process_session; parent_process parent_process
             ancestry ancestor[] 1.8.0; lineage string[] 1.1.0; container container 1.1.0
             """,
-        # Class 2001 has no container or Linux profile, so its process goes without theirs.
+        # Class 2001 has no container or Linux profile, so its process lacks their attributes.
         "acting_process": """
             name string; pid integer; uid string; cmd_line string; created_time timestamp
             tid integer; file process_file; user short_user; session process_session
@@ -187,7 +187,7 @@ _OBJECTS = MappingProxyType(
 
 @cache
 def columns(event_class: str, version: str) -> MappingProxyType[str, str]:
-    """The DuckDB type of each column of a class at a release, in order."""
+    """Return the DuckDB type of each column of a class at a release, in order."""
     return MappingProxyType(
         {name: duckdb_type(type_, version) for name, type_ in attributes(event_class, version)}
     )
@@ -195,7 +195,7 @@ def columns(event_class: str, version: str) -> MappingProxyType[str, str]:
 
 @cache
 def paths(event_class: str, version: str) -> frozenset[str]:
-    """Every attribute path of a class at a release, lists marked: `evidences[].process.name`."""
+    """Return every attribute path of a class at a release, as in `evidences[].process.name`."""
     found = set()
 
     def walk(table: str, prefix: str) -> None:
@@ -210,23 +210,23 @@ def paths(event_class: str, version: str) -> frozenset[str]:
 
 
 def attributes(event_class: str, version: str) -> list[tuple[str, str]]:
-    """The (name, type) pairs of a class's own attributes."""
+    """Return the (name, type) pairs of a class's own attributes."""
     return _attributes(_CLASSES[event_class], version)
 
 
 def members(type_: str, version: str) -> list[tuple[str, str]]:
-    """The (name, type) pairs of an object's attributes; none for what is no object."""
+    """Return the (name, type) pairs of an object's attributes; none for a scalar."""
     return _attributes(_OBJECTS.get(type_, ""), version)
 
 
 def _attributes(table: str, version: str) -> list[tuple[str, str]]:
-    """The (name, type) pairs of a table that the release has."""
+    """Return the (name, type) pairs of a table that the release has."""
     rows = (row.split() for row in table.replace("\n", ";").split(";"))
     return [(row[0], row[1]) for row in rows if row and version in (row[2:] or [version])]
 
 
 def duckdb_type(type_: str, version: str) -> str:
-    """The DuckDB type of an attribute of this type."""
+    """Return the DuckDB type of an attribute of this type."""
     if type_.endswith("[]"):
         return duckdb_type(type_.removesuffix("[]"), version) + "[]"
     if scalar := _SCALARS.get(type_):

@@ -1,15 +1,14 @@
-"""The parts that a finding is staged in, and how they become the finding again.
+"""The parts that a finding is staged in, and how to join them again.
 
-Most of a finding is what other findings say too: its rule, and its *scene*, the host, container,
-workload and user it is about and the program that ran. So a finding is three JSON objects. `rule`
-and `scene` are shared, staged once for all findings of a batch that have them; `body` is the
-finding's own. Each attribute has one part that may hold it (`_OWNERS`; the rest is the body's),
-only `resources` and `observables` stand in two. Some are not staged at all, for they repeat another
-(`_REPEATED`).
-In the parts the list `evidences` is split into `evidence`, its first, and `more`.
+Most of a finding repeats in other findings: its rule, and its *scene*, which is the host,
+container, workload, user and program. So a finding is three JSON objects. `rule` and `scene` are
+shared: a batch stages each of them once. `body` belongs to one finding. Each attribute belongs to
+one part (`_OWNERS`; by default the body), except `resources` and `observables`, which may be in
+two. Attributes that repeat another are not staged at all (`_REPEATED`). In the parts, the list
+`evidences` is split into `evidence`, its first element, and `more`.
 
-`joined` puts the parts together in Python, for `falcolake map` and the tests; `select` does the
-same in SQL, for the objects.
+`joined` joins the parts in Python, for `falcolake map` and the tests; `select` does the same in
+SQL, for the objects.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _OWNERS: Final = MappingProxyType(
                 evidence.process.parent_process.name evidence.process.parent_process.file
                 actor.process.name""",
         },
-        # Its evidence is JSON text, so nothing of it can stand in another part.
+        # Its evidence is one JSON text, so it cannot be split between parts.
         "security_finding": {
             "rule": f"{_HEAD} analytic attacks data_sources finding.title finding.types",
             "scene": "metadata.loggers",
@@ -54,8 +53,8 @@ _OWNERS: Final = MappingProxyType(
     }
 )
 
-# A user and a syscall are of the scene, a cloud's actor and call are the body's: never both in one
-# evidence.
+# A syscall's user and call are in the scene, a cloud's actor and call in the body: one evidence
+# never has both.
 _EITHER: Final = frozenset({"evidence.actor", "evidence.api"})
 _CONCATENATED: Final = frozenset({"resources", "observables"})
 _REPEATED: Final = MappingProxyType(
@@ -79,12 +78,12 @@ _TIME: Final = MappingProxyType(
     {"time": '"time"', "time_dt": 'make_timestamp_ms("time")::TIMESTAMP_MS'}
 )
 
-# Staged in columns of their own.
+# Staged in separate columns.
 _BESIDE: Final = ("raw_data", "unmapped")
 
 
 def joined(event_class: str, rule: Any, scene: Any, body: Any) -> dict[str, Any]:
-    """The finding that parts make; the body with its `time` and `time_dt`."""
+    """Return the finding joined from its parts; `body` must have `time` and `time_dt`."""
     finding: dict[str, Any] = _merged(_merged(rule, scene), body)
     if event_class == "detection_finding":
         first = [finding.pop("evidence")] if "evidence" in finding else []
@@ -112,7 +111,7 @@ def _merged(one: Any, other: Any) -> Any:
 
 @cache
 def structures(event_class: str, version: str) -> MappingProxyType[str, str]:
-    """The structure of each part as DuckDB's `from_json` wants it."""
+    """Return the structure of each part, for DuckDB's `from_json`."""
     tree = _tree(event_class, version)
     return MappingProxyType(
         {part: json.dumps(dict(_members(event_class, tree, part))) for part in (*SHARED, "body")}
@@ -120,12 +119,12 @@ def structures(event_class: str, version: str) -> MappingProxyType[str, str]:
 
 
 def select(event_class: str, version: str, text_limit: int | None, rows: str) -> str:
-    """SQL that turns `rows` into the columns of `columns.columns`.
+    """Return SQL that turns `rows` into the columns of `columns.columns`.
 
     `rows` has the columns time, rule and scene (structs, see `structures`), body, raw_data and
-    unmapped. `from_json` turns what does not fit its type into NULL without a word, and a malformed
-    row fails the whole query: the mapping sees to it that neither happens. A JSON attribute becomes
-    text because its column is. A value too long for the release stands in `unmapped`.
+    unmapped. `from_json` silently turns a value that does not fit its type into NULL, and a
+    malformed row fails the query: the mapping makes sure that neither happens. A JSON attribute
+    becomes text because its column is text. A value too long for the release is in `unmapped`.
     """
     types = tables.columns(event_class, version)
     raw_data = "raw_data"
@@ -162,7 +161,7 @@ _Tree = dict[str, str]
 
 @cache
 def _tree(event_class: str, version: str) -> MappingProxyType[str, str]:
-    """The type of every path in the parts, inner ones of structs included, as the class has it."""
+    """Return the type of every path in the parts, including the paths inside structs."""
     found: _Tree = {}
 
     def walk(attributes: list[tuple[str, str]], prefix: str) -> None:
@@ -188,7 +187,7 @@ def _owners(event_class: str) -> MappingProxyType[str, str]:
 
 
 def _owner(event_class: str, path: str) -> str | None:
-    """The part that holds all of `path`; None if its attributes are of several."""
+    """Return the part that holds all of `path`, or None if several parts do."""
     owners = _owners(event_class)
     steps = path.split(".")
     for end in range(len(steps), 0, -1):
@@ -208,7 +207,7 @@ def _inner(tree: Mapping[str, str], path: str) -> list[str]:
 def _members(
     event_class: str, tree: Mapping[str, str], part: str, path: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """The attributes of a part below `path`, each with its `from_json` structure."""
+    """Yield the attributes of a part below `path`, each with its `from_json` structure."""
     for inner in _inner(tree, path) if path else [name for name in tree if "." not in name]:
         name = inner.rpartition(".")[2]
         if inner in _REPEATED or inner in _TIME:
@@ -225,7 +224,7 @@ def _members(
 
 
 def _expression(event_class: str, tree: Mapping[str, str], path: str) -> str:
-    """SQL for an attribute, from the parts that have it."""
+    """Return SQL for an attribute, from the parts that have it."""
     if path in _REPEATED:
         return _expression(event_class, tree, _REPEATED[path])
     if path in _TIME:

@@ -1,7 +1,7 @@
-"""What the event classes share: releases, severity, confidence, and what a value must look like.
+"""What the event classes share: releases, severity, confidence, and the form of values.
 
-Owns the facts of the OCSF releases falcolake writes. Everything here is a pure function of its
-arguments; the caches only remember answers. Source: the schema at https://schema.ocsf.io, releases
+Owns the facts of the OCSF releases that falcolake writes. Everything here is a pure function of its
+arguments; the caches only speed it up. Source: the schema at https://schema.ocsf.io, releases
 1.1.0 and 1.8.0.
 """
 
@@ -32,9 +32,9 @@ PRIORITIES = (
     "informational",
     "debug",
 )
-"""Falco's priorities, most severe first. "info" is an alias that Falco also takes."""
+"""Falco's priorities, most severe first. Falco also accepts "info"."""
 
-# The order of falcosidekick's own Security Lake output, so that old and new data compare.
+# As in falcosidekick's own Security Lake output, so that old and new data are comparable.
 SEVERITY_IDS = MappingProxyType(dict(zip(PRIORITIES, (6, 6, 5, 4, 3, 2, 1, 1), strict=True)))
 SEVERITIES = ("Unknown", "Informational", "Low", "Medium", "High", "Critical", "Fatal")
 CONFIDENCES = ("Unknown", "Low", "Medium", "High")
@@ -65,9 +65,8 @@ OBSERVABLE_TYPES = MappingProxyType(
     }
 )
 
-
 OTHER_FILE = "evidences[1:].file.name"
-"""The files of all evidences but the first: one class has them elsewhere."""
+"""The files of all evidences after the first, which class 2001 has elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +77,9 @@ class Release:
     modern: bool
     """1.4 and later: container, user, url, http_request, tls in evidences; ancestry; is_alert."""
     text_limit: int | None
-    """The most characters a string may have, if the release limits it."""
+    """The most characters that a string may have; None: no limit."""
     names: Mapping[str, str] = field(default_factory=lambda: {OTHER_FILE: "evidences[].file.name"})
-    """Observables whose attribute has another path in the class at hand."""
+    """Observables whose attribute has another path in this class."""
 
 
 RELEASES = MappingProxyType(
@@ -103,19 +102,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 def json_of(value: Any) -> msgspec.Raw:
-    """`value` as JSON, to stand in a finding as it is: what repeats is encoded once."""
+    """Return `value` as encoded JSON to embed in a finding, so that repeats are encoded once."""
     return msgspec.Raw(_encode(value))
 
 
 @remembered
 def is_hostname(text: str) -> bool:
-    """Whether `text` is a host name by the rule of OCSF before 1.4 (valid in every release)."""
+    """Return whether `text` is a host name by OCSF's rule before 1.4, valid in every release."""
     return len(text) <= 255 and _HOSTNAME.fullmatch(text) is not None
 
 
 @remembered
 def is_ip(text: str) -> bool:
-    """Whether `text` is an IPv4 or IPv6 address, without zone, as `ip_t` wants it."""
+    """Return whether `text` is an IPv4 or IPv6 address without a zone, as `ip_t` requires."""
     if len(text) > 40 or "%" in text:
         return False
     try:
@@ -126,19 +125,19 @@ def is_ip(text: str) -> bool:
 
 
 def is_email(text: str) -> bool:
-    """Whether `text` is an e-mail address that every release's `email_t` takes."""
+    """Return whether `text` is an e-mail address that every release's `email_t` accepts."""
     return len(text) <= 320 and _EMAIL.fullmatch(text) is not None
 
 
 def is_uuid(text: str) -> bool:
-    """Whether `text` is a UUID in its 36-character form."""
+    """Return whether `text` is a UUID in its 36-character form."""
     return _UUID.fullmatch(text) is not None
 
 
 def fingerprint(digest: str) -> dict[str, Any] | None:
-    """A `fingerprint` object of a hexadecimal digest, with or without "sha256:" before it.
+    """Return a `fingerprint` object for a hexadecimal digest; a prefix "sha256:" is removed.
 
-    None if it is no MD5, SHA-1 or SHA-256.
+    None if it is not an MD5, SHA-1 or SHA-256.
     """
     digest = digest.removeprefix("sha256:")
     algorithm = _HASHES.get(len(digest))
@@ -148,7 +147,7 @@ def fingerprint(digest: str) -> dict[str, Any] | None:
 
 
 def file_of(path: str, type_id: int = 1, type_: str = "Regular File") -> dict[str, Any]:
-    """A `file` object of a path."""
+    """Return a `file` object for a path."""
     file: dict[str, Any] = {
         "name": path.rstrip("/").rpartition("/")[2] or path,
         "path": path,
@@ -162,12 +161,12 @@ def file_of(path: str, type_id: int = 1, type_: str = "Regular File") -> dict[st
 
 @remembered
 def executable(path: str) -> msgspec.Raw:
-    """The `file` object of a program, as JSON."""
+    """Return the `file` object of a program, as JSON."""
     return json_of(file_of(path))
 
 
 @remembered
 def observable(name: str, type_id: int, value: str) -> msgspec.Raw:
-    """An `observable` object, as JSON."""
+    """Return an `observable` object, as JSON."""
     type_ = OBSERVABLE_TYPES[type_id]
     return json_of({"name": name, "type_id": type_id, "type": type_, "value": value})

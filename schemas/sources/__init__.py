@@ -1,1 +1,1 @@
-"""Falco's fields → OCSF objects: the draft, the scene, and one file a source."""
+"""Falco's fields → OCSF objects: the draft, the scene, and one file per source."""

@@ -1,7 +1,7 @@
 """AWS CloudTrail events: `ct.*`, `s3.*`, `ec2.*`, `ecr.*`, `iam.*`.
 
-Names follow Security Lake's own CloudTrail source where there is a choice: the user's uid is the
-ARN, the event id is a related event.
+Where there is a choice it follows Security Lake's own CloudTrail source: the user's uid is the ARN,
+the event id is a related event.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _API = "evidences[].api"
 _USER = "evidences[].actor.user"
 _SRC = "evidences[].src_endpoint"
 
-# The fields that name what an event was about, and the type of that resource.
+# The fields that name the resource of an event, and its type.
 _RESOURCES = (
     ("ct.request.functionname", "AWS::Lambda::Function"),
     ("ecr.repository", "AWS::ECR::Repository"),
@@ -37,20 +37,20 @@ ROWS = (
     Row(
         "ct.user.accountid",
         (f"{_USER}.account.uid", "cloud.account.uid"),
-        "cloud: if there is no ct.recipientaccountid.",
+        "cloud: only if there is no ct.recipientaccountid.",
     ),
     Row("ct.name", (f"{_API}.operation",)),
     Row("ct.src", (f"{_API}.service.name",), "With ct.name."),
     Row("ct.shortsrc", (f"{_API}.service.name",), "If there is no ct.src."),
     Row("ct.apiversion", (f"{_API}.version",)),
-    Row("ct.requestid", (f"{_API}.request.uid",), "Else ct.id, else the finding's uid."),
+    Row("ct.requestid", (f"{_API}.request.uid",), "If missing: ct.id, then the finding's uid."),
     Row(
         "ct.request*",
         (f"{_API}.request.data", "evidences[].data"),
-        "One JSON object keyed by the Falco name.",
+        "One JSON object, keyed by Falco field.",
         ANY,
     ),
-    Row("ct.response*", (f"{_API}.response.data", "evidences[].data"), "The same.", ANY),
+    Row("ct.response*", (f"{_API}.response.data", "evidences[].data"), "Like ct.request*.", ANY),
     Row("ct.error", (f"{_API}.response.error",)),
     Row("ct.errormessage", (f"{_API}.response.error_message",)),
     Row("ct.user", (f"{_USER}.name",)),
@@ -59,9 +59,13 @@ ROWS = (
     Row(
         "ct.user.identitytype",
         (f"{_USER}.type_id", f"{_USER}.type"),
-        "With a user. Root: Admin, IAMUser: User, AWSService: System, others as they are.",
+        "With a user. Root: Admin, IAMUser: User, AWSService: System, others unchanged.",
     ),
-    Row("ct.srcip", (f"{_SRC}.ip", f"{_SRC}.domain"), "domain: a service, not an address."),
+    Row(
+        "ct.srcip",
+        (f"{_SRC}.ip", f"{_SRC}.domain"),
+        "domain: for a service's name instead of an address.",
+    ),
     Row("ct.vpcendpointid", (f"{_SRC}.uid",)),
     Row("ct.useragent", ("evidences[].http_request.user_agent",), "From 1.4."),
     Row("ct.tlsdetails.tlsversion", ("evidences[].tls.version",), "From 1.4."),
@@ -84,7 +88,7 @@ _IDENTITIES = {"Root": (2, "Admin"), "IAMUser": (1, "User"), "AWSService": (3, "
 
 
 def build(draft: Draft, release: Release) -> None:
-    """Add the cloud, the call, the identity behind it and the resources it was about."""
+    """Add the cloud, the call, who made it, and its resources."""
     _cloud(draft)
     _resources(draft, release)
     _api(draft)
@@ -113,7 +117,7 @@ def _api(draft: Draft) -> None:
         draft.related += ({"uid": event, "type": "CloudTrail event"},)
     operation = pop("ct.name", None)
     if operation is None:
-        # No api without an operation; the arguments are too useful to flatten.
+        # OCSF has no api without an operation. Keep the arguments as an object, not in unmapped.
         if data := _data(draft, "ct.request") | _data(draft, "ct.response"):
             draft.evidence["data"] = data
         return
@@ -203,7 +207,7 @@ def _request(draft: Draft) -> None:
 
 
 def _resources(draft: Draft, release: Release) -> None:
-    """The resources that the fields name; those of the request stay in its data as well."""
+    """Add the resources that the fields name; those in the request stay in its data too."""
     fields = draft.fields
     region = draft.cloud.get("region") if draft.cloud else None
     bucket, key = _s3_object(fields)
@@ -227,7 +231,7 @@ def _resources(draft: Draft, release: Release) -> None:
 
 
 def _s3_object(fields: dict[str, Any]) -> tuple[str | None, str | None]:
-    """The bucket and the key, from the fields that name them."""
+    """Return the bucket and the key, from the fields that name them."""
     bucket, key = fields.pop("s3.bucket", None), None
     uri: str = fields.get("s3.uri", "")
     if bucket is not None:

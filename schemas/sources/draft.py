@@ -1,7 +1,7 @@
-"""A finding in the making: the fields of one alert, and the objects built from them so far.
+"""A finding under construction: the fields of one alert, and the objects built from them so far.
 
-Owns the rule that loses nothing: a builder *takes* the fields it maps out of `fields`; what is
-still there at the end goes to `unmapped`. So a field is mapped or unmapped, never neither.
+Owns the rule that nothing is lost: a builder *takes* each field that it maps out of `fields`, and
+what is left at the end goes to `unmapped`. So every field is either mapped or unmapped.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ ANY = "any"
 
 
 class Row(NamedTuple):
-    """Where one Falco field goes: a row of the mapping's documentation, and its trigger.
+    """Where one Falco field goes: a row of docs/mapping.md, and what triggers its builder.
 
-    A field that ends in `*` stands for every field that begins so. A builder runs only for alerts
-    that hold a field of one of its rows; a TEXT field reaches it as a string whatever Falco sent.
-    Without an attribute, the field goes to `unmapped` on purpose.
+    A field that ends in `*` stands for every field with that prefix. A builder runs only for alerts
+    with a field of one of its rows; a TEXT field reaches it as a string, whatever Falco sent. A row
+    without attributes sends the field to `unmapped` on purpose.
     """
 
     field: str
@@ -33,16 +33,16 @@ class Row(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What the process's scene knows of it, as far as the finding's own part needs that."""
+    """What the body of a finding needs to know about the program in its scene."""
 
     parent: dict[str, Any]
     """The parent as an ancestor."""
     ancestors: tuple[dict[str, Any], ...]
-    """Those of the shape's generations; from 1.4."""
+    """One for each of the shape's generations; from 1.4."""
 
 
 class Names:
-    """What a builder asks of the names of an alert's fields. See `Shape`, which works them out."""
+    """What a builder needs to know about the names of an alert's fields; `Shape` computes it."""
 
     arguments: tuple[str, ...]
     """The fields that are arguments of the call, in the alert's order."""
@@ -61,11 +61,11 @@ class Draft:
     profiles: tuple[str, ...] = ()
     """The OCSF profiles whose attributes a builder used."""
     program: Program | None = None
-    """The program that ran, where the scene has one."""
+    """The program that ran, if the scene has one."""
     operation: str | None = None
-    """The syscall, where the scene has it."""
+    """The syscall, if the scene has it."""
     in_scene = False
-    """Whether the scene has evidence, so that a first one is there whatever the builders add."""
+    """Whether the scene has evidence, and so a first evidence whatever the builders add."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Draft:
         ns: int,
         names: Mapping[str, str],
     ) -> None:
-        """`fields`: those that have a value; `ns`: the alert's time; `names`: see `Release`."""
+        """Take `fields` that have a value, the alert's time `ns`, and `names` as in `Release`."""
         self.fields = fields
         self.shape = shape
         self.source = source
@@ -89,7 +89,7 @@ class Draft:
         self.observables: list[msgspec.Raw] = []
 
     def integer(self, field: str, least: int = -INT32, end: int = INT32) -> int | None:
-        """Take `field` if it is an integer in [least, end); else leave it where it is."""
+        """Take `field` if it is an integer in [least, end); otherwise leave it and return None."""
         value: Any = self.fields.get(field)
         if value.__class__ is not int:
             value = _parse(value)
@@ -100,19 +100,19 @@ class Draft:
         return number
 
     def milliseconds(self, field: str) -> int | None:
-        """Take `field` if it is a number of nanoseconds since the epoch; gives milliseconds."""
+        """Take `field` if it is nanoseconds since the epoch, and return milliseconds."""
         value = self.integer(field, 0, INT64)
         return None if value is None else value // 1_000_000
 
     def take(self, target: dict[str, Any], pairs: tuple[tuple[str, str], ...]) -> None:
-        """Take each (field, attribute) that the alert has into `target`."""
+        """Move each field of the (field, attribute) pairs that the alert has into `target`."""
         pop = self.fields.pop
         for field, attribute in pairs:
             if (value := pop(field, None)) is not None:
                 target[attribute] = value
 
     def first(self, *names: str) -> str | None:
-        """Take the first of `names` that the alert has, and every other that repeats it."""
+        """Take the first of `names` that the alert has, and every other with the same value."""
         fields = self.fields
         found: str | None = None
         for name in names:
@@ -121,7 +121,7 @@ class Draft:
         return found
 
     def process(self) -> dict[str, Any]:
-        """The acting process; OCSF wants a pid or a uid, and stock rules print no pid."""
+        """Return the acting process, with a uid: OCSF requires one if there is no pid."""
         made: dict[str, Any] = self.evidence.setdefault("process", {"uid": "falco:" + self.uid})
         return made
 
@@ -130,19 +130,19 @@ class Draft:
         self.observables.append(observable(self.names.get(name, name), type_id, value))
 
     def other_file(self, file: dict[str, Any], release: Release) -> None:
-        """Add a file that is an evidence of its own, beside the first."""
+        """Add a file as another evidence, after the first."""
         self.more_evidences += ({"file": file},)
         self.observe(OTHER_FILE, 7, file["name"])
         if release.modern:
             self.observe("evidences[].file.path", 45, file["path"])
 
     def profile(self, name: str) -> None:
-        """Note that an attribute of this profile is used."""
+        """Record that an attribute of this profile is used."""
         if name not in self.profiles:
             self.profiles += (name,)
 
     def resource(self, release: Release, role_id: int, **attributes: Any) -> None:
-        """Add a resource, without the attributes that are None; role 1 is Target, 3 Affected."""
+        """Add a resource without the attributes that are None. Role 1 is Target, 3 is Affected."""
         resource = {name: value for name, value in attributes.items() if value is not None}
         if release.modern:
             resource["role_id"] = role_id
@@ -150,7 +150,7 @@ class Draft:
         self.resources.append(resource)
 
     def unmapped(self) -> dict[str, str]:
-        """What no builder took, as text."""
+        """Return the fields that no builder took, as text."""
         return {
             field: value if value.__class__ is str else text(value)
             for field, value in self.fields.items()
@@ -161,7 +161,7 @@ Builder = Callable[[Draft, Release], None]
 
 
 def plain(value: Any) -> Any:
-    """A field's value as JSON that every reader takes: large integers and objects as text."""
+    """Return a value as JSON that every reader accepts: large integers and objects as text."""
     kind = value.__class__
     if kind is str:
         return value
@@ -173,7 +173,7 @@ def plain(value: Any) -> Any:
 
 
 def texts(value: Any) -> list[str]:
-    """A list's items as text; a string like `(a,b)`, as Falco prints lists, is split."""
+    """Return a list's items as text; split a string like `(a,b)`, as Falco prints lists."""
     if value.__class__ is list:
         return [text(item) for item in value if item not in (None, "", "<NA>")]
     if value.__class__ is not str:
@@ -184,7 +184,7 @@ def texts(value: Any) -> list[str]:
 
 
 def _parse(value: Any) -> int | None:
-    """The integer whose own text is `value`, and only that."""
+    """Return the integer that prints as exactly `value`, or None."""
     if value.__class__ is not str or len(value) > 20:
         return None
     try:

@@ -21,7 +21,7 @@ _RESOURCES = (
     "gcp.compute.instanceId",
 )
 
-_AUTHORIZED = "With a user; a JSON list of granted and permission."
+_AUTHORIZED = "With a user; from a JSON list of granted and permission."
 
 ROWS = (
     Row("gcp.location", ("cloud.region",)),
@@ -30,7 +30,11 @@ ROWS = (
     Row("gcp.serviceName", (f"{_API}.service.name",), "With a method."),
     Row("gcp.request", (f"{_API}.request.data",), "With a method.", ANY),
     Row("gcp.policyDelta", (f"{_API}.request.data",), "With a method.", ANY),
-    Row("gcp.user", (f"{_USER}.name", f"{_USER}.email_addr"), "email_addr if it is one."),
+    Row(
+        "gcp.user",
+        (f"{_USER}.name", f"{_USER}.email_addr"),
+        "email_addr: if it is an e-mail address.",
+    ),
     Row("gcp.authorizationInfo", ("evidences[].actor.authorizations[]",), _AUTHORIZED, ANY),
     Row("gcp.callerIP", ("evidences[].src_endpoint.ip",)),
     Row("gcp.userAgent", ("evidences[].http_request.user_agent",), "From 1.4."),
@@ -41,7 +45,7 @@ ROWS = (
 
 
 def build(draft: Draft, release: Release) -> None:
-    """Add the cloud, the call, who made it, and the resource it was about."""
+    """Add the cloud, the call, who made it, and its resources."""
     fields = draft.fields
     if draft.cloud is None:
         _cloud(draft, release)
@@ -105,7 +109,7 @@ def _actor(draft: Draft) -> None:
 
 
 def _authorizations(value: Any) -> list[dict[str, Any]] | None:
-    """The authorizations in the audit log's list, or None if any of it has no place in them."""
+    """Return the authorizations in the audit log's list, or None if any of it does not fit."""
     found = []
     items = from_json(value)
     for item in items if isinstance(items, list) else [None]:
@@ -125,7 +129,7 @@ def _authorizations(value: Any) -> list[dict[str, Any]] | None:
 
 
 def from_json(value: Any) -> Any:
-    """The JSON in a field that holds some as text; the field's own value if it is no text."""
+    """Return a field's value, parsed as JSON if it is text; None if it cannot be parsed."""
     if value.__class__ is not str:
         return value
     if is_deep(value):

@@ -10,7 +10,7 @@ from schemas.sources.draft import ANY, Draft, Row, texts
 _API = "evidences[].api"
 _USER = "evidences[].actor.user"
 
-_EACH = "An evidence for each; more than 10 stay together in unmapped."
+_EACH = "One evidence per file; more than 10 files go to unmapped together."
 
 ROWS = (
     Row("github.type", (f"{_API}.operation",), "type.action"),
@@ -76,7 +76,7 @@ def _repository(draft: Draft, release: Release) -> None:
 
 
 def _files(draft: Draft, release: Release) -> None:
-    """Each file is an evidence of its own: the first stands with the event, the rest after it."""
+    """Add each file to an evidence: the first to the event's, each other to a new one."""
     fields = draft.fields
     paths = texts(fields.get(_FILES))
     if len(paths) > _MOST_FILES:

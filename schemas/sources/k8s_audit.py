@@ -1,7 +1,6 @@
-"""Kubernetes audit events (`k8s_audit` and its kin for EKS, GKE, AKS, …): `ka.*`.
+"""Kubernetes audit events (`k8s_audit` and its variants for EKS, GKE, AKS, …): `ka.*`.
 
-The audit id goes to `api.request.uid`, where Security Lake's own EKS source has it too, so that the
-two join.
+The audit id goes to `api.request.uid`, as in Security Lake's own EKS source, so that the two join.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ _API = "evidences[].api"
 _USER = "evidences[].actor.user"
 _AUTHORIZATION = "evidences[].actor.authorizations[]"
 _CONTAINERS = "evidences[].api.request.containers[]"
-# Without a verb there is no api, and the evidence's own data takes its place.
+# Without a verb there is no api, so the data goes to the evidence itself.
 _DATA = (f"{_API}.request.data", "evidences[].data")
 
 ROWS = (
@@ -27,7 +26,7 @@ ROWS = (
     ),
     Row("ka.response.code", (f"{_API}.response.code",), "With a verb.", ANY),
     Row("ka.response.reason", (f"{_API}.response.message",), "With a verb."),
-    Row("ka.user.name", (f"{_USER}.name",), "system:… is a system user, service accounts apart."),
+    Row("ka.user.name", (f"{_USER}.name",), "system:… is a System user, except service accounts."),
     Row("ka.user.groups", (f"{_USER}.groups[].name",), "With a user.", ANY),
     Row("ka.auth.decision", (f"{_AUTHORIZATION}.decision",), "With a user."),
     Row("ka.auth.reason", (f"{_AUTHORIZATION}.policy.desc",), "With a user."),
@@ -35,7 +34,7 @@ ROWS = (
     Row(
         "ka.sourceips",
         ("evidences[].src_endpoint.ip", "evidences[].src_endpoint.intermediate_ips[]"),
-        "First, rest.",
+        "ip: the first; intermediate_ips: the rest.",
         ANY,
     ),
     Row("ka.uri", ("evidences[].http_request.url.path",), "From 1.4."),
@@ -46,22 +45,27 @@ ROWS = (
     Row("ka.resp.name", ("resources[].name",), "If there is no ka.target.name."),
     Row("ka.target.pod.name", ("resources[].name",), "If there is no other name."),
     Row("ka.target.namespace", ("resources[].namespace",)),
-    Row("ka.cluster.name", ("resources[].name",), "A second element, type cluster."),
+    Row("ka.cluster.name", ("resources[].name",), "Another element, type cluster."),
     Row("ka.req.pod.containers.image", (f"{_CONTAINERS}.image.name",), "With a verb.", ANY),
-    Row("ka.req.pod.containers.name", (f"{_CONTAINERS}.name",), "One for each image.", ANY),
-    Row("ka.req.*", _DATA, "One JSON object keyed by the Falco name.", ANY),
-    Row("ka.uri.param*", _DATA, "The same object.", ANY),
+    Row(
+        "ka.req.pod.containers.name",
+        (f"{_CONTAINERS}.name",),
+        "If there is one for each image.",
+        ANY,
+    ),
+    Row("ka.req.*", _DATA, "One JSON object, keyed by Falco field.", ANY),
+    Row("ka.uri.param*", _DATA, "In the same object as ka.req.*.", ANY),
 )
 
 _IMAGES = "ka.req.pod.containers.image"
 _NAMES = "ka.req.pod.containers.name"
 
-#: A pod has a handful. Each becomes an object many times as long as its name: more are unmapped.
+#: A pod has a few. Each becomes an object many times the size of its name, so more go to unmapped.
 _MOST_CONTAINERS = 1000
 
 
 def build(draft: Draft, release: Release) -> None:
-    """Add the request, who made it and from where, and the objects it was about."""
+    """Add the request, who made it and from where, and its objects."""
     fields = draft.fields
     _api(draft)
     _actor(draft, release)
@@ -69,20 +73,20 @@ def build(draft: Draft, release: Release) -> None:
     if release.modern:
         if (name := fields.pop("ka.impuser.name", None)) is not None:
             draft.evidence["user"] = {"name": name}
-        # A request alone is no evidence: OCSF wants it beside an actor, a call or a source.
+        # OCSF does not accept an HTTP request as the only evidence.
         if draft.evidence:
             _http_request(draft)
     _resources(draft, release)
 
 
 def _api(draft: Draft) -> None:
-    """`api` needs an operation: without a verb its parts stay unmapped."""
+    """Add the call. OCSF requires an operation, so without a verb its parts stay unmapped."""
     fields = draft.fields
     audit = fields.pop("ka.auditid", None)
     if audit is not None:
         draft.related += ({"uid": audit, "type": "Kubernetes audit event"},)
     if "ka.verb" not in fields:
-        # The arguments of a request are too useful to flatten: they go to evidences[].data.
+        # Keep the arguments as an object, not in unmapped.
         if data := _request_data(draft):
             draft.evidence["data"] = data
         return
@@ -129,7 +133,7 @@ def _containers(draft: Draft) -> list[dict[str, Any]]:
 
 
 def _actor(draft: Draft, release: Release) -> None:
-    """The user; without one there is no actor, and what was decided about it stays unmapped."""
+    """Add the user as the actor; without a user the authorization stays unmapped."""
     fields = draft.fields
     name = fields.pop("ka.user.name", None)
     if name is None:

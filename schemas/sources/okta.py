@@ -28,17 +28,18 @@ _TARGETS = (
 )
 
 _CLIENT = "With the client's address."
-_EMAIL = "email_addr: if it is one."
+_USER_RESOURCE = "A resource before 1.3."
+_EMAIL = "email_addr: if it is an e-mail address."
 
 ROWS = (
     Row("okta.evt.type", (f"{_API}.operation",), 'Service "okta".'),
-    Row("okta.transaction.id", (f"{_API}.request.uid",), "Else the finding's uid."),
+    Row("okta.transaction.id", (f"{_API}.request.uid",), "If missing: the finding's uid."),
     Row("okta.result", (f"{_API}.response.message",), "With an event type."),
     Row("okta.reason", (f"{_API}.response.error",), "With an event type."),
     Row("okta.actor.id", (f"{_USER}.uid",)),
     Row("okta.actor.alternateid", (f"{_USER}.name", f"{_USER}.email_addr"), _EMAIL),
-    Row("okta.actor.name", (f"{_USER}.full_name",), "Also the name, if there is no other."),
-    Row("okta.actor.Type", (f"{_USER}.type",), "With an actor; type_id is Other."),
+    Row("okta.actor.name", (f"{_USER}.full_name",), "Also name, if there is no alternateid."),
+    Row("okta.actor.Type", (f"{_USER}.type",), "With an actor; type_id is 99, Other."),
     Row("okta.org", (f"{_USER}.org.name",), "With an actor."),
     Row("okta.authentication.sessionid", ("evidences[].actor.session.uid",)),
     Row("okta.client.ip", (f"{_SRC}.ip",)),
@@ -47,7 +48,7 @@ ROWS = (
         Row(
             f"okta.client.geo.{short}",
             (f"{_SRC}.location.{name}", f"{_SRC}.location.coordinates[]"),
-            "With the other one, and from 1.2 with a place's name.",
+            "Only with both; from 1.2 also only with a city, state, country or postal code.",
             ANY,
         )
         for short, name in (("lat", "lat"), ("lon", "long"))
@@ -58,16 +59,16 @@ ROWS = (
     Row("okta.security.domain", (f"{_SRC}.domain",), _CLIENT),
     Row("okta.useragent.raw", ("evidences[].http_request.user_agent",), "From 1.4."),
     Row("okta.requesturi", ("evidences[].http_request.url.path",), "From 1.4."),
-    Row("okta.target.user.id", (f"{_TARGET}.uid", "resources[].uid"), "A resource before 1.3."),
-    Row("okta.target.user.name", (f"{_TARGET}.full_name", "resources[].name"), "The same."),
-    Row("okta.target.user.alternateid", (f"{_TARGET}.name", "resources[].name"), "The same."),
+    Row("okta.target.user.id", (f"{_TARGET}.uid", "resources[].uid"), _USER_RESOURCE),
+    Row("okta.target.user.name", (f"{_TARGET}.full_name", "resources[].name"), _USER_RESOURCE),
+    Row("okta.target.user.alternateid", (f"{_TARGET}.name", "resources[].name"), _USER_RESOURCE),
     Row("okta.target.group.id", ("resources[].uid",)),
     *(Row(field, ("resources[].name",)) for field, _, _ in _TARGETS),
 )
 
 
 def build(draft: Draft, release: Release) -> None:
-    """Add the event, who caused it and from where, and whom it was about."""
+    """Add the event, who caused it and from where, and its targets."""
     _api(draft)
     _actor(draft)
     _endpoint(draft, release)
@@ -132,7 +133,7 @@ def _actor(draft: Draft) -> None:
 
 
 def _endpoint(draft: Draft, release: Release) -> None:
-    """The client; an endpoint needs an address, so without one its parts stay unmapped."""
+    """Add the client. OCSF requires an address, so without one its parts stay unmapped."""
     fields = draft.fields
     address = fields.get("okta.client.ip")
     if address is None or not is_ip(address):
@@ -168,7 +169,7 @@ def _coordinates(draft: Draft, release: Release, location: dict[str, Any]) -> No
     if lat is None or long is None:
         return
     if release.modern:
-        # A location needs a place's name; the two numbers alone are not enough for OCSF.
+        # OCSF does not accept a location without a city, region, country or postal code.
         if not location:
             return
         location["lat"], location["long"] = lat, long

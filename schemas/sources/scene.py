@@ -1,7 +1,7 @@
-"""Which builders an alert needs, by the names of its fields.
+"""Which builders an alert needs, by the names of its fields, and the scene that they share.
 
-A rule prints the same fields every time. So what their names say is worked out once for each list
-of names: a `Shape`.
+A rule prints the same fields every time, so what follows from the names is computed once for each
+list of names: a `Shape`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from schemas.sources.draft import ANY, TEXT, Builder, Draft, Names, Row
 
 
 def _apart(build: Builder) -> Builder:
-    """Give a builder an evidence of its own: beside a syscall's, it is a second one."""
+    """Return a builder that adds a separate evidence if a syscall already has the first one."""
 
     def build_apart(draft: Draft, release: Release) -> None:
         first, draft.evidence = draft.evidence, {}
@@ -43,10 +43,9 @@ def _apart(build: Builder) -> Builder:
 
 
 OF_HOST = frozenset({"syscall", "internal"})
-"""The sources whose alerts are about the host that Falco runs on."""
+"""The sources whose alerts are about the host that runs Falco."""
 
-# What these make of a pod, a user, a program and a call is the same for alert after alert: the
-# scene.
+# What these build from the pod, user, program and call repeats from alert to alert: the scene.
 _REPEATING: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (syscall_container.build, syscall_container.ROWS),
     (syscall_user.build, syscall_user.ROWS),
@@ -55,7 +54,7 @@ _REPEATING: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
 )
 _REPEATING_ROWS = tuple(row for _, rows in _REPEATING for row in rows)
 
-# Those of the rest, in the order they run: the event comes last, for its arguments are read before.
+# The others, in the order they run: the event is last, because others read its arguments too.
 _BUILDERS: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (syscall_process.build, syscall_process.ROWS),
     (syscall_file.build, syscall_file.ROWS),
@@ -74,7 +73,7 @@ _ECHOES = frozenset({*TIMES, "ct.time", "okta.published", "gcp.time", "evt.sourc
 _COMMON_ROWS = (
     Row("evt.hostname", ("device.hostname",), "If the alert has no hostname."),
     Row("evt.source", ("metadata.log_name",), "If the alert has no source."),
-    Row("evt.pluginname", ("metadata.product.feature.name",), "Without it: the source."),
+    Row("evt.pluginname", ("metadata.product.feature.name",), "If missing: the source."),
     *(Row(field, ("time",), "If the alert has no time.", ANY) for field in TIMES),
     *(
         Row(field, (), "Dropped if it repeats the alert's time.")
@@ -90,14 +89,14 @@ ROWS: tuple[Row, ...] = tuple(
 
 
 def rows_of(field: str, rows: Iterable[Row] = ROWS) -> list[Row]:
-    """The rows that speak of `field`, those with its full name before the patterns."""
+    """Return the rows for `field`: first those with its exact name, then the patterns."""
     exact = [row for row in rows if row.field == field]
     wide = [row for row in rows if row.field.endswith("*") and field.startswith(row.field[:-1])]
     return exact + wide
 
 
 class _Fields:
-    """The fields that some rows speak of. A look-up costs the same however many rows there are."""
+    """The fields of some rows. A look-up takes the same time however many rows there are."""
 
     def __init__(self, rows: Iterable[Row]) -> None:
         fields = [row.field for row in rows]
@@ -121,7 +120,7 @@ _KINDS_OF_BEGINNINGS = tuple((row.field[:-1], row.kind) for row in ROWS if row.f
 
 
 def _is_text(field: str) -> bool:
-    """Whether the builders read `field` as text, by the row with the closest name."""
+    """Return whether the builders read `field` as text, by the row with the closest name."""
     kind = _KIND_OF.get(field)
     if kind is None and field in _KNOWN:
         kind = next(kind for start, kind in _KINDS_OF_BEGINNINGS if field.startswith(start))
@@ -133,28 +132,28 @@ def _kinds(fields: Iterable[str]) -> tuple[tuple[str, bool], ...]:
 
 
 class Shape(Names):
-    """What the names of an alert's fields say."""
+    """What follows from the names of an alert's fields."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
         known = tuple(field for field in fields if field in _KNOWN)
-        # A call's result as a number is often another one: a descriptor, a count of bytes.
+        # A result that is a number differs from alert to alert: a descriptor, a count of bytes.
         has_number = "evt.rawres" in fields
         repeating = _REPEATING_FIELDS_WITHOUT_CALL if has_number else _REPEATING_FIELDS
         self.repeating = tuple(field for field in known if field in repeating)
-        """The fields of the container, the Kubernetes workload, the user, program and call."""
+        """The fields of the container, Kubernetes workload, user, program and call."""
         self.repeating_values = _getter(self.repeating)
         self.repeating_kinds = _kinds(self.repeating)
         apart = frozenset(self.repeating)
         self.others = _kinds(field for field in fields if field not in apart)
-        """The rest, each with whether it is read as text."""
+        """The other fields, each with whether it is read as text."""
         found = (
             (build, tuple(field for field in known if field in theirs))
             for build, theirs in _FIELDS_OF_BUILDERS
         )
         self.builders = tuple((build, theirs) for build, theirs in found if theirs)
-        """The builders, each with the fields of this shape that call for it."""
+        """The builders to run, each with the fields that trigger it."""
         self.echoes = tuple(field for field in fields if field in _ECHOES)
-        """The fields that as a rule only repeat the alert's time, source or host."""
+        """The fields that usually only repeat the alert's time, source or host."""
         self.arguments = tuple(field for field in fields if field.startswith("evt.arg"))
         self.generations = syscall_process.generations_of(fields)
 
@@ -170,7 +169,7 @@ class Scene:
         hostname: str | None,
         release: Release,
     ) -> None:
-        """Made of the values of `shape.repeating`, the source and the host, and nothing else."""
+        """Build the scene from the values of `shape.repeating`, the source and the host only."""
         given = dict(zip(shape.repeating, values, strict=True))
         draft = Draft(present(given, shape.repeating_kinds), shape, source, "", 0, release.names)
         for build, _ in _REPEATING:
@@ -184,7 +183,7 @@ class Scene:
                 draft.observe("device.hostname", 1, hostname)
         self.evidence = draft.evidence
         self.process: dict[str, Any] = draft.evidence.pop("process", {})
-        # The process's uid is the finding's own.
+        # The process's uid is not shared: it contains the finding's uid.
         self.process.pop("uid", None)
         self.actor = draft.actor
         self.resources = draft.resources
@@ -192,7 +191,7 @@ class Scene:
         self.profiles = draft.profiles
         self.program = draft.program
         self.operation = draft.operation
-        # A container needs a process beside or around it, and a process a pid or a uid.
+        # OCSF requires a process with a container, and a pid or a uid of a process.
         self.needs_process = bool(self.process or self.program or self.evidence.keys() - {"api"})
         self.left = draft.unmapped()
         self.numbers = tuple(
@@ -200,9 +199,9 @@ class Scene:
             for place, value in enumerate(values)
             if value is not None and value.__class__ is not str
         )
-        """Where the values are numbers: 1, 1.0 and True are equal, but not the same."""
+        """Place and class of each value that is not text: as keys, 1, 1.0 and True are equal."""
         self.text = ""
-        """The finding's part `scene`, as JSON; the class makes it."""
+        """The finding's part `scene` as JSON; the mapping sets it."""
 
     def begin(self, draft: Draft) -> None:
         """Prepare the draft of an alert in this scene."""
@@ -224,7 +223,7 @@ def _getter(fields: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ..
 
 
 def present(given: dict[str, Any], wanted: tuple[tuple[str, bool], ...]) -> dict[str, Any]:
-    """The wanted fields that have a value; those that a builder reads as text are text."""
+    """Return the wanted fields that have a value, as text where a builder reads text."""
     found = {}
     for field, is_text in wanted:
         value = given[field]

@@ -9,7 +9,7 @@ from schemas.sources.draft import ANY, Draft, Row
 
 _CONTAINER = "evidences[].container"
 _ONE_LABEL = ("container.label.", "container.label[")
-_POD_UID = "pod_uuid: if it is a UUID; those of static pods are none."
+_POD_UID = "pod_uuid: if it is a UUID, which it is not for static pods."
 _WORKLOADS = (
     ("deployment", "Deployment"),
     ("rs", "ReplicaSet"),
@@ -18,22 +18,26 @@ _WORKLOADS = (
 )
 
 ROWS = (
-    Row("container.id", (f"{_CONTAINER}.uid",), "If there is no full id; host: no container."),
+    Row("container.id", (f"{_CONTAINER}.uid",), "If there is no full_id. host means no container."),
     Row("container.full_id", (f"{_CONTAINER}.uid",)),
     Row("container.name", (f"{_CONTAINER}.name",)),
     Row("container.type", (f"{_CONTAINER}.runtime",)),
     Row("container.image", (f"{_CONTAINER}.image.name",), "If there is no repository."),
     Row("container.image.repository", (f"{_CONTAINER}.image.name",)),
-    Row("container.image.id", (f"{_CONTAINER}.image.uid",), "Else digest, else repository:tag."),
+    Row(
+        "container.image.id",
+        (f"{_CONTAINER}.image.uid",),
+        "If missing: the digest, then repository:tag.",
+    ),
     Row("container.image.tag", (f"{_CONTAINER}.image.labels[]", f"{_CONTAINER}.image.tag")),
     Row(
         "container.image.digest",
         (f"{_CONTAINER}.hash.value", f"{_CONTAINER}.image.uid"),
-        "hash: without sha256: before it; uid: of an image without an id.",
+        "hash: without the prefix sha256:. uid: if there is no image.id.",
     ),
     Row("container.labels", (f"{_CONTAINER}.labels[]",), "From 1.4."),
     *(
-        Row(field, (f"{_CONTAINER}.labels[]",), "From 1.4; key:value, as in container.labels.")
+        Row(field, (f"{_CONTAINER}.labels[]",), "From 1.4, as key:value like container.labels.")
         for field in ("container.label.*", "container.label[*")
     ),
     Row("k8s.pod.name", ("resources[].name",), "Type Pod."),
@@ -130,7 +134,7 @@ def _container(draft: Draft, release: Release) -> dict[str, Any]:
 
 
 def _labels(fields: dict[str, Any]) -> list[str]:
-    """All labels, then those printed one by one that are not among them."""
+    """Return all labels, then those printed one by one that are not among them."""
     labels: list[str] = fields.pop("container.labels", "").split(",")
     known = set(labels)
     for field in [name for name in fields if name.startswith(_ONE_LABEL)]:

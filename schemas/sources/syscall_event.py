@@ -15,13 +15,17 @@ _API = "evidences[].api"
 CALL_ROWS = (
     Row("evt.type", (f"{_API}.operation",), "Syscall source only."),
     Row("syscall.type", (f"{_API}.operation",), "If there is no evt.type."),
-    Row("evt.res", (f"{_API}.response.error", f"{_API}.response.message"), "SUCCESS: message."),
+    Row(
+        "evt.res",
+        (f"{_API}.response.error", f"{_API}.response.message"),
+        "message: for SUCCESS. error: for anything else.",
+    ),
 )
-"""The call, which is of the scene where its result is a word."""
+"""The call; part of the scene if its result is a word."""
 
 ROWS = (
-    Row("evt.rawres", (f"{_API}.response.code",), "If it is an int32.", ANY),
-    Row("evt.arg*", ("evidences[].data",), "One JSON object keyed by the Falco name.", ANY),
+    Row("evt.rawres", (f"{_API}.response.code",), "If it is a 32-bit integer.", ANY),
+    Row("evt.arg*", ("evidences[].data",), "One JSON object, keyed by Falco field.", ANY),
 )
 
 
@@ -39,7 +43,7 @@ def build_call(draft: Draft, _release: Release) -> None:
 
 
 def build(draft: Draft, release: Release) -> None:
-    """Add the call, where it is not of the scene, and its arguments."""
+    """Add the call if it is not in the scene, and its arguments."""
     fields = draft.fields
     evidence = draft.evidence
     if "evt.type" in fields or "syscall.type" in fields:

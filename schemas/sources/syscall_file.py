@@ -18,10 +18,14 @@ _ARGUMENTS = (
 )
 
 ROWS = (
-    Row("fd.name", (f"{_FILE}.path",), "If it is a path; connections: see the network."),
+    Row("fd.name", (f"{_FILE}.path",), "If it is a path; for connections see the network."),
     Row("fd.directory", (f"{_FILE}.parent_folder",), "With a path or name."),
     Row("fd.filename", (f"{_FILE}.name",)),
-    Row("fd.type", (f"{_FILE}.type_id", f"{_FILE}.type"), "Of no socket; with a path or name."),
+    Row(
+        "fd.type",
+        (f"{_FILE}.type_id", f"{_FILE}.type"),
+        "With a path or name; not for ipv4 and ipv6.",
+    ),
     Row("fd.ino", (f"{_FILE}.uid",), "With a path or name."),
     *(
         Row(f"fd.hash.{name}", (f"{_FILE}.hashes[].value",), "With a path or name.")
@@ -29,9 +33,9 @@ ROWS = (
     ),
     Row("fs.path.name", (f"{_FILE}.path",), "If there is no fd.name."),
     Row("fs.path.target", (f"{_FILE}.path",), "If there is no fd.name and no fs.path.name."),
-    Row("fs.path.source", (f"{_FILE}.path",), "A second element of evidences."),
+    Row("fs.path.source", (f"{_FILE}.path",), "In another element of evidences."),
     *(
-        Row(field, (f"{_FILE}.path", "evidences[].data"), "If no other path.", ANY)
+        Row(field, (f"{_FILE}.path", "evidences[].data"), "file: if there is no other path.", ANY)
         for field in _ARGUMENTS
     ),
 )
@@ -83,7 +87,7 @@ def build(draft: Draft, release: Release) -> None:
 
 
 def _path(draft: Draft) -> str | None:
-    """The path of the file, taken from the first field that has one."""
+    """Return the path of the file, taken from the first field that has one."""
     fields = draft.fields
     name: str | None = fields.get("fd.name")
     if name is not None:

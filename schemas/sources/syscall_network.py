@@ -1,7 +1,7 @@
 """Connections of the syscall source: `fd.*` → endpoints and `connection_info`.
 
-The client is the source, the server the destination. Stock rules print no `fd.cip` and kin but the
-connection's name, `10.0.0.5:39526->10.0.0.1:443`, so that is read too.
+The client is the source, the server the destination. Stock rules print only the connection's name,
+`10.0.0.5:39526->10.0.0.1:443`, and none of the fields like `fd.cip`, so the name is read too.
 """
 
 from __future__ import annotations
@@ -26,27 +26,41 @@ ROWS = (
     Row(
         "fd.name",
         (f"{_SRC}.ip", f"{_SRC}.port", f"{_DST}.ip", f"{_DST}.port"),
-        "10.0.0.5:39526->10.0.0.1:443 is read where there is no fd.cip or fd.sip.",
+        "10.0.0.5:39526->10.0.0.1:443 is read if there is no fd.cip or fd.sip.",
     ),
-    Row("fd.lip", (f"{_SRC}.ip", f"{_DST}.ip"), "Last resort, by fd.is_server."),
-    Row("fd.lport", (f"{_SRC}.port", f"{_DST}.port"), "Last resort, by fd.is_server.", ANY),
-    Row("fd.rip", (f"{_SRC}.ip", f"{_DST}.ip"), "Last resort, by fd.is_server."),
-    Row("fd.rport", (f"{_SRC}.port", f"{_DST}.port"), "Last resort, by fd.is_server.", ANY),
-    Row("fd.cip.name", (f"{_SRC}.hostname", f"{_SRC}.name"), "name: if it is no host name."),
-    Row("fd.sip.name", (f"{_DST}.hostname", f"{_DST}.name"), "name: if it is no host name."),
-    Row("fd.lip.name", _HOSTNAMES, "By fd.is_server."),
-    Row("fd.rip.name", _HOSTNAMES, "By fd.is_server."),
+    Row("fd.lip", (f"{_SRC}.ip", f"{_DST}.ip"), "Last resort; which one: decided by fd.is_server."),
+    Row(
+        "fd.lport",
+        (f"{_SRC}.port", f"{_DST}.port"),
+        "Last resort; which one: decided by fd.is_server.",
+        ANY,
+    ),
+    Row("fd.rip", (f"{_SRC}.ip", f"{_DST}.ip"), "Last resort; which one: decided by fd.is_server."),
+    Row(
+        "fd.rport",
+        (f"{_SRC}.port", f"{_DST}.port"),
+        "Last resort; which one: decided by fd.is_server.",
+        ANY,
+    ),
+    Row(
+        "fd.cip.name", (f"{_SRC}.hostname", f"{_SRC}.name"), "name: if it is not a valid host name."
+    ),
+    Row(
+        "fd.sip.name", (f"{_DST}.hostname", f"{_DST}.name"), "name: if it is not a valid host name."
+    ),
+    Row("fd.lip.name", _HOSTNAMES, "Which one: decided by fd.is_server."),
+    Row("fd.rip.name", _HOSTNAMES, "Which one: decided by fd.is_server."),
     Row("fd.sproto", (f"{_DST}.svc_name",)),
     Row(
         "fd.l4proto",
         (f"{_INFO}.protocol_name", f"{_INFO}.protocol_num"),
-        "protocol_num: of icmp, tcp, udp.",
+        "protocol_num: for icmp, tcp and udp.",
     ),
-    Row("fd.type", (f"{_INFO}.protocol_ver_id",), "ipv4 or ipv6."),
-    Row("fd.is_server", (f"{_INFO}.direction_id",), "Without it, by evt.type."),
+    Row("fd.type", (f"{_INFO}.protocol_ver_id",), "For ipv4 and ipv6."),
+    Row("fd.is_server", (f"{_INFO}.direction_id",), "If missing: decided by evt.type."),
 )
 
-# Longer than two addresses with ports: `(.+)` tries every place for the arrow.
+# Longer than two addresses with ports. `(.+)` tries every position of the arrow.
 _LONGEST_NAME = 100
 _NAME = re.compile(r"(.+):(\d{1,5})->(.+):(\d{1,5})", re.ASCII)
 _PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
@@ -61,7 +75,7 @@ _INBOUND = frozenset({"accept", "accept4", "listen"})
 def build(draft: Draft, release: Release) -> None:
     """Add the endpoints of a connection and what is known about it."""
     fields = draft.fields
-    # Falco knows the client from the server; without its word the caller of connect is the client.
+    # If Falco does not say which end this is, the caller of connect is the client.
     serves = fields.get("fd.is_server")
     src: dict[str, Any] = {}
     dst: dict[str, Any] = {}
@@ -105,7 +119,7 @@ def _read_name(draft: Draft, src: dict[str, Any], dst: dict[str, Any]) -> None:
 
 
 def _repeated(draft: Draft, src: dict[str, Any], dst: dict[str, Any]) -> None:
-    """Drop the local and remote addresses that say again what the endpoints hold."""
+    """Drop the local and remote addresses that repeat those of the endpoints."""
     fields = draft.fields
     for side in ("l", "r"):
         for kind in ("ip", "port"):

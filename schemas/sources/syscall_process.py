@@ -1,7 +1,8 @@
 """The acting process of the syscall source, its parent and its ancestors.
 
-The whole goes to `evidences[].process`; a short copy to `actor`, so that Athena finds it without
-UNNEST. Stock rules print no pid, and a process needs a pid or a uid: the finding's own uid serves.
+All of it goes to `evidences[].process`, and a short copy to `actor`, which Athena reads without
+UNNEST. OCSF requires a pid or a uid of a process. Stock rules print no pid; then the process gets a
+uid made from the finding's.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from schemas.sources.draft import ANY, Draft, Program, Row
 _PROCESS = "evidences[].process"
 _PARENT = f"{_PROCESS}.parent_process"
 
-_NO_PID = "Without it OCSF wants a uid: one made of the finding's."
-_LINEAGE = "From 1.4 the parent first; before, path or name, the oldest first."
+_NO_PID = "If missing: the process gets a uid made from the finding's."
+_LINEAGE = "From 1.4 the parent first. Before 1.4 only path or name, the oldest first."
 
 PROGRAM_ROWS = (
     Row("proc.name", (f"{_PROCESS}.name", "actor.process.name")),
     Row("proc.exepath", (f"{_PROCESS}.file.path", f"{_PROCESS}.path")),
     Row("proc.exe", (f"{_PROCESS}.file.path",), "If absolute, and there is no proc.exepath."),
     Row("proc.cwd", (f"{_PROCESS}.working_directory",), "From 1.4."),
-    Row("proc.tty", (f"{_PROCESS}.session.terminal",), "0 is no terminal."),
+    Row("proc.tty", (f"{_PROCESS}.session.terminal",), "0 means no terminal."),
     Row("proc.exe_ino", (f"{_PROCESS}.file.uid",), "With a path."),
     Row(
         "proc.exe_ino.mtime",
@@ -44,11 +45,11 @@ PROGRAM_ROWS = (
     Row(
         "proc.aexe*",
         (f"{_PROCESS}.ancestry[]", f"{_PROCESS}.lineage[]"),
-        "If absolute, and there is no proc.aexepath of this ancestor.",
+        "If absolute, and there is no proc.aexepath for this ancestor.",
         ANY,
     ),
 )
-"""What one run of a program has in common with the next."""
+"""What every run of a program has in common."""
 
 ROWS = (
     Row("proc.pid", (f"{_PROCESS}.pid", "actor.process.pid"), _NO_PID, ANY),
@@ -57,25 +58,30 @@ ROWS = (
     Row("proc.vpid", (f"{_PROCESS}.namespace_pid",), "", ANY),
     Row("proc.sid", (f"{_PROCESS}.session.uid",)),
     Row("thread.tid", (f"{_PROCESS}.ptid", f"{_PROCESS}.tid"), "ptid from 1.6.", ANY),
-    Row("proc.pid.ts", (f"{_PROCESS}.created_time",), "Nanoseconds to milliseconds.", ANY),
+    Row("proc.pid.ts", (f"{_PROCESS}.created_time",), "In milliseconds.", ANY),
     Row(
         "proc.duration",
         (f"{_PROCESS}.created_time",),
-        "The alert's time less it; if there is no proc.pid.ts.",
+        "The alert's time minus this, if there is no proc.pid.ts.",
         ANY,
     ),
     Row("proc.ppid", (f"{_PARENT}.pid",), _NO_PID, ANY),
     Row("proc.pcmdline", (f"{_PARENT}.cmd_line",)),
     Row("proc.pvpid", (f"{_PARENT}.namespace_pid",), "", ANY),
-    Row("proc.ppid.ts", (f"{_PARENT}.created_time",), "Nanoseconds to milliseconds.", ANY),
-    Row("proc.ppid.duration", (f"{_PARENT}.created_time",), "The alert's time less it.", ANY),
+    Row("proc.ppid.ts", (f"{_PARENT}.created_time",), "In milliseconds.", ANY),
+    Row(
+        "proc.ppid.duration",
+        (f"{_PARENT}.created_time",),
+        "The alert's time minus this, if there is no proc.ppid.ts.",
+        ANY,
+    ),
     Row("proc.acmdline*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
     Row("proc.apid*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
-    Row("proc.env", (), "May hold secrets in the clear."),
+    Row("proc.env", (), "It may contain secrets in plain text."),
 )
 
 _HASHES = ("proc.hash.sha256", "proc.hash.sha1", "proc.hash.md5")
-# proc.aname[2], and what falcosidekick's bracket replacer makes of it: proc.aname_2.
+# proc.aname[2], or proc.aname_2 after falcosidekick's bracket replacer.
 _ANCESTOR = re.compile(
     r"proc\.a(name|exepath|exe|cmdline|pid)(?:\[(\d{1,3})\]|[_.:-](\d{1,3})[_.:-]?)", re.ASCII
 )
@@ -89,7 +95,7 @@ _ANCESTOR_ATTRIBUTES = {
 
 
 def build_program(draft: Draft, release: Release) -> None:
-    """Add the program that ran, and the programs that ran it: to the scene."""
+    """Add the program that ran, its parent and its ancestors, to the scene."""
     fields = draft.fields
     process: dict[str, Any] = {}
     if (name := fields.pop("proc.name", None)) is not None:
@@ -113,7 +119,7 @@ def build_program(draft: Draft, release: Release) -> None:
 
 
 def _parent_program(draft: Draft, process: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """Add the parent's program; gives the parent as an ancestor, and in one word."""
+    """Add the parent's program. Return the parent as an ancestor, and its path or name."""
     pop = draft.fields.pop
     parent: dict[str, Any] = {}
     ancestor: dict[str, Any] = {}
@@ -129,7 +135,7 @@ def _parent_program(draft: Draft, process: dict[str, Any]) -> tuple[dict[str, An
 
 
 def begin(draft: Draft, process: dict[str, Any], program: Program) -> None:
-    """Add to the finding's own part what a program in its scene asks for."""
+    """Add to the finding's body what a program in its scene requires."""
     draft.program = program
     draft.actor["process"] = {"uid": process["uid"]}
     if program.parent and "proc.ppid" not in draft.fields:
@@ -139,7 +145,7 @@ def begin(draft: Draft, process: dict[str, Any], program: Program) -> None:
 
 
 def build(draft: Draft, release: Release) -> None:
-    """Add what this one run of the program has of its own, and a short copy to the actor."""
+    """Add what is specific to this run of the program, and a short copy to the actor."""
     fields = draft.fields
     pop = fields.pop
     had_process = "process" in draft.evidence
@@ -159,7 +165,7 @@ def build(draft: Draft, release: Release) -> None:
     if release.modern and draft.shape.generations:
         _ancestry(draft, process)
     if process.keys() == {"uid"} and draft.program is None:
-        # There were only fields that say nothing of a process.
+        # None of the fields describes a process.
         del draft.actor["process"]
         if not had_process:
             del draft.evidence["process"]
@@ -244,9 +250,9 @@ def _parent(draft: Draft, process: dict[str, Any]) -> None:
 
 
 def generations_of(fields: tuple[str, ...]) -> tuple[dict[str, str], ...]:
-    """The fields like `proc.aname[2]`: attribute → field for each generation, the nearest first.
+    """Return attribute → field for each ancestor in fields like `proc.aname[2]`, nearest first.
 
-    The first generation is the parent, which has fields of its own.
+    Generation 1 is skipped: it is the parent, which has other fields.
     """
     generations: dict[int, dict[str, str]] = {}
     for field in fields:
@@ -258,7 +264,7 @@ def generations_of(fields: tuple[str, ...]) -> tuple[dict[str, str], ...]:
 
 
 def _lineage(draft: Draft, nearest: str | None) -> list[str]:
-    """Before 1.4 an ancestor is its path or its name, the oldest first; the rest is unmapped."""
+    """Return the path or name of each ancestor, oldest first: all that OCSF has before 1.4."""
     lineage = []
     for generation in reversed(draft.shape.generations):
         value = _path(draft, generation) or _take(draft, generation, "name")
@@ -268,7 +274,7 @@ def _lineage(draft: Draft, nearest: str | None) -> list[str]:
 
 
 def _ancestor(draft: Draft, generation: dict[str, str]) -> dict[str, Any]:
-    """What an ancestor's program is called."""
+    """Return the name and path of an ancestor's program."""
     ancestor: dict[str, Any] = {}
     if (name := _take(draft, generation, "name")) is not None:
         ancestor["name"] = name
@@ -278,7 +284,7 @@ def _ancestor(draft: Draft, generation: dict[str, str]) -> dict[str, Any]:
 
 
 def _ancestry(draft: Draft, process: dict[str, Any]) -> None:
-    """Add the ancestors from 1.4 on, the parent first: the scene's, each with what is its own."""
+    """Add the ancestors, parent first: those of the scene, each with its own pid and cmd_line."""
     generations = draft.shape.generations
     known, named = draft.program or Program({}, ({},) * len(generations))
     parent = process.get("parent_process", {})
@@ -296,7 +302,7 @@ def _ancestry(draft: Draft, process: dict[str, Any]) -> None:
 
 
 def _path(draft: Draft, generation: dict[str, str]) -> str | None:
-    """The path of an ancestor's program: `exe` is its argv[0], which may be one."""
+    """Return the path of an ancestor's program; `exe`, its argv[0], may be one."""
     path = _take(draft, generation, "path")
     if path is None and "exe" in generation:
         given = draft.fields.get(generation["exe"])

@@ -15,9 +15,9 @@ ROWS = (
     Row(
         "user.uid",
         (f"{_PROCESS}.user.uid", "evidences[].actor.user.uid", "actor.user.uid"),
-        "0 is type Admin; so is root without a uid.",
+        "Type Admin if 0; without a uid, if the name is root.",
     ),
-    Row("user.loginuid", (f"{_PROCESS}.auid",), "-1 is unset, and unmapped.", ANY),
+    Row("user.loginuid", (f"{_PROCESS}.auid",), "-1 means unset, and goes to unmapped.", ANY),
     Row("group.name", (f"{_PROCESS}.group.name",)),
     Row("group.gid", (f"{_PROCESS}.group.uid",)),
     Row("user.loginname", ()),

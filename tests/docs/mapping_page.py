@@ -1,4 +1,4 @@
-"""`docs/mapping.md`, made of the mapping itself: `python -m tests.docs.mapping_page` writes it.
+"""`docs/mapping.md`, generated from the mapping: `python -m tests.docs.mapping_page` writes it.
 
 Every line of a table is a `Row` that the mapping runs by, so the page says what the code does; a
 test fails where the two part.
@@ -95,7 +95,7 @@ How to read the tables:
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the page."""
     return "\n".join(
         [
             INTRODUCTION,
@@ -133,7 +133,7 @@ def _attributes(row: Row) -> str:
 
 
 def _only(name: str) -> str:
-    """The release an attribute is only at, if it is not in both."""
+    """Return the release that has an attribute, if only one has it."""
     old = name.replace("evidences[].container", "evidences[].process.container") in OLD
     return "" if old and name in NEW else f" ({'1.1.0' if old else '1.8.0'})"
 

@@ -1,4 +1,4 @@
-"""`docs/mapping.md` is what the mapping makes it, and has all of it."""
+"""`docs/mapping.md` is up to date and complete."""
 
 from schemas.classes.envelope import KEY_ROWS
 from schemas.sources.scene import ROWS
@@ -7,7 +7,7 @@ from tests.docs import mapping_page
 
 def test_the_page_is_in_step_with_the_mapping() -> None:
     assert mapping_page.PATH.read_text() == mapping_page.page() + "\n", (
-        "docs/mapping.md is not what the mapping says: run python -m tests.docs.mapping_page"
+        "docs/mapping.md is out of date: run python -m tests.docs.mapping_page"
     )
 
 

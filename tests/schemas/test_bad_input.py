@@ -200,10 +200,10 @@ def test_a_priority_under_the_minimum_is_filtered() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (Options(event_class="finding"), "No OCSF class 'finding'"),
-        (Options(ocsf_version="1.2.0"), "No OCSF '1.2.0' for detection_finding"),
-        (Options(minimum_priority="high"), "No priority 'high'"),
-        (Options(location="moon"), "No location 'moon'"),
+        (Options(event_class="finding"), "Unknown event class 'finding'"),
+        (Options(ocsf_version="1.2.0"), "detection_finding has no OCSF version '1.2.0'"),
+        (Options(minimum_priority="high"), "Unknown priority 'high'"),
+        (Options(location="moon"), "Unknown location 'moon'"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: Options, message: str) -> None:

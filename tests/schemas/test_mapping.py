@@ -152,7 +152,7 @@ def test_a_fault_of_a_builder_costs_one_record_and_no_worker(
     monkeypatch.setattr(mapping, "_build", fail)
 
     assert mapping.map(encode(PLAIN), 0) == Reject(
-        "The mapping failed, please report it: KeyError('no such thing')"
+        "The mapping failed; please report it: KeyError('no such thing')"
     )
 
 

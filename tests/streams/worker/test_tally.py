@@ -42,14 +42,14 @@ def test_rejects_are_counted_by_reason_without_what_is_of_one_record() -> None:
     for number, reason in enumerate(
         [
             "The value is not JSON.",
-            "The mapping failed, please report it: 'x'",
+            "The mapping failed; please report it: 'x'",
             "The value is not JSON.",
         ]
     ):
         refused.rejects.append(Rejected(number, 0, None, b"", reason))
     assert Tallier().count(refused).reasons == {
         "The value is not JSON": 2,
-        "The mapping failed, please report it": 1,
+        "The mapping failed; please report it": 1,
     }
 
 
