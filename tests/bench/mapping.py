@@ -15,7 +15,7 @@ from typing import Any
 
 from schemas.falco.alert import decode
 from schemas.mapping import Finding, Mapping, Options
-from tests.schemas.golden import KINDS
+from tests.schemas.kinds import KINDS
 
 RULES = (
     ("Terminal shell in container", "Notice", ["T1059", "container", "maturity_stable"], "bash"),

@@ -1,7 +1,7 @@
 """`docs/mapping.md`, generated from the mapping: `python -m tests.docs.mapping_page` writes it.
 
-Every line of a table is a `Row` that the mapping runs by, so the page says what the code does; a
-test fails where the two part.
+Every line of a table is a `Row` that the mapping itself uses, so the page says what the code does;
+a test fails if the page is out of date.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from schemas.sources import (
     scene as sources,
 )
 from schemas.sources.draft import Row
-from tests.schemas.test_rows import OBSERVABLES
+from tests.schemas.sources.test_draft import OBSERVABLES
 
 PATH = Path(__file__).parents[2] / "docs" / "mapping.md"
 

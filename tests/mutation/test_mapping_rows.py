@@ -1,4 +1,4 @@
-"""The mutants are right: one row less, for every module that has rows."""
+"""A mutant lacks one row, and every module with rows has mutants."""
 
 import ast
 

@@ -1,4 +1,4 @@
-"""Every field Falco can print, and alerts made of them: what the property tests are fed with."""
+"""Every field that Falco can print, and random alerts for the property tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+
+some = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(some, max_examples=120)
+thousands = settings(some, max_examples=4000)
+
+NOW = 1_783_198_004_180
+"""The time of `PLAIN`, in milliseconds."""
 
 SOURCES = (
     "syscall",
@@ -86,7 +94,7 @@ _ARGUMENTS = (
 
 @cache
 def field_types() -> dict[str, tuple[str, str]]:
-    """Field → (event source, Falco's type)."""
+    """Return field → (event source, Falco's type)."""
     table = {}
     for line in Path(__file__).with_name("falco_fields.txt").read_text().splitlines():
         if not line.startswith("#"):
@@ -96,7 +104,7 @@ def field_types() -> dict[str, tuple[str, str]]:
     return table | dict.fromkeys(_ARGUMENTS, ("*", "string"))
 
 
-# What may stand in a field beyond its own type: texts that look like something else.
+# Texts that look like something else.
 TRICKY = (
     "",
     "<NA>",
@@ -169,7 +177,7 @@ _any_value = st.one_of(
 
 
 def value_of(type_: str) -> st.SearchStrategy[Any]:
-    """A value as Falco prints it for a field of this type."""
+    """Generate a value as Falco prints it for a field of this type."""
     if type_ in ("uint64", "int64", "uint32", "int32", "int16", "port", "reltime", "abstime"):
         return _integers
     if type_ == "bool":
@@ -183,7 +191,7 @@ def value_of(type_: str) -> st.SearchStrategy[Any]:
 
 @st.composite
 def output_fields(draw: st.DrawFn) -> dict[str, Any]:
-    """Fields of one source or of any, each with a value of its type or of no matter what type."""
+    """Generate fields of one source or of any, each with a value of its type or of any type."""
     table = field_types()
     source = draw(st.sampled_from([*sorted({source for source, _ in table.values()}), ""]))
     names = [name for name, (its, _) in table.items() if source in ("", its) or its == "*"]
@@ -196,7 +204,7 @@ def output_fields(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def alerts(draw: st.DrawFn) -> dict[str, Any]:
-    """Alerts as JSON objects, in any of Falco's and falcosidekick's forms."""
+    """Generate alerts as JSON objects, in any of Falco's and falcosidekick's forms."""
     alert: dict[str, Any] = {
         "rule": draw(st.sampled_from(("Terminal shell in container", "Falco internal: drop", "ż"))),
         "priority": draw(st.sampled_from(PRIORITIES)),
@@ -228,6 +236,38 @@ def alerts(draw: st.DrawFn) -> dict[str, Any]:
     return dict(draw(st.permutations(list(alert.items()))))
 
 
-def encode(alert: Any) -> bytes:
-    """A record's value."""
-    return json.dumps(alert, ensure_ascii=False, separators=(",", ":")).encode()
+def marked(field: str, type_: str, number: int) -> Any:
+    """Return a value for `field`, of its type, that nothing else in the alert has."""
+    mark = f"q{number}z"
+    if field.endswith((".ts", ".mtime")):
+        return 1_700_000_000_000_000_000 + number * 1_000_000
+    if "duration" in field:
+        return number * 1_000_000_000
+    if type_ in ("port", "bool", "double"):
+        return {"port": 20_000 + number, "bool": bool(number % 2), "double": number + 0.5}[type_]
+    if type_ not in ("charbuf", "string", "dyn", "bytebuf", "ipaddr", "ipnet"):
+        return 1_000_000 + number
+    if type_ == "ipaddr" or field.lower().endswith(("ip", "sourceips")):
+        return f"10.7.{number >> 8}.{number & 255}"
+    shape = number % 4
+    if field.endswith(("path", "uri")) or (field in ("fd.name", "proc.exe") and shape % 2):
+        return f"/{mark}/file"
+    if field.endswith("digest"):
+        return f"sha256:{number:064x}"
+    return [mark, f"{mark},{mark}b", f"{mark}.example.com", f"{mark}@example.com"][shape]
+
+
+def traces(field: str, item: Any) -> list[str]:
+    """Return texts; a finding with the field's value contains at least one of them."""
+    if isinstance(item, bool):
+        return [
+            f'"{field}":"{str(item).lower()}"',
+            f'"{field}":{str(item).lower()}',
+            "direction_id",
+        ]
+    if isinstance(item, str):
+        parts = item.removeprefix("sha256:").split(",")
+        return [json.dumps(item)[1:-1], *parts[:1]]
+    if "duration" in field:
+        return [str(NOW - item // 1_000_000), str(item)]
+    return [str(item), str(item // 1_000_000) if isinstance(item, int) else str(item)]

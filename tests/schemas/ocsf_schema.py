@@ -1,4 +1,4 @@
-"""The official OCSF schema as the judge of findings."""
+"""The official OCSF schema, to validate findings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from functools import cache
 from typing import Any
 
 import jsonschema_rs
-from ocsf_json_schema import OcsfJsonSchema, OcsfJsonSchemaEmbedded, get_ocsf_schema
+from ocsf_json_schema import (  # type: ignore[import-untyped]
+    OcsfJsonSchema,
+    OcsfJsonSchemaEmbedded,
+    get_ocsf_schema,
+)
 
 
 @cache
@@ -22,7 +26,7 @@ def _validator(event_class: str, version: str, profiles: tuple[str, ...]) -> Any
 
 
 def errors(event_class: str, finding: dict[str, Any]) -> list[str]:
-    """What the schema of the finding's own version and profiles has against it."""
+    """Return the errors of a finding by the schema of its own version and profiles."""
     metadata = finding["metadata"]
     validator = _validator(event_class, metadata["version"], tuple(metadata["profiles"]))
     return [

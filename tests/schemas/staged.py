@@ -1,4 +1,4 @@
-"""Findings in a DuckDB table, as the mapping's SQL wants to read them."""
+"""Findings in a DuckDB table, as the mapping's SQL reads them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.ocsf.parts import SHARED
 
 
 def stage(mapping: Mapping, found: Iterable[Finding]) -> tuple[duckdb.DuckDBPyConnection, str]:
-    """A database, and the SQL for the findings' OCSF columns in it."""
+    """Return a database, and the SQL for the findings' OCSF columns in it."""
     names = ("time", *SHARED, "body", "raw_data", "unmapped")
     database = duckdb.connect()
     database.execute(

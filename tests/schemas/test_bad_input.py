@@ -1,4 +1,4 @@
-"""Whatever a record holds, the mapping answers: with a reject that says why, or with a finding."""
+"""Whatever a record contains, it becomes a finding, or a reject that says why."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.mapping import FILTERED, Finding, Mapping, Options, Reject
+from tests.schemas.kinds import OLD, finding_of, mapped
 from tests.schemas.ocsf_schema import errors
 from tests.schemas.staged import stage
 
-MAPPING = Mapping(Options())
 ALERT = {
     "hostname": "node-1",
     "output": "Something happened",
@@ -86,7 +86,7 @@ REJECTS = {
 
 @pytest.mark.parametrize(("record", "reason"), REJECTS.values(), ids=REJECTS)
 def test_a_reject_says_why(record: bytes | None, reason: str) -> None:
-    assert MAPPING.map(record, 0) == Reject(reason)
+    assert OLD.map(record, 0) == Reject(reason)
 
 
 FINDINGS = {
@@ -139,11 +139,9 @@ FINDINGS = {
 @pytest.mark.parametrize("record", FINDINGS.values(), ids=FINDINGS)
 def test_odd_alerts_are_valid_findings_that_duckdb_takes(record: bytes, version: str) -> None:
     mapping = Mapping(Options(ocsf_version=version, location="alert"))
-    found = mapping.map(record, 0)
-    finding = mapping.finding(record, 0)
+    found = mapped(mapping, record)
+    finding = finding_of(mapping, record)
 
-    assert isinstance(found, Finding), found
-    assert isinstance(finding, dict)
     assert errors("detection_finding", finding) == []
     assert (found.region, found.account_id) == ("us-east-1", "000000000000")
     assert len(found.event_day) == 8
@@ -152,6 +150,7 @@ def test_odd_alerts_are_valid_findings_that_duckdb_takes(record: bytes, version:
     assert whole == found.raw_data == record.decode()
     database, select = stage(mapping, [found])
     row = database.execute(select).fetchone()
+    assert row is not None
     columns = dict(zip(mapping.columns, row, strict=True))
     assert columns["time"] == finding["time"]
     assert columns["unmapped"] == finding.get("unmapped")
@@ -163,7 +162,7 @@ def test_odd_alerts_are_valid_findings_that_duckdb_takes(record: bytes, version:
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 @example(b'{"rule":{},"priority":{},"time":{}}')
 def test_bytes_of_any_kind_are_answered(record: bytes) -> None:
-    assert isinstance(MAPPING.map(record, -1), Finding | Reject)
+    assert isinstance(OLD.map(record, -1), Finding | Reject)
 
 
 json_values = st.recursive(
@@ -178,7 +177,7 @@ json_values = st.recursive(
 @settings(max_examples=150, deadline=None)
 @given(changes=st.dictionaries(st.sampled_from([*ALERT, "uuid", "message", "log"]), json_values))
 def test_values_of_any_type_are_answered(changes: dict[str, Any]) -> None:
-    finding = MAPPING.finding(value(**changes), -1)
+    finding = OLD.finding(value(**changes), -1)
 
     if isinstance(finding, dict):
         assert errors("detection_finding", finding) == []
@@ -213,7 +212,7 @@ def test_options_that_make_no_sense_are_refused(options: Options, message: str) 
 
 @pytest.mark.parametrize("field", ["evt.arg.a", "ct.request", "ka.req.x", "gcp.authorizationInfo"])
 @pytest.mark.parametrize("depth", [97, 98, 99, 150, 400, 3000])
-def test_depth_is_judged_alike_however_deep_the_caller_is(field: str, depth: int) -> None:
+def test_the_limit_of_depth_does_not_depend_on_the_caller(field: str, depth: int) -> None:
     deep = "[" * depth + "]" * depth
     record = value(output_fields={field: "X", "gcp.user": "a"}, source="k8s_audit")
     as_list = record.replace(b'"X"', deep.encode())
@@ -222,7 +221,7 @@ def test_depth_is_judged_alike_however_deep_the_caller_is(field: str, depth: int
     def called(frames: int) -> tuple[Any, Any]:
         if frames:
             return called(frames - 1)
-        return MAPPING.map(as_list, 0), MAPPING.map(as_text, 0)
+        return OLD.map(as_list, 0), OLD.map(as_text, 0)
 
     assert called(600) == called(0)
     assert isinstance(called(0)[0], Reject) == (depth > 98)

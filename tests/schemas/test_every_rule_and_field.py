@@ -1,7 +1,7 @@
 """At least one alert for each stock rule, source and form, and for each field Falco can print.
 
-What the random alerts of `test_mapping.py` may miss is here for certain: all findings are valid,
-and each field's value is in the finding.
+Covers what the random alerts of `test_mapping.py` may miss: every finding is valid, and has each
+field's value.
 """
 
 from __future__ import annotations
@@ -11,15 +11,13 @@ from collections import defaultdict
 from functools import cache
 from typing import Any
 
-import pytest
-
-from schemas.mapping import Finding, Mapping, Options
 from schemas.ocsf.attack import tactics
 from schemas.ocsf.releases import MATURITY_CONFIDENCE_IDS, PRIORITIES
 from streams import samples
-from tests.schemas.fields import encode, field_types
+from tests.alerts import PLAIN, native
+from tests.schemas.fields import field_types, marked, traces
+from tests.schemas.kinds import MAPPINGS, each_kind, finding_of, mapped
 from tests.schemas.ocsf_schema import errors
-from tests.schemas.test_mapping import KINDS, MAPPINGS, PLAIN, marked, traces
 
 START = 1_795_442_607_123_456_789
 NOW = START // 10**6
@@ -27,12 +25,10 @@ NOW = START // 10**6
 DRAWN = 12_000
 RULES = 82
 
-each_kind = pytest.mark.parametrize("kind", KINDS, ids="-".join)
-
 
 @cache
 def one_of_each_rule() -> dict[tuple[str, str, str], bytes]:
-    """An alert for each form, source and rule of the samples."""
+    """Return an alert for each form, source and rule of the samples."""
     found: dict[tuple[str, str, str], bytes] = {}
     for form in ("native", "falcosidekick"):
         for value in samples.alerts(3, DRAWN, START, form):
@@ -62,10 +58,9 @@ def test_every_family_of_rules_has_an_alert() -> None:
 
 @each_kind
 def test_every_rule_is_valid_in_both_forms(kind: tuple[str, str]) -> None:
-    mapping = Mapping(Options(event_class=kind[0], ocsf_version=kind[1]))
+    mapping = MAPPINGS[kind]
     for rule, value in one_of_each_rule().items():
-        finding = mapping.finding(value, NOW)
-        assert isinstance(finding, dict), (rule, finding)
+        finding = finding_of(mapping, value, NOW)
         assert errors(kind[0], finding) == [], rule
         assert finding["raw_data"].encode() == value
 
@@ -75,21 +70,21 @@ def test_every_tactic_maturity_and_priority_is_valid(kind: tuple[str, str]) -> N
     names = {uid: f"mitre_{name.lower().replace(' ', '_')}" for uid, name in tactics().items()}
     for uid, tag in names.items():
         for written in (tag, uid, f"{uid}-{tag}"):
-            finding = MAPPINGS[kind].finding(encode({**PLAIN, "tags": [written]}), NOW)
+            finding = finding_of(MAPPINGS[kind], native({**PLAIN, "tags": [written]}), NOW)
             assert errors(kind[0], finding) == []
             (attack,) = finding.get("finding_info", finding)["attacks"]
             assert attack["tactic"]["uid"] == uid
     for tag, confidence_id in MATURITY_CONFIDENCE_IDS.items():
-        finding = MAPPINGS[kind].finding(encode({**PLAIN, "tags": [tag]}), NOW)
+        finding = finding_of(MAPPINGS[kind], native({**PLAIN, "tags": [tag]}), NOW)
         assert errors(kind[0], finding) == []
         assert finding["confidence_id"] == confidence_id
     for priority in PRIORITIES:
-        finding = MAPPINGS[kind].finding(encode({**PLAIN, "priority": priority}), NOW)
+        finding = finding_of(MAPPINGS[kind], native({**PLAIN, "priority": priority}), NOW)
         assert errors(kind[0], finding) == []
 
 
 def classes() -> dict[str, dict[str, Any]]:
-    """Every field that Falco and its plugins can print, by its class: evt, proc, fd, ka, …"""
+    """Return every field that Falco and its plugins can print, by class: evt, proc, fd, ka, …"""
     found: dict[str, dict[str, Any]] = defaultdict(dict)
     for number, (field, (_, type_)) in enumerate(field_types().items()):
         found[field.split(".")[0]][field] = marked(field, type_, number)
@@ -97,11 +92,10 @@ def classes() -> dict[str, dict[str, Any]]:
 
 
 def check(kind: tuple[str, str], source: str, fields: dict[str, Any]) -> None:
-    """Valid, and each field's value in the finding."""
-    value = encode({**PLAIN, "source": source, "output_fields": fields})
-    found = MAPPINGS[kind].map(value, NOW)
-    finding = MAPPINGS[kind].finding(value, NOW)
-    assert isinstance(found, Finding), fields
+    """Check that the finding is valid and has each field's value."""
+    value = native({**PLAIN, "source": source, "output_fields": fields})
+    found = mapped(MAPPINGS[kind], value, NOW)
+    finding = finding_of(MAPPINGS[kind], value, NOW)
     assert errors(kind[0], finding) == [], fields
     text = found.rule + found.scene + found.body + found.unmapped
     lost = [name for name in fields if not any(part in text for part in traces(name, fields[name]))]

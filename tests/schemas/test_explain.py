@@ -7,26 +7,22 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from schemas.classes.security_finding import places_of
 from schemas.explain import Explanation, explain
 from schemas.mapping import FILTERED, Mapping, Options, Reject
 from schemas.ocsf.columns import paths
-from tests.schemas.fields import alerts, encode
-from tests.schemas.samples import SAMPLES, SHELL, native
+from tests.alerts import PLAIN, SAMPLES, SHELL, native
+from tests.schemas.fields import alerts
+from tests.schemas.kinds import LEGACY, MAPPINGS, NEW, OLD, each_kind, finding_of
 
-KINDS = [
-    ("detection_finding", "1.1.0"),
-    ("detection_finding", "1.8.0"),
-    ("security_finding", "1.1.0"),
-]
-OLD, NEW, LEGACY = MAPPINGS = [Mapping(Options(event_class=c, ocsf_version=v)) for c, v in KINDS]
-PLAIN = {"rule": "Anything", "priority": "Notice", "time": "2026-07-04T20:46:44.180672852Z"}
+
+def explained(mapping: Mapping, value: bytes) -> list[Explanation]:
+    found = explain(mapping, value)
+    assert isinstance(found, list), found
+    return found
 
 
 def lines(mapping: Mapping, **changes: Any) -> dict[str, Explanation]:
-    found = explain(mapping, encode({**PLAIN, **changes}))
-    assert isinstance(found, list), found
-    return {line.field: line for line in found}
+    return {line.field: line for line in explained(mapping, native({**PLAIN, **changes}))}
 
 
 def fields(mapping: Mapping, **output_fields: Any) -> dict[str, Explanation]:
@@ -34,10 +30,10 @@ def fields(mapping: Mapping, **output_fields: Any) -> dict[str, Explanation]:
     return lines(mapping, output_fields=given)
 
 
-@pytest.mark.parametrize("mapping", MAPPINGS, ids=["-".join(kind) for kind in KINDS])
+@each_kind
 @pytest.mark.parametrize("name", SAMPLES)
-def test_every_key_and_field_has_its_line_in_order(name: str, mapping: Mapping) -> None:
-    found = explain(mapping, native(SAMPLES[name]))
+def test_every_key_and_field_has_its_line_in_order(name: str, kind: tuple[str, str]) -> None:
+    found = explained(MAPPINGS[kind], native(SAMPLES[name]))
 
     keys = [line.field for line in found][: -len(SAMPLES[name]["output_fields"])]
     assert [line.field for line in found[len(keys) :]] == list(SAMPLES[name]["output_fields"])
@@ -46,15 +42,15 @@ def test_every_key_and_field_has_its_line_in_order(name: str, mapping: Mapping) 
     assert all(line.why for line in found if line.attributes in ((), ("unmapped",)))
 
 
-@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@each_kind
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(alert=alerts())
 def test_what_is_said_is_true_of_every_alert(kind: tuple[str, str], alert: dict[str, Any]) -> None:
-    mapping = MAPPINGS[KINDS.index(kind)]
-    finding = mapping.finding(encode(alert), -1)
+    mapping = MAPPINGS[kind]
+    finding = finding_of(mapping, native(alert))
     known = paths(*kind)
     given_fields = alert.get("output_fields", {})
-    found = explain(mapping, encode(alert))
+    found = explained(mapping, native(alert))
 
     for line in found[len(found) - len(given_fields) :]:
         unmapped = line.field in finding.get("unmapped", {})
@@ -72,7 +68,7 @@ def test_each_ancestors_field_has_its_own_reason() -> None:
 
 
 def test_it_says_where_and_why() -> None:
-    found = {line.field: line for line in explain(OLD, native(SHELL))}
+    found = lines(OLD, **SHELL)
 
     assert found["proc.name"].attributes == ("evidences[].process.name", "actor.process.name")
     assert found["container.name"].attributes == ("evidences[].process.container.name",)
@@ -92,7 +88,7 @@ def test_it_says_where_and_why() -> None:
 
 def test_each_class_and_release_names_its_own_attributes() -> None:
     given_fields = {"proc__name": "sh", "proc__cwd": "/root", "container__id": "3ad7b26ded6d"}
-    old, new, legacy = (fields(mapping, **given_fields) for mapping in MAPPINGS)
+    old, new, legacy = (fields(mapping, **given_fields) for mapping in (OLD, NEW, LEGACY))
 
     assert old["container.id"].attributes == ("evidences[].process.container.uid",)
     assert new["container.id"].attributes == ("evidences[].container.uid",)
@@ -144,26 +140,4 @@ def test_a_message_stands_before_the_output() -> None:
 
 def test_what_is_no_finding_is_answered_as_the_mapping_answers() -> None:
     assert explain(OLD, b"{}") == Reject("The alert has no rule.")
-    assert explain(Mapping(Options(minimum_priority="error")), encode(PLAIN)) is FILTERED
-
-
-@pytest.mark.parametrize(
-    ("attribute", "places"),
-    [
-        ("evidences[].process.pid", ("process.pid", "evidence.process.pid")),
-        ("evidences[].file.path", ("evidence.file.path", "evidence.others[].file.path")),
-        ("finding_info.analytic.name", ("analytic.name",)),
-        ("finding_info.attacks[].tactic.uid", ("attacks[].tactic.uid",)),
-        ("finding_info.data_sources[]", ("data_sources[]",)),
-        ("finding_info.title", ("finding.title",)),
-        ("device.hostname", ("metadata.loggers[].device.hostname",)),
-        ("actor.user.name", ()),
-        ("severity_id", ("severity_id",)),
-    ],
-)
-def test_a_security_finding_has_its_attributes_elsewhere(
-    attribute: str, places: tuple[str, ...]
-) -> None:
-    assert places_of(attribute) == places
-    in_columns = {name for name in places if not name.startswith("evidence.")}  # one JSON text
-    assert in_columns <= paths("security_finding", "1.1.0")
+    assert explain(Mapping(Options(minimum_priority="error")), native(PLAIN)) is FILTERED

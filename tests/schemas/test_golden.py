@@ -12,7 +12,7 @@ def test_findings_change_only_with_the_mapping_version() -> None:
     changed = [name for name in kept.keys() | now.keys() if kept.get(name) != now.get(name)]
 
     assert changed == [], (
-        "Findings are not what they were. If that is meant, raise MAPPING_VERSION in"
+        "Findings have changed. If that is intended, increment MAPPING_VERSION in"
         " schemas/mapping.py and run python -m tests.schemas.golden."
     )
     assert "mapping_version" not in changed

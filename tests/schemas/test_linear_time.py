@@ -19,7 +19,7 @@ ALERT = {
     "tags": ["T1059"],
     "time": "2026-07-04T20:46:44.180672852Z",
 }
-#: Bytes of the smallest record, about, and how much larger the others are.
+#: About how many bytes the smallest record has, and how much larger the others are.
 SMALLEST = 10_000
 TIMES_LARGER = (1, 4, 16)
 
@@ -34,7 +34,7 @@ def alert(fields: dict[str, Any] | None = None, **keys: Any) -> bytes:
 
 
 def many(template: str, **keys: Any) -> Callable[[int], bytes]:
-    """Build alerts of as many fields, numbered, as make up a size."""
+    """Build alerts with enough numbered fields to reach a size."""
     each = len(template) + 14
     return lambda size: alert({template.format(n): "x" for n in range(size // each)}, **keys)
 
@@ -54,7 +54,7 @@ FORMS: dict[str, Callable[[int], bytes]] = {
     "ancestors": many("proc.aname[{}]"),
     "ancestors of another form": many("proc.aname_{}"),
     "unknown fields": many("x{}"),
-    "unknown keys": lambda size: alert(**{f"x{n}": 1 for n in range(size // 10)}),
+    "unknown keys": lambda size: alert({}, **{f"x{n}": 1 for n in range(size // 10)}),
     "arguments": many("evt.arg.x{}"),
     "CloudTrail's request": many("ct.request.x{}", source="aws_cloudtrail"),
     "Kubernetes' request": many("ka.req.x{}", source="k8s_audit"),
@@ -103,7 +103,7 @@ LONG = {f"{field} {text}": long_field(field, text) for field in FIELDS for text 
 
 
 def seconds_per_byte(form: Callable[[int], bytes], size: int, version: str) -> float:
-    """Return the CPU time a byte takes in a mapping that remembers nothing yet."""
+    """Return the CPU time per byte in a mapping with empty caches."""
     value = form(size)
     spent = []
     for _ in range(2):

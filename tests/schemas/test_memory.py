@@ -1,4 +1,4 @@
-"""What is remembered stays within its bytes, and forgetting changes no answer."""
+"""A cache stays within its bytes, and clearing it changes no result."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ def test_a_weight_counts_texts_tuples_and_raw_json() -> None:
     assert weigh(msgspec.Raw(b"x" * 5000)) >= 5000
 
 
-def test_a_function_answers_from_memory_until_its_answers_weigh_too_much() -> None:
+def test_a_function_is_cached_until_its_results_take_too_many_bytes() -> None:
     asked: list[str] = []
     remembered = Remembered(most_bytes=10_000)
 
@@ -31,7 +31,7 @@ def test_a_function_answers_from_memory_until_its_answers_weigh_too_much() -> No
     assert asked[-1] == "a"
 
 
-def test_a_store_forgets_all_once_it_is_full_and_takes_nothing_huge() -> None:
+def test_a_full_store_is_cleared_and_a_huge_value_is_not_cached() -> None:
     store = Store[str, int](8_000)
     store.add("huge", 1, 1_001)
     assert store.get("huge") is None

@@ -1,11 +1,11 @@
 """Alerts and Kafka records for the tests of the streams."""
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from schemas.mapping import Mapping, Options
 from streams.windows.batch import Rows, tabulate
+from tests.alerts import alert as alert
 
 REGION, ACCOUNT = "eu-central-1", "123456789012"
 #: 2026-01-02T03:04:05Z, in milliseconds.
@@ -23,22 +23,6 @@ class Message:
     value: bytes | None
     timestamp: int = NOW
     key: bytes | None = None
-
-
-def alert(number: int = 5, day: str = "2026-01-02", **changes: object) -> bytes:
-    """A small, valid alert; the number makes it unlike the others."""
-    fields = {"proc.name": f"p{number}", "evt.num": number, "user.name": "root"}
-    known = {
-        "rule": "Terminal shell in container",
-        "priority": "Notice",
-        "time": f"{day}T03:04:{number % 60:02d}.{number % 1000:03d}000000Z",
-        "hostname": "node-1",
-        "output": f"shell {number}",
-        "source": "syscall",
-        "tags": ["mitre_execution"],
-        "output_fields": fields,
-    }
-    return json.dumps(known | changes).encode()
 
 
 def mixed(number: int) -> bytes | None:

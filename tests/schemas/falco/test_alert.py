@@ -9,29 +9,22 @@ from typing import Any
 
 import pytest
 
-from schemas.mapping import Mapping, Options, Reject
+from schemas.mapping import Mapping, Options
+from tests.alerts import SAMPLES, SHELL, falcosidekick, fluent_bit, native
+from tests.schemas.kinds import OLD, each_kind, finding_of
 from tests.schemas.ocsf_schema import errors
-from tests.schemas.samples import SAMPLES, SHELL, falcosidekick, fluent_bit, native
-
-KINDS = (
-    ("detection_finding", "1.1.0"),
-    ("detection_finding", "1.8.0"),
-    ("security_finding", "1.1.0"),
-)
-MAPPING = Mapping(Options())
 
 
 def said(record: bytes) -> dict[str, Any]:
-    """The finding without what tells one delivery from another."""
-    finding = MAPPING.finding(record, 7)
-    assert isinstance(finding, dict), finding
-    text = json.dumps({key: finding[key] for key in finding if key != "raw_data"})
-    finding = json.loads(text.replace(finding["metadata"]["uid"], "UID"))
+    """Return the finding without what differs between two deliveries."""
+    whole = finding_of(OLD, record, 7)
+    text = json.dumps({key: whole[key] for key in whole if key != "raw_data"})
+    finding: dict[str, Any] = json.loads(text.replace(whole["metadata"]["uid"], "UID"))
     del finding["metadata"]["original_time"]
     return finding
 
 
-@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@each_kind
 @pytest.mark.parametrize("form", [native, falcosidekick])
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_sample_is_valid_in_both_forms(
@@ -39,9 +32,8 @@ def test_every_sample_is_valid_in_both_forms(
 ) -> None:
     mapping = Mapping(Options(event_class=kind[0], ocsf_version=kind[1], product_version="0.42.0"))
     record = form(SAMPLES[name])
-    finding = mapping.finding(record, 1_795_442_608_000)
+    finding = finding_of(mapping, record, 1_795_442_608_000)
 
-    assert isinstance(finding, dict), finding
     assert errors(kind[0], finding) == []
     assert finding["raw_data"] == record.decode()
     assert finding["metadata"]["logged_time"] == 1_795_442_608_000
@@ -74,9 +66,8 @@ def test_falco_may_leave_out_any_of_its_optional_properties(left_out: int) -> No
         if left_out >> place & 1:
             del alert[key]
 
-    finding = MAPPING.finding(native(alert), -1)
+    finding = finding_of(OLD, native(alert))
 
-    assert isinstance(finding, dict)
     assert errors("detection_finding", finding) == []
     assert finding["message"] == finding["finding_info"]["desc"] == "A shell was spawned"
     assert ("evidences" in finding) == ("output_fields" in alert)
@@ -117,95 +108,3 @@ def test_a_lone_surrogate_does_not_hide_an_alert() -> None:
     record = native({**SHELL, "output": "X"}).replace(b'"X"', rb'"a\ud800b \ud83d\ude00"')
 
     assert said(record)["message"] == "a\ufffdb 😀"
-
-
-@pytest.mark.parametrize(
-    ("source", "rule", "expected"),
-    [
-        ("syscall", "a", "syscall"),
-        ("syscalls", "a", "syscall"),
-        ("", "a", "syscall"),
-        (None, "Falco internal: x", "internal"),
-        ("syscalls", "Falco internal: x", "internal"),
-        ("internal", "Falco internal: x", "internal"),
-        ("k8s_audit_eks", "a", "k8s_audit_eks"),
-    ],
-)
-def test_the_source_is_found(source: str | None, rule: str, expected: str) -> None:
-    finding = said(native({**SHELL, "source": source, "rule": rule}))
-
-    assert finding["metadata"]["log_name"] == expected
-    assert finding["finding_info"]["data_sources"] == [expected]
-
-
-def test_only_a_syscall_alert_is_about_the_host_that_falco_runs_on() -> None:
-    shell, kubernetes = said(native(SHELL)), said(native(SAMPLES["kubernetes"]))
-
-    assert shell["device"]["hostname"] == SHELL["hostname"]
-    assert "loggers" not in shell["metadata"]
-    assert "device" not in kubernetes
-    assert (
-        kubernetes["metadata"]["loggers"][0]["device"]["hostname"] == "falco-k8saudit-6b7f9-abcde"
-    )
-
-
-def test_a_host_name_that_ocsf_1_1_refuses_is_the_devices_name() -> None:
-    assert said(native(SAMPLES["file"]))["device"]["name"] == "node_1"
-
-
-def test_delivered_again_an_alert_has_the_same_uid() -> None:
-    uids = {MAPPING.finding(native(SHELL), at)["metadata"]["uid"] for at in (1, 2)}
-    others = {
-        MAPPING.finding(native({**SHELL, **change}), 1)["metadata"]["uid"]
-        for change in ({"hostname": "b"}, {"rule": "b"}, {"output": "b"}, {"time": CLOSE})
-    }
-
-    assert len(uids) == 1
-    assert len(others | uids) == 5
-    assert {uid[14] for uid in others | uids} == {"5"}
-
-
-CLOSE = "2026-11-23T14:03:27.123456788Z"
-
-
-def test_the_aws_account_and_region_may_be_the_alerts() -> None:
-    record = native(SAMPLES["cloudtrail"])
-    options = {"region": "us-west-2", "account_id": "999999999999"}
-
-    ours = Mapping(Options(**options)).map(record, 0)
-    its = Mapping(Options(**options, location="alert")).map(record, 0)
-
-    assert (ours.region, ours.account_id) == ("us-west-2", "999999999999")
-    assert (its.region, its.account_id) == ("eu-west-1", "123456789012")
-
-
-@pytest.mark.parametrize(
-    "text", ["2026", "yesterday", "2026-07-04T20:46:44.1e5Z", "٢٠٢٦-07-04T20:46:44Z"]
-)
-def test_what_is_no_time_is_a_reject(text: str) -> None:
-    assert MAPPING.map(native({**SHELL, "time": text}), 0) == Reject("The alert has no valid time.")
-
-
-@pytest.mark.parametrize(
-    ("text", "ms", "day"),
-    [
-        ("1970-01-01T00:00:00Z", 0, "19700101"),
-        ("1969-12-31T23:59:59.999999999Z", -1, "19691231"),
-        ("2026-07-04T20:46:44.180672852Z", 1_783_198_004_180, "20260704"),
-        ("2026-07-04T20:46:44.1806728529999Z", 1_783_198_004_180, "20260704"),
-        ("2026-07-04T20:46:44.18Z", 1_783_198_004_180, "20260704"),
-        ("2026-07-05T00:46:44.18+04:00", 1_783_198_004_180, "20260704"),
-        ("2026-07-04T20:46:44.180672852+0000", 1_783_198_004_180, "20260704"),
-        ("0001-01-01T00:00:00.000Z", -62_135_596_800_000, "00010101"),
-        ("9999-12-31T23:59:59.999999999Z", 253_402_300_799_999, "99991231"),
-    ],
-)
-def test_a_time_is_rounded_down_to_its_millisecond(text: str, ms: int, day: str) -> None:
-    found = MAPPING.map(native({**SHELL, "time": text}), 0)
-    finding = MAPPING.finding(native({**SHELL, "time": text}), 0)
-
-    assert (found.time, found.event_day) == (ms, day)
-    assert finding["time"] == finding["finding_info"]["created_time"] == ms
-    assert finding["time_dt"].startswith(f"{day[:4]}-{day[4:6]}-{day[6:]}T")
-    assert finding["time_dt"].endswith(f".{ms % 1000:03d}Z")
-    assert finding["metadata"]["original_time"] == text

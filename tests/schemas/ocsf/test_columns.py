@@ -8,18 +8,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from schemas.mapping import Finding, Mapping, Options
 from schemas.ocsf.columns import columns, paths
-from tests.schemas.samples import SAMPLES, native
+from tests.alerts import SAMPLES, native
+from tests.schemas.kinds import MAPPINGS, each_kind, finding_of, mapped
 from tests.schemas.staged import stage
-
-KINDS = (
-    ("detection_finding", "1.1.0"),
-    ("detection_finding", "1.8.0"),
-    ("security_finding", "1.1.0"),
-)
 
 # A new digest here means new Parquet files that an existing Glue table may not read.
 DIGESTS = {
@@ -29,7 +21,7 @@ DIGESTS = {
 }
 
 
-@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@each_kind
 def test_column_types_are_pinned(kind: tuple[str, str]) -> None:
     types = json.dumps(dict(columns(*kind)))
 
@@ -37,10 +29,9 @@ def test_column_types_are_pinned(kind: tuple[str, str]) -> None:
 
 
 def written(kind: tuple[str, str], path: Path, names: list[str]) -> list[tuple[Any, ...]]:
-    """The Parquet schema of an object of these samples, as DuckDB writes it."""
-    mapping = Mapping(Options(event_class=kind[0], ocsf_version=kind[1]))
-    found = [mapping.map(native(SAMPLES[name]), 0) for name in names]
-    assert all(isinstance(each, Finding) for each in found)
+    """Return the Parquet schema of an object with these samples, as DuckDB writes it."""
+    mapping = MAPPINGS[kind]
+    found = [mapped(mapping, native(SAMPLES[name])) for name in names]
     database, select = stage(mapping, found)
     database.execute(
         f"COPY ({select}) TO '{path}'"
@@ -52,7 +43,7 @@ def written(kind: tuple[str, str], path: Path, names: list[str]) -> list[tuple[A
     ).fetchall()
 
 
-@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@each_kind
 def test_every_object_has_the_same_parquet_schema(kind: tuple[str, str], tmp_path: Path) -> None:
     schemas = [written(kind, tmp_path / f"{name}.parquet", [name]) for name in SAMPLES]
     schemas.append(written(kind, tmp_path / "all.parquet", list(SAMPLES)))
@@ -68,11 +59,11 @@ def test_every_object_has_the_same_parquet_schema(kind: tuple[str, str], tmp_pat
     assert by_name["unmapped"][1] == "MAP"
 
 
-@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@each_kind
 def test_every_observable_points_at_an_attribute_that_is_there(kind: tuple[str, str]) -> None:
-    mapping = Mapping(Options(event_class=kind[0], ocsf_version=kind[1]))
+    mapping = MAPPINGS[kind]
     for alert in SAMPLES.values():
-        finding = mapping.finding(native(alert), 0)
+        finding = finding_of(mapping, native(alert))
         for each in finding.get("observables", ()):
             values = reached(finding, each["name"].replace("[]", "").split("."))
             assert each["value"] in map(str, values), (each, finding)
@@ -86,16 +77,16 @@ def reached(value: Any, steps: list[str]) -> list[Any]:
     return reached(value[steps[0]], steps[1:]) if steps[0] in value else []
 
 
-@pytest.mark.parametrize("kind", KINDS, ids="-".join)
+@each_kind
 def test_every_attribute_of_a_finding_has_a_column(kind: tuple[str, str]) -> None:
-    mapping = Mapping(Options(event_class=kind[0], ocsf_version=kind[1]))
+    mapping = MAPPINGS[kind]
     known = paths(*kind)
     for alert in SAMPLES.values():
-        assert used(mapping.finding(native(alert), 0)) <= known
+        assert used(finding_of(mapping, native(alert))) <= known
 
 
 def used(value: Any, path: str = "") -> set[str]:
-    """The attribute paths in a finding; JSON and `unmapped` are leaves."""
+    """Return the attribute paths in a finding; JSON and `unmapped` are leaves."""
     if re.search(r"(^|\.)(data|evidence|unmapped)$", path):
         return {path}
     if isinstance(value, list) and value and isinstance(value[0], dict):

@@ -18,13 +18,6 @@ from tests.streams.lake_writer import LakeWriter
 START = 1_795_442_607_123_456_789
 
 
-KINDS = [
-    ("detection_finding", "1.1.0"),
-    ("detection_finding", "1.8.0"),
-    ("security_finding", "1.1.0"),
-]
-
-
 PLACE = f"region={REGION}/accountId={ACCOUNT}/eventDay=20260102"
 
 

@@ -9,7 +9,8 @@ from streams import samples
 from streams.audit.verify import run
 from streams.errors import Misconfigured
 from streams.settings.settings import Settings
-from tests.streams.audit.conftest import KINDS, START, faults
+from tests.schemas.kinds import KINDS
+from tests.streams.audit.conftest import START, faults
 from tests.streams.falco_records import ACCOUNT, REGION
 from tests.streams.lake_writer import LakeWriter
 

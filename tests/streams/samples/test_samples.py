@@ -12,7 +12,7 @@ import pytest
 
 from schemas.mapping import Finding, Mapping, Options, Reject
 from streams import samples
-from tests.schemas.samples import ORDER
+from tests.alerts import ORDER
 
 START = 1_795_442_607_123_456_789
 PRIORITIES = {"Critical", "Error", "Warning", "Notice", "Informational", "Debug"}

@@ -1,9 +1,16 @@
-"""Alerts as Falco's sources print them, and the forms that they come in."""
+"""Alerts as Falco's sources print them, and the forms that they arrive in."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
+
+PLAIN: dict[str, Any] = {
+    "rule": "Anything",
+    "priority": "Notice",
+    "time": "2026-07-04T20:46:44.180672852Z",
+}
+"""Only the keys that every alert has."""
 
 SHELL: dict[str, Any] = {
     "hostname": "ip-10-0-12-34.ec2.internal",
@@ -257,7 +264,7 @@ SAMPLES = {
 }
 
 
-# falcosidekick's own order; what is empty it leaves out.
+# falcosidekick's own order; it leaves out empty values.
 ORDER = (
     "uuid",
     "output",
@@ -271,13 +278,29 @@ ORDER = (
 )
 
 
-def native(alert: dict[str, Any]) -> bytes:
-    """As Falco writes it."""
+def alert(number: int = 5, day: str = "2026-01-02", **changes: object) -> bytes:
+    """Return a small, valid alert; the number makes it different from the others."""
+    fields = {"proc.name": f"p{number}", "evt.num": number, "user.name": "root"}
+    known = {
+        "rule": "Terminal shell in container",
+        "priority": "Notice",
+        "time": f"{day}T03:04:{number % 60:02d}.{number % 1000:03d}000000Z",
+        "hostname": "node-1",
+        "output": f"shell {number}",
+        "source": "syscall",
+        "tags": ["mitre_execution"],
+        "output_fields": fields,
+    }
+    return json.dumps(known | changes).encode()
+
+
+def native(alert: Any) -> bytes:
+    """Return an alert as Falco writes it."""
     return json.dumps(alert, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def falcosidekick(alert: dict[str, Any]) -> bytes:
-    """As falcosidekick's Kafka output writes it: its order, its uuid, its escapes."""
+    """Return an alert as falcosidekick's Kafka output writes it: its order, uuid and escapes."""
     given = {**alert, "uuid": "bcc55fc3-c0ab-434f-9921-d76f232ce0aa"}
     given["source"] = alert.get("source") or "syscalls"
     given["output_fields"] = dict(sorted(alert["output_fields"].items()))
@@ -291,7 +314,7 @@ def falcosidekick(alert: dict[str, Any]) -> bytes:
 
 
 def fluent_bit(record: bytes, key: str | None, *, as_text: bool) -> bytes:
-    """As Fluent Bit's Kafka output wraps it: under a key, or beside its own at top level."""
+    """Return a record as Fluent Bit's Kafka output wraps it: under a key, or at the top level."""
     alert = json.loads(record)
     stamp = {"@timestamp": 1795442607.123457}
     if key is None:
