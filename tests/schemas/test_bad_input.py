@@ -78,7 +78,7 @@ REJECTS = {
         b"[" * 101 + b'"' + b'\\"' * 1000,
         "The value is nested too deeply.",
     ),
-    "log that is no JSON": (b'{"log": "starting up"}', "The value is not JSON."),
+    "log that is not JSON": (b'{"log": "starting up"}', "The value is not JSON."),
     "empty wrapping": (b'{"log": null}', "The alert has no rule."),
     "long rule": (value(rule="r" * 70_000), "The alert's rule is longer than 65,535 characters."),
 }
@@ -137,7 +137,7 @@ FINDINGS = {
 
 @pytest.mark.parametrize("version", ["1.1.0", "1.8.0"])
 @pytest.mark.parametrize("record", FINDINGS.values(), ids=FINDINGS)
-def test_odd_alerts_are_valid_findings_that_duckdb_takes(record: bytes, version: str) -> None:
+def test_odd_alerts_are_valid_findings_that_duckdb_reads(record: bytes, version: str) -> None:
     mapping = Mapping(Options(ocsf_version=version, location="alert"))
     found = mapped(mapping, record)
     finding = finding_of(mapping, record)
@@ -185,7 +185,7 @@ def test_values_of_any_type_are_answered(changes: dict[str, Any]) -> None:
         assert isinstance(finding, Reject)
 
 
-def test_a_priority_under_the_minimum_is_filtered() -> None:
+def test_a_priority_below_the_minimum_is_filtered() -> None:
     mapping = Mapping(Options(minimum_priority="Warning"))
 
     answers = [
@@ -205,7 +205,7 @@ def test_a_priority_under_the_minimum_is_filtered() -> None:
         (Options(location="moon"), "Unknown location 'moon'"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: Options, message: str) -> None:
+def test_invalid_options_are_refused(options: Options, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Mapping(options)
 

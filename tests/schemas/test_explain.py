@@ -45,7 +45,9 @@ def test_every_key_and_field_has_its_line_in_order(name: str, kind: tuple[str, s
 @each_kind
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(alert=alerts())
-def test_what_is_said_is_true_of_every_alert(kind: tuple[str, str], alert: dict[str, Any]) -> None:
+def test_the_explanation_is_true_of_every_alert(
+    kind: tuple[str, str], alert: dict[str, Any]
+) -> None:
     mapping = MAPPINGS[kind]
     finding = finding_of(mapping, native(alert))
     known = paths(*kind)
@@ -130,7 +132,7 @@ def test_a_value_that_does_not_fit_is_said_to_be_unmapped() -> None:
     assert line.why.startswith("It does not fit evidences[].process.pid here.")
 
 
-def test_a_message_stands_before_the_output() -> None:
+def test_the_message_takes_precedence_over_the_output() -> None:
     found = lines(OLD, message="Shell", output="20:46: Notice Shell")
 
     assert found["message"].attributes == ("message", "finding_info.desc")
@@ -138,6 +140,6 @@ def test_a_message_stands_before_the_output() -> None:
     assert lines(OLD, output="Shell")["output"].attributes == ("message", "finding_info.desc")
 
 
-def test_what_is_no_finding_is_answered_as_the_mapping_answers() -> None:
+def test_a_reject_or_filtered_alert_is_not_explained() -> None:
     assert explain(OLD, b"{}") == Reject("The alert has no rule.")
     assert explain(Mapping(Options(minimum_priority="error")), native(PLAIN)) is FILTERED

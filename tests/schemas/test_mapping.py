@@ -24,7 +24,7 @@ from tests.schemas.fields import (
 from tests.schemas.kinds import KINDS, MAPPINGS, OLD, each_kind, finding_of, mapped
 from tests.schemas.ocsf_schema import errors
 
-#: All kinds; in the quick tests the default one alone, for a sweep over all fields.
+#: All kinds for a sweep over all fields; in the quick tests only the default one.
 SWEPT = [
     KINDS[0],
     *(pytest.param(kind, marks=pytest.mark.faults, id="-".join(kind)) for kind in KINDS[1:]),
@@ -122,7 +122,7 @@ def test_no_field_is_lost(kind: tuple[str, str], data: st.DataObject) -> None:
 @each_kind
 @many
 @given(alert=alerts())
-def test_the_answer_does_not_depend_on_what_came_before(
+def test_the_result_does_not_depend_on_earlier_records(
     kind: tuple[str, str], alert: dict[str, Any]
 ) -> None:
     fresh = Mapping(Options(event_class=kind[0], ocsf_version=kind[1]))

@@ -85,7 +85,7 @@ def test_a_hosts_detection_finding(version: str) -> None:
 
 
 @pytest.mark.parametrize(("version", "attribute"), [("1.1.0", "name"), ("1.8.0", "hostname")])
-def test_what_is_no_host_name_before_ocsf_1_4_is_a_name(version: str, attribute: str) -> None:
+def test_an_invalid_host_name_before_ocsf_1_4_is_a_name(version: str, attribute: str) -> None:
     found = finding_in("detection_finding", version, {**HOST, "hostname": "node_1"})
     assert found["device"][attribute] == "node_1"
     assert ("observables" in found) == (version == "1.8.0")

@@ -52,7 +52,7 @@ def test_tags_give_confidence_and_types(
     assert finding["metadata"].get("labels", []) == tags
 
 
-def test_the_deployments_own_words_are_in_the_metadata() -> None:
+def test_the_settings_are_in_the_metadata() -> None:
     mapping = Mapping(Options(product_version="0.42.0", tenant_uid="acme"))
 
     metadata = finding_of(mapping, native({**PLAIN, "tags": ["a"]}), 5)["metadata"]

@@ -8,7 +8,7 @@ from tests.schemas.kinds import OLD, finding_of
 CLOSE = "2026-11-23T14:03:27.123456788Z"
 
 
-def test_delivered_again_an_alert_has_the_same_uid() -> None:
+def test_an_alert_delivered_again_has_the_same_uid() -> None:
     uids = {finding_of(OLD, native(SHELL), at)["metadata"]["uid"] for at in (1, 2)}
     others = {
         finding_of(OLD, native({**SHELL, **change}), 1)["metadata"]["uid"]

@@ -12,7 +12,7 @@ from tests.schemas.kinds import OLD, finding_of, mapped
 @pytest.mark.parametrize(
     "text", ["2026", "yesterday", "2026-07-04T20:46:44.1e5Z", "٢٠٢٦-07-04T20:46:44Z"]
 )
-def test_what_is_no_time_is_a_reject(text: str) -> None:
+def test_an_invalid_time_is_a_reject(text: str) -> None:
     assert OLD.map(native({**SHELL, "time": text}), 0) == Reject("The alert has no valid time.")
 
 

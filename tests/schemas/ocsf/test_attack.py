@@ -74,7 +74,7 @@ def test_names_and_pages_are_attacks_own() -> None:
     }
 
 
-def test_the_table_is_whole() -> None:
+def test_the_table_is_complete() -> None:
     assert len(tactics()) == 14
     assert len(techniques()) == 835
     assert techniques()["T1055.013"].name == "Process Doppelgänging"

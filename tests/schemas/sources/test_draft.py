@@ -178,7 +178,7 @@ OBSERVABLES: list[tuple[dict[str, Any], str, Observed, Observed, Observed]] = [
     OBSERVABLES,
     ids=[f"{row[1]}-{'-'.join(row[0])}"[:70] for row in OBSERVABLES],
 )
-def test_what_can_be_searched_for_is_an_observable(
+def test_a_value_to_search_for_is_an_observable(
     fields: dict[str, Any], value: str, old: Observed, new: Observed, legacy: Observed
 ) -> None:
     for mapping, expected in ((OLD, old), (NEW, new), (LEGACY, legacy)):

@@ -104,7 +104,7 @@ def test_a_field_without_attribute_is_unmapped(field: str) -> None:
 
 def test_every_tested_field_has_a_row_that_says_so() -> None:
     assert [case.field for case in ALL_CASES if not rows_of(case.field)] == []
-    # A field without an exact row is an instance of a pattern, and all of those are here.
+    # A field without an exact row matches a pattern; these are all of them.
     instances = {case.field for case in ALL_CASES} - {row.field for row in ROWS}
     assert instances == {
         "container.label.app",
