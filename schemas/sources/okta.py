@@ -48,7 +48,7 @@ ROWS = (
         Row(
             f"okta.client.geo.{short}",
             (f"{_SRC}.location.{name}", f"{_SRC}.location.coordinates[]"),
-            "Only with both; from 1.2 also only with a city, state, country or postal code.",
+            "With both lat and lon; from 1.2 also with a city, state, country or postal code.",
             ANY,
         )
         for short, name in (("lat", "lat"), ("lon", "long"))

@@ -33,7 +33,7 @@ ROWS = (
     Row(
         "container.image.digest",
         (f"{_CONTAINER}.hash.value", f"{_CONTAINER}.image.uid"),
-        "hash: without the prefix sha256:. uid: if there is no image.id.",
+        "hash: without the sha256: prefix; uid: if there is no image.id.",
     ),
     Row("container.labels", (f"{_CONTAINER}.labels[]",), "From 1.4."),
     *(

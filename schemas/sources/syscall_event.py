@@ -18,7 +18,7 @@ CALL_ROWS = (
     Row(
         "evt.res",
         (f"{_API}.response.error", f"{_API}.response.message"),
-        "message: for SUCCESS. error: for anything else.",
+        "message: for SUCCESS; error: for anything else.",
     ),
 )
 """The call; part of the scene if its result is a word."""
