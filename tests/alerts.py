@@ -12,6 +12,18 @@ PLAIN: dict[str, Any] = {
 }
 """Only the keys that every alert has."""
 
+SMALL: dict[str, Any] = {
+    "hostname": "node-1",
+    "output": "Something happened",
+    "output_fields": {"proc.name": "sh"},
+    "priority": "Warning",
+    "rule": "Something",
+    "source": "syscall",
+    "tags": ["T1059"],
+    "time": "2026-07-04T20:46:44.180672852Z",
+}
+"""All the keys that Falco prints, and one field."""
+
 SHELL: dict[str, Any] = {
     "hostname": "ip-10-0-12-34.ec2.internal",
     "output": "14:03:27.123456789: Notice A shell was spawned in a container with an attached "

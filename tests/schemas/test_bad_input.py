@@ -10,28 +10,18 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.mapping import FILTERED, Finding, Mapping, Options, Reject
+from tests.alerts import SMALL
 from tests.schemas.kinds import OLD, finding_of, mapped
 from tests.schemas.ocsf_schema import errors
 from tests.schemas.staged import stage
 
-ALERT = {
-    "hostname": "node-1",
-    "output": "Something happened",
-    "output_fields": {"proc.name": "sh"},
-    "priority": "Warning",
-    "rule": "Something",
-    "source": "syscall",
-    "tags": ["T1059"],
-    "time": "2026-07-04T20:46:44.180672852Z",
-}
-
 
 def value(**changes: Any) -> bytes:
-    return json.dumps({**ALERT, **changes}).encode()
+    return json.dumps({**SMALL, **changes}).encode()
 
 
 def without(key: str) -> bytes:
-    return json.dumps({name: item for name, item in ALERT.items() if name != key}).encode()
+    return json.dumps({name: item for name, item in SMALL.items() if name != key}).encode()
 
 
 REJECTS = {
@@ -175,7 +165,7 @@ json_values = st.recursive(
 
 
 @settings(max_examples=150, deadline=None)
-@given(changes=st.dictionaries(st.sampled_from([*ALERT, "uuid", "message", "log"]), json_values))
+@given(changes=st.dictionaries(st.sampled_from([*SMALL, "uuid", "message", "log"]), json_values))
 def test_values_of_any_type_are_answered(changes: dict[str, Any]) -> None:
     finding = OLD.finding(value(**changes), -1)
 

@@ -9,16 +9,8 @@ import pytest
 
 from schemas.mapping import Mapping, Options
 from schemas.memory import remembered
+from tests.alerts import SMALL
 
-ALERT = {
-    "hostname": "node-1",
-    "output": "Something happened",
-    "priority": "Warning",
-    "rule": "Something",
-    "source": "syscall",
-    "tags": ["T1059"],
-    "time": "2026-07-04T20:46:44.180672852Z",
-}
 #: About how many bytes the smallest record has, and how much larger the others are.
 SMALLEST = 10_000
 TIMES_LARGER = (1, 4, 16)
@@ -30,7 +22,7 @@ MOST_SECONDS = 2.0
 
 
 def alert(fields: dict[str, Any] | None = None, **keys: Any) -> bytes:
-    return json.dumps({**ALERT, "output_fields": fields or {}, **keys}).encode()
+    return json.dumps({**SMALL, "output_fields": fields or {}, **keys}).encode()
 
 
 def many(template: str, **keys: Any) -> Callable[[int], bytes]:
