@@ -42,7 +42,7 @@ Outcome = Literal["same", "changed", "made", "skipped", "refused", "failed"]
 
 
 class Refusal(FalcolakeError):  # noqa: N818 - not an error of the replay
-    """This window cannot be rebuilt; nothing of it was changed."""
+    """A window that cannot be rebuilt; nothing of it was changed."""
 
 
 @dataclass(frozen=True, slots=True)

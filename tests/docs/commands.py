@@ -33,6 +33,12 @@ def commands(group: TyperGroup | None = None, *above: str) -> Iterator[tuple[str
             yield from commands(command, *above, name)
 
 
+def leaves() -> set[tuple[str, ...]]:
+    """Return the words that call each command that is not a group."""
+    found = set(commands())
+    return found - {words[:-1] for words in found}
+
+
 def help_of(*words: str) -> str:
     """What `falcolake WORDS --help` prints at 80 columns."""
     done = CliRunner().invoke(

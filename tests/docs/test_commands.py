@@ -7,14 +7,10 @@ import pytest
 import typer.main
 
 import cli
-from tests.docs.commands import PAGE, commands, help_of, page
+from tests.docs.commands import PAGE, commands, help_of, leaves, page
 from tests.docs.pages import anchors
 
 COMMANDS = sorted(commands())
-
-
-def leaf(words: tuple[str, ...]) -> bool:
-    return not any(other[: len(words)] == words and other != words for other in COMMANDS)
 
 
 def test_the_reference_page_is_in_step() -> None:
@@ -39,7 +35,7 @@ def test_help_reads_well_at_80_columns(words: tuple[str, ...]) -> None:
     assert re.fullmatch(r"  [A-Z].*", first)
 
 
-@pytest.mark.parametrize("words", [each for each in COMMANDS if leaf(each)], ids=" ".join)
+@pytest.mark.parametrize("words", sorted(leaves()), ids=" ".join)
 def test_every_example_is_a_command_that_exists(words: tuple[str, ...]) -> None:
     """And its options are options of that command."""
     text = help_of(*words).replace("\\\n", " ")

@@ -9,8 +9,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import cli
+from tests.docs.commands import leaves
 
 FALCOLAKE = (sys.executable, "-m", "cli")
+#: The words of every command that is not a group.
+LEAVES = sorted(leaves())
 
 
 class Run(Protocol):

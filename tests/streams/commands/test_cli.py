@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from typer.core import TyperGroup
 
 import cli
+from tests.docs.commands import commands
 from tests.streams.commands.conftest import FALCOLAKE, Run
 
-COMMANDS = sorted(typer.main.get_command(cli.app).commands)
+COMMANDS = sorted({words[0] for words in commands()})
 
 
 def test_the_version_is_the_package_s() -> None:
@@ -30,16 +32,15 @@ def test_without_a_command_the_help_is_wrong_usage(falcolake: Run) -> None:
         assert f"  {command} " in done.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    found = typer.main.get_command(cli.app).commands[command]
-    below = getattr(found, "commands", {})
-    for name, each in {
-        command: found,
-        **{f"{command} {name}": c for name, c in below.items()},
-    }.items():
-        assert re.search(rf"Examples?:\n(.*\n)*.*\bfalcolake .*\b{name}\b", each.help or ""), name
-        assert all(option.help for option in each.params)
+@pytest.mark.parametrize("words", sorted(commands()), ids=" ".join)
+def test_every_command_has_help_with_an_example(words: tuple[str, ...]) -> None:
+    found = typer.main.get_command(cli.app)
+    for word in words:
+        assert isinstance(found, TyperGroup)
+        found = found.commands[word]
+    name = words[-1]
+    assert re.search(rf"Examples?:\n(.*\n)*.*\bfalcolake .*\b{name}\b", found.help or ""), name
+    assert all(getattr(option, "help", "") for option in found.params)
 
 
 @pytest.mark.parametrize(

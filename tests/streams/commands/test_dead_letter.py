@@ -74,11 +74,12 @@ def test_reasons_are_counted_with_one_to_look_at(
         (3, "not JSON"),
         (1, "a tombstone"),
     ]
-    arguments = ("dead-letter", "list", "--each", "--reason", "TOMB", "--json")
-    (only,) = json.loads(falcolake(*arguments, environment=environment).stdout)
+    each = ("dead-letter", "list", "--each")
+    (only,) = json.loads(
+        falcolake(*each, "--reason", "TOMB", "--json", environment=environment).stdout
+    )
     assert (only["partition"], only["offset"]) == (1, TOMBSTONE)
-    arguments = ("dead-letter", "list", "--each", "--partition", "0")
-    assert falcolake(*arguments, environment=environment).stdout.count("\n") == 1
+    assert falcolake(*each, "--partition", "0", environment=environment).stdout.count("\n") == 1
 
 
 def test_one_record_is_shown_whole(

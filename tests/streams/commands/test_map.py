@@ -3,6 +3,7 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ ALERTS = list(samples.alerts(seed=1, count=40, start_ns=START))
 GOOD = b'{"rule":"r","priority":"Notice","time":"2026-01-01T00:00:00Z"}'
 
 
-def findings(text: str) -> list[dict]:
+def findings(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 

@@ -5,15 +5,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-import typer.main
-from typer.core import TyperGroup
 
-import cli
 from streams.embedded.s3 import S3Server
 from streams.kafka import client as kafka
 from tests.conftest import LakeEnvironment
 from tests.flow.worlds import Worker
-from tests.streams.commands.conftest import Run
+from tests.streams.commands.conftest import LEAVES, Run
 from tests.waiting import wait_until
 
 SECRETS = {
@@ -37,20 +34,7 @@ ARGUMENTS = {
 }
 
 
-def commands(group: TyperGroup, *above: str) -> list[tuple[str, ...]]:
-    """Every command of the live app, with the words that call it."""
-    found: list[tuple[str, ...]] = []
-    for name, command in sorted(group.commands.items()):
-        inner = commands(command, *above, name) if isinstance(command, TyperGroup) else None
-        found += inner or [(*above, name)]
-    return found
-
-
-ALL = [
-    each
-    for each in commands(typer.main.get_command(cli.app))
-    if each[0] not in SERVERS  # type: ignore[arg-type]
-]
+ALL = [words for words in LEAVES if words[0] not in SERVERS]
 
 
 def planted(text: str) -> list[str]:
@@ -144,7 +128,7 @@ def test_a_worker_that_cannot_sign_in_tells_no_secret(
     worker = Worker(environment, tmp_path / "worker.log").start()
     try:
         wait_until(
-            lambda: worker.said("starting again") or worker.process.poll() is not None,  # type: ignore[union-attr]
+            lambda: worker.said("starting again") or worker.process.poll() is not None,
             60,
             "it has failed to sign in",
         )
