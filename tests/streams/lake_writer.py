@@ -96,17 +96,25 @@ class LakeWriter:
                 )
             producer.flush()
 
-    def refuse(self, partition: int, offsets: Iterable[int], topic: str = "") -> None:
-        """Send the dead letters of these offsets."""
+    def refuse(
+        self,
+        partition: int,
+        offsets: Iterable[int],
+        topic: str = "",
+        value: Callable[[int], bytes | None] = lambda _: b"refused",
+        **headers: bytes,
+    ) -> None:
+        """Send the dead letters of these offsets, with more headers."""
         for offset in offsets:
             said = {
                 "topic": topic or self.settings.kafka.topic,
                 "partition": partition,
                 "offset": offset,
             }
-            headers = [(f"falcolake.{name}", f"{item}".encode()) for name, item in said.items()]
+            sent = [(f"falcolake.{name}", f"{item}".encode()) for name, item in said.items()]
+            sent += [(f"falcolake.{name}", item) for name, item in headers.items()]
             target = self.settings.kafka.dead_letter_topic
-            self.publish(partition, [b"refused"], topic=target, headers=headers)
+            self.publish(partition, [value(offset)], topic=target, headers=sent)
 
     def commit(self, offsets: dict[int, int], **sealed: tuple[int, ...]) -> None:
         """Commit offsets for the group; `sealed={partition: ends}` as the seals beside them."""

@@ -44,17 +44,9 @@ def writer(environment: dict[str, str], tmp_path: Path) -> LakeWriter:
     return writer
 
 
-def letter(writer: LakeWriter, offset: int, **more: bytes) -> None:
-    said: dict[str, object] = {
-        "topic": writer.settings.kafka.topic,
-        "partition": 1,
-        "offset": offset,
-        "reason": "a tombstone" if offset == TOMBSTONE else "not JSON",
-    }
-    headers = [(f"falcolake.{name}", f"{item}".encode()) for name, item in said.items()]
-    headers += [(f"falcolake.{name}", item) for name, item in more.items()]
-    target = writer.settings.kafka.dead_letter_topic
-    writer.publish(1, [kafka_has(offset)], topic=target, headers=headers)
+def letter(writer: LakeWriter, offset: int, **headers: bytes) -> None:
+    reason = b"a tombstone" if offset == TOMBSTONE else b"not JSON"
+    writer.refuse(1, [offset], value=kafka_has, **{"reason": reason} | headers)
 
 
 def test_reasons_are_counted_with_one_to_look_at(

@@ -1,0 +1,132 @@
+"""One window, or the windows of a gap, rebuilt from Kafka by a `Rebuilder` alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.audit.audit import sort_objects
+from streams.kafka import letters, scan
+from streams.lake.reader import LakeReader
+from streams.lake.store import Lake, connect
+from streams.replay.plan import Target
+from streams.replay.rebuild import Rebuilder, Task, WindowReplay
+from streams.settings.mapping import build_mapping
+from streams.settings.settings import Settings
+from tests.streams.lake_writer import LakeWriter
+
+GAP = Target(1, 0, 20)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return tmp_path / "staging"
+
+
+def rebuild(
+    settings: Settings, directory: Path, target: Target = GAP, **task: Any
+) -> list[WindowReplay]:
+    """Rebuild one target: a gap, or the window that the lake has with these bounds."""
+    lake, client = settings.lake, connect(settings.lake)
+    reader = LakeReader(lake, client)
+    arranged, _ = sort_objects(reader.objects(), lake.prefix)
+    existing = {
+        (partition, window.first, window.end): window
+        for (_, partition), windows in arranged.items()
+        for window in windows
+    }
+    target = target._replace(window=existing.get(target[:3]))
+    whole = Task(
+        settings,
+        build_mapping(settings),
+        reader,
+        Lake(lake, client),
+        reader,
+        existing,
+        letters.read(settings),
+        **task,
+    )
+    with scan.open_consumer(settings) as consumer, Rebuilder(whole, consumer, directory) as one:
+        return list(one.rebuild(target))
+
+
+def states(window: WindowReplay) -> list[str]:
+    return [each.state for each in window.objects]
+
+
+def test_a_gap_is_cut_where_a_window_is_full(
+    settings: Settings, writer: LakeWriter, directory: Path
+) -> None:
+    made = rebuild(settings, directory)
+    assert [(each.first, each.end, each.outcome) for each in made] == [
+        (0, 8, "made"),
+        (8, 16, "made"),
+        (16, 20, "made"),
+    ]
+    assert [each.letters for each in made] == [1, 1, 1]
+    assert {state for each in made for state in states(each)} == {"new"}
+    assert len(list(writer.lake.objects())) == sum(len(each.objects) for each in made)
+    assert not directory.exists()
+
+
+def test_a_window_that_is_whole_is_left_or_skipped(
+    settings: Settings, writer: LakeWriter, directory: Path
+) -> None:
+    rebuild(settings, directory)
+    written = [(each.key, each.size) for each in writer.lake.objects()]
+    (again,) = rebuild(settings, directory, Target(1, 0, 8))
+    assert (again.outcome, set(states(again)), again.letters) == ("same", {"same"}, 0)
+    assert again.before == again.after
+    (skipped,) = rebuild(settings, directory, Target(1, 0, 8), resume=True)
+    assert (skipped.outcome, skipped.objects) == ("skipped", [])
+    assert [(each.key, each.size) for each in writer.lake.objects()] == written
+
+
+def test_an_object_that_differs_is_overwritten_unless_it_is_a_dry_run(
+    settings: Settings, writer: LakeWriter, directory: Path
+) -> None:
+    rebuild(settings, directory)
+    key = next(iter(writer.lake.objects())).key
+    whole = writer.lake.read(key)
+    writer.rewrite(key, rows=1)
+    cut = writer.lake.read(key)
+    for dry_run, body in ((True, cut), (False, whole)):
+        (window,) = rebuild(settings, directory, Target(1, 0, 8), dry_run=dry_run, resume=True)
+        changed = [each for each in window.objects if each.state == "changed"]
+        assert [(each.key, each.before) for each in changed] == [(key, 1)]
+        assert window.outcome == "changed"
+        assert writer.lake.read(key) == body
+
+
+def test_an_object_that_the_window_no_longer_has_is_stale_until_it_is_pruned(
+    settings: Settings, writer: LakeWriter, directory: Path
+) -> None:
+    rebuild(settings, directory)
+    key = next(iter(writer.lake.objects())).key
+    other = key.replace("region=eu-central-1", "region=eu-central-2")
+    writer.rewrite(key, to=other)
+    (window,) = rebuild(settings, directory, Target(1, 0, 8))
+    assert (window.stale, window.outcome) == ([other], "changed")
+    (window,) = rebuild(settings, directory, Target(1, 0, 8), prune=True, dry_run=True)
+    assert other in [each.key for each in writer.lake.objects()]
+    (window,) = rebuild(settings, directory, Target(1, 0, 8), prune=True)
+    assert (window.stale, "deleted" in states(window)) == ([], True)
+    assert other not in [each.key for each in writer.lake.objects()]
+
+
+def test_a_window_is_refused_unless_kafka_has_all_its_records(
+    settings: Settings, writer: LakeWriter, directory: Path
+) -> None:
+    (key, *_) = writer.window(1, 0, 8, lambda _: b"{}", records=8)
+    writer.rewrite(key, records=9)
+    (window,) = rebuild(settings, directory, Target(1, 0, 8))
+    assert (window.outcome, window.objects) == ("refused", [])
+    assert window.reason == "Kafka has 8 of its 9 records: was the topic compacted?"
+    writer.expire(1, 2)
+    (window,) = rebuild(settings, directory, Target(1, 0, 8))
+    assert window.reason == "Kafka has deleted its records: the first offset is now 2"
+    (gap,) = rebuild(settings, directory, Target(1, 0, 2))
+    assert (gap.outcome, gap.reason) == (
+        "refused",
+        "no window has these offsets, and Kafka has no records there",
+    )
