@@ -46,15 +46,17 @@ MANY = 3000
 PROCESSES = 8
 
 
-def read_all(reader: LakeReader, objects: Sequence[StoredObject]) -> Iterator[Footer | Unread]:
+def read_all(
+    reader: LakeReader, objects: Sequence[StoredObject], *, many: int = MANY, size: int = SLICE
+) -> Iterator[Footer | Unread]:
     """Read the footers of objects, several at once; yield them in the objects' order.
 
     An object that is no readable Parquet is an `Unread`; raises Unavailable or Misconfigured if the
     lake cannot be read at all. Many objects are shared out to processes: a footer costs 2 ms of
     Python, and threads share one core.
     """
-    slices = [objects[start : start + SLICE] for start in range(0, len(objects), SLICE)]
-    if len(objects) < MANY:
+    slices = [objects[start : start + size] for start in range(0, len(objects), size)]
+    if len(objects) < many:
         for some in slices:
             yield from _read_some(reader, some)
         return
@@ -88,12 +90,12 @@ def _read_apart(
     return _read_some(reader, objects), reader.requests
 
 
-def read(reader: LakeReader, stored: StoredObject) -> Footer | Unread:
+def read(reader: LakeReader, stored: StoredObject, usual: int = USUAL) -> Footer | Unread:
     """Read the footer of one object."""
     try:
         if stored.size < SMALLEST:
             raise Corrupt(f"{stored.size} bytes are no Parquet file")
-        tail = reader.tail(stored.key, USUAL)
+        tail = reader.tail(stored.key, usual)
         needed = _length(tail)
         if len(tail) < needed <= stored.size:
             tail = reader.tail(stored.key, needed)

@@ -13,7 +13,6 @@ import pytest
 from streams.audit.audit import Audit, Days, run
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Misconfigured, Unavailable
-from streams.lake import footers
 from streams.settings.load import load
 from streams.settings.settings import Settings
 from streams.windows.window import Counts
@@ -223,29 +222,6 @@ def test_another_topic_under_the_prefix_is_proved_from_the_lake_alone(
     found = run(settings)
     assert kinds(found) == [("gap", 13, 14)]
     assert found.notes == ("earlier-0: another topic; not compared with Kafka",)
-
-
-def test_a_long_footer_takes_a_second_read(
-    settings: Settings, writer: LakeWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (key,) = writer.window(0, 0, 3)
-    monkeypatch.setattr(footers, "USUAL", 1000)
-    found = run(settings, kafka=False)
-    assert (found.problems, found.requests["GetObject"]) == ((), 2)
-    assert writer.lake.read(key)
-
-
-def test_many_footers_are_shared_out_to_processes(
-    settings: Settings, writer: LakeWriter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    keys = ship(writer)
-    monkeypatch.setattr(footers, "MANY", 2)
-    monkeypatch.setattr(footers, "SLICE", 2)
-    found = run(settings, kafka=False)
-    assert (found.problems, found.counts) == ((), Counts(34, 30, 4, 0))
-    assert found.requests["GetObject"] == len(keys)
-    writer.put(keys[3], b"torn")
-    assert [problem.key for problem in run(settings, kafka=False).problems] == [keys[3]]
 
 
 def through(settings: Settings, proxy: S3Proxy) -> Settings:
