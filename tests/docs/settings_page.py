@@ -69,6 +69,8 @@ def rows() -> Iterator[Row]:
         value = defaults.model_dump(by_alias=True)[section][key]
         # As written in the model: "~" is not yet somebody's home directory.
         default = field.default if isinstance(value, Path) else value
+        if field.annotation is ByteSize:
+            default = ByteSize(default)  # which the dump has as a plain number
         yield Row(section, key, _written(default), field.description or "")
 
 
