@@ -11,7 +11,7 @@ T = TypeVar("T")
 _POLL_SECONDS = 0.05
 
 
-def wait_until(condition: Callable[[], T], timeout: float = 30.0, message: str = "") -> T:
+def wait_until(condition: Callable[[], T], timeout: float = 60.0, message: str = "") -> T:
     """Call `condition` until its result is true, and return that.
 
     After `timeout` seconds the test fails with `message` (what it waited for) and the last result.

@@ -67,7 +67,7 @@ def test_a_dead_letter_topic_that_refuses_writes_holds_the_window(world: World) 
     assert not world.dead_letters()
     limit(world, letters, 1_000_000)
     world.wait_until_shipped()
-    wait_until(lambda: worker.readiness().get("ready"), 30)
+    wait_until(lambda: worker.readiness().get("ready"), 60)
     assert_exactly_once(world, numbers(210), rejects=30)
 
 

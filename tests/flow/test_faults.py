@@ -36,11 +36,11 @@ def test_kill_nine_three_times_and_a_lost_disk_change_nothing(world: World) -> N
 def test_a_killed_worker_resumes_from_what_it_staged(world: World) -> None:
     world.publish([alert(n) for n in range(5000)])
     worker = world.worker(WINDOW__INTERVAL=3600).start()
-    wait_until(lambda: worker.said("assigned partitions"), 30)
+    wait_until(lambda: worker.said("assigned partitions"), 60)
     wait_until(lambda: staged(world) > 100_000, 60, "records staged")
     worker.kill()
     again = world.worker().start()
-    wait_until(lambda: again.said("staging holds"), 30)
+    wait_until(lambda: again.said("staging holds"), 60)
     world.wait_until_shipped()
     assert_exactly_once(world, range(5000))
 
@@ -175,7 +175,7 @@ def test_workers_come_and_go_under_load(world: World) -> None:
 @pytest.mark.faults
 def test_a_second_worker_on_the_same_staging_is_refused(world: World) -> None:
     worker = world.worker().start()
-    wait_until(lambda: worker.said("assigned partitions"), 30)
+    wait_until(lambda: worker.said("assigned partitions"), 60)
     other = Worker(worker.environment, world.directory / "other.log").start()
     assert other.process is not None
     assert other.process.wait(30) == 2

@@ -59,7 +59,7 @@ def test_committed_offsets_move_only_to_the_ends_of_windows(world: World) -> Non
 
 def test_an_idle_partition_is_still_sealed_by_age(world: World) -> None:
     worker = world.worker().start()
-    wait_until(lambda: worker.said("assigned partitions"), 30)
+    wait_until(lambda: worker.said("assigned partitions"), 60)
     world.publish([alert(1)])
     world.wait_until_shipped()
     assert_exactly_once(world, [1])
@@ -82,7 +82,7 @@ def test_the_worker_stops_cleanly_and_resumes_where_it_was(world: World) -> None
 def test_stopping_before_anything_is_sealed_loses_nothing(world: World) -> None:
     world.publish([alert(n) for n in range(500)])
     worker = world.worker(WINDOW__INTERVAL=3600).start()
-    wait_until(lambda: any(world.staging().glob("segment-*")), 30)
+    wait_until(lambda: any(world.staging().glob("segment-*")), 60)
     worker.send(signal.SIGINT)
     assert worker.process is not None
     assert worker.process.wait(30) == 0

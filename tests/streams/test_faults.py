@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -30,7 +31,7 @@ for number in range(1, 4):
 
 
 @pytest.fixture(autouse=True)
-def _disarmed():
+def _disarmed() -> Iterator[None]:
     yield
     faults.arm("", None)
 
@@ -49,7 +50,7 @@ def passing(wanted: str) -> subprocess.Popen[str]:
     ("wanted", "done"),
     [("put:before:1", 0), ("put:after:1", 1), ("put:before:3", 2), ("put:after:3:kill", 3)],
 )
-def test_an_armed_process_dies_just_there(wanted, done):
+def test_an_armed_process_dies_just_there(wanted: str, done: int) -> None:
     process = passing(wanted)
     out, log = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGKILL
@@ -59,7 +60,7 @@ def test_an_armed_process_dies_just_there(wanted, done):
     assert f"SIGKILL at {wanted.removesuffix(':kill')}" in log
 
 
-def test_a_fault_that_stops_leaves_a_process_that_can_go_on():
+def test_a_fault_that_stops_leaves_a_process_that_can_go_on() -> None:
     process = passing("put:after:2:stop")
     try:
         _, status = os.waitpid(process.pid, os.WUNTRACED)
@@ -72,7 +73,7 @@ def test_a_fault_that_stops_leaves_a_process_that_can_go_on():
     assert out == "put 1\nput 2\nput 3\n"
 
 
-def test_a_fault_that_never_comes_numbers_the_passes():
+def test_a_fault_that_never_comes_numbers_the_passes() -> None:
     process = passing("put:before:0")
     _, log = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -80,7 +81,9 @@ def test_a_fault_that_never_comes_numbers_the_passes():
     assert seen == [f"put:{side}:{number}" for number in (1, 2, 3) for side in ("before", "after")]
 
 
-def test_unarmed_points_do_nothing_and_cost_next_to_nothing(caplog):
+def test_unarmed_points_do_nothing_and_cost_next_to_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     began = time.process_time()
     for _ in range(10_000):
         with faults.around("put"):
@@ -89,7 +92,7 @@ def test_unarmed_points_do_nothing_and_cost_next_to_nothing(caplog):
     assert not caplog.records
 
 
-def test_what_raises_has_no_moment_after_it(caplog):
+def test_what_raises_has_no_moment_after_it(caplog: pytest.LogCaptureFixture) -> None:
     faults.arm("put:after:1", LOOPBACK)
     with pytest.raises(OSError, match="no"), faults.around("put"):
         raise OSError("no")
@@ -97,14 +100,14 @@ def test_what_raises_has_no_moment_after_it(caplog):
 
 
 @pytest.mark.parametrize("endpoint", [None, "https://s3.eu-central-1.amazonaws.com", "https://x:1"])
-def test_a_fault_beside_a_real_lake_is_refused(endpoint):
+def test_a_fault_beside_a_real_lake_is_refused(endpoint: str | None) -> None:
     with pytest.raises(Misconfigured, match="FALCOLAKE_FAULT is set") as caught:
         faults.arm("put:before:1", endpoint)
     assert "unset FALCOLAKE_FAULT" in caught.value.hint
 
 
 @pytest.mark.parametrize("endpoint", [LOOPBACK, "http://localhost:1", "http://[::1]:9000"])
-def test_a_lake_on_loopback_may_have_faults(endpoint):
+def test_a_lake_on_loopback_may_have_faults(endpoint: str | None) -> None:
     faults.arm("put:before:7", endpoint)
 
 
@@ -112,19 +115,21 @@ def test_a_lake_on_loopback_may_have_faults(endpoint):
     "wanted", ["put", "put:before", "push:before:1", "put:during:1", "put:after:-1", "put:after:x",
                "put:after:1:explode", "put:after:1:stop:now", ":::"],
 )  # fmt: skip
-def test_what_is_no_fault_point_is_refused(wanted):
+def test_what_is_no_fault_point_is_refused(wanted: str) -> None:
     with pytest.raises(Misconfigured, match="not a fault point"):
         faults.arm(wanted, LOOPBACK)
 
 
-def test_the_variable_is_read_by_the_settings_and_is_no_setting(monkeypatch):
+def test_the_variable_is_read_by_the_settings_and_is_no_setting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert wanted_fault() == ""
     monkeypatch.setenv("FALCOLAKE_FAULT", "put:after:1")
     assert wanted_fault() == "put:after:1"
     assert load().warnings() == load(environment={}).warnings()
 
 
-def test_every_effect_has_its_one_place_in_the_code():
+def test_every_effect_has_its_one_place_in_the_code() -> None:
     marked = Counter(
         node.args[0].value
         for path in Path(streams.__file__).parent.rglob("*.py")

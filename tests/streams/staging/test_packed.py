@@ -1,6 +1,7 @@
 """Packed findings: what went in comes out, and what findings share is in there once."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +34,7 @@ def packed_rows(first: int, end: int) -> bytes:
 
 @settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(NUMBER, FINDING), min_size=1, max_size=20))
-def test_findings_come_out_as_they_went_in(found):
+def test_findings_come_out_as_they_went_in(found: list[tuple[int, Any]]) -> None:
     offsets, findings = zip(*found, strict=True)
     table = unpack(pack(offsets, findings))
     assert table["offset"].to_pylist() == list(offsets)
@@ -45,18 +46,18 @@ def test_findings_come_out_as_they_went_in(found):
 
 
 @pytest.mark.parametrize("columns", [["offset"], ["offset", "time", "size"], ["rule"], ["body"]])
-def test_single_columns_can_be_unpacked(columns):
+def test_single_columns_can_be_unpacked(columns: list[str]) -> None:
     packed = packed_rows(7, 20)
     assert unpack(packed, columns).equals(unpack(packed).select(columns))
 
 
-def test_what_findings_share_is_there_once():
+def test_what_findings_share_is_there_once() -> None:
     table = unpack(packed_rows(0, 500))
     (rule,) = table["rule"].chunk(0).dictionary.to_pylist()
     assert json.loads(rule)["finding_info"]["title"] == "Terminal shell in container"
 
 
-def test_findings_that_repeat_each_other_take_a_fraction_of_their_text():
+def test_findings_that_repeat_each_other_take_a_fraction_of_their_text() -> None:
     packed = packed_rows(0, 500)
     texts = sum(unpack(packed, ["size"])["size"].to_pylist())
     assert len(packed) < texts / 8

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +58,23 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def staging(path):
+def staging(path: Path) -> Iterator[Staging]:
     with opened(path) as made:
         assert made.open() == []
         yield made
 
 
-def window(runs, end: int | None = None) -> Window:
+def window(runs: Sequence[Run], end: int | None = None) -> Window:
     runs = tuple(runs)
     return Window(runs[0].partition, runs[0].first, end or runs[-1].end, runs)
 
 
-def appended(staging: Staging, bounds, partition: int = 0, value=alert) -> list[Run]:
+def appended(
+    staging: Staging,
+    bounds: Iterable[int],
+    partition: int = 0,
+    value: Callable[[int], bytes | None] = alert,
+) -> list[Run]:
     return [
         staging.append(rows(partition, first, end, value))
         for first, end in itertools.pairwise(bounds)
@@ -94,7 +101,7 @@ def names(path: Path) -> list[str]:
 # ---- append, and what a restart finds
 
 
-def test_a_run_says_what_was_appended(staging):
+def test_a_run_says_what_was_appended(staging: Staging) -> None:
     run = staging.append(rows(3, 10, 24, mixed))
     expected = rows(3, 10, 24, mixed)
     assert run == Run(
@@ -104,7 +111,7 @@ def test_a_run_says_what_was_appended(staging):
     assert run.rejects == 2
 
 
-def test_a_restart_finds_every_run_as_it_was(path):
+def test_a_restart_finds_every_run_as_it_was(path: Path) -> None:
     with opened(path) as first:
         first.open()
         runs = appended(first, [0, 5, 9], 0) + appended(first, [7, 30], 2, mixed)
@@ -117,19 +124,19 @@ def test_a_restart_finds_every_run_as_it_was(path):
     assert {run.segment for run in runs} == {1, 2}
 
 
-def staging_rows(staging: Staging, run: Run):
+def staging_rows(staging: Staging, run: Run) -> tuple[Any, Any]:
     made = window([run])
     return staging.groups(made), staging.rejects(made)
 
 
-def test_a_new_run_of_the_worker_never_appends_to_an_old_segment(path):
+def test_a_new_run_of_the_worker_never_appends_to_an_old_segment(path: Path) -> None:
     for expected in (1, 2, 3):
         with opened(path) as staging:
             staging.open()
             assert staging.append(rows(0, 0, 3)).segment == expected
 
 
-def test_segments_are_written_through_their_wal_only(path):
+def test_segments_are_written_through_their_wal_only(path: Path) -> None:
     """A checkpoint of what is staged would hold up inserts, stops and starts for seconds."""
     with opened(path) as staging:
         staging.open()
@@ -147,7 +154,7 @@ def test_segments_are_written_through_their_wal_only(path):
     assert (main.stat().st_size, wal.stat().st_size) == (empty, full)
 
 
-def test_rejects_come_back_as_they_came(staging):
+def test_rejects_come_back_as_they_came(staging: Staging) -> None:
     values = [b"not json", None, b"", b"\xff\x00", b"[" * 10_000]
     made = rows(0, 0, 5, lambda offset: values[offset])
     made.rejects[0] = made.rejects[0]._replace(key=b"key\x00")
@@ -159,7 +166,7 @@ def test_rejects_come_back_as_they_came(staging):
     assert all(reject.reason for reject in found)
 
 
-def test_rejects_come_in_portions_that_leave_none_out(path):
+def test_rejects_come_in_portions_that_leave_none_out(path: Path) -> None:
     runs = []
     with opened(path, portion_bytes=5000) as staging:
         staging.open()
@@ -250,14 +257,14 @@ def killed_many_times(path: Path, kills: int, seed: int) -> None:
     assert not list(path.glob("*.damaged"))
 
 
-def test_what_was_acknowledged_survives_kill_9_and_nothing_is_half_there(path):
+def test_what_was_acknowledged_survives_kill_9_and_nothing_is_half_there(path: Path) -> None:
     path.mkdir()
     killed_many_times(path, kills=4, seed=1)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(2, 8))
-def test_many_more_kills(path, seed):
+def test_many_more_kills(path: Path, seed: int) -> None:
     path.mkdir()
     killed_many_times(path, kills=40, seed=seed)
 
@@ -298,7 +305,9 @@ MAIN, WAL = "segment-00000001.duckdb", "segment-00000001.duckdb.wal"
     [flip, cut, grow, zeros, clear, scramble, None],
     ids=lambda harm: harm.__name__ if harm else "remove",
 )
-def test_a_damaged_segment_never_stops_the_worker_and_is_never_half_used(path, file, harm):
+def test_a_damaged_segment_never_stops_the_worker_and_is_never_half_used(
+    path: Path, file: str, harm: Callable[[bytearray], None] | None
+) -> None:
     with opened(path) as staging:
         staging.open()
         bounds = list(range(0, 101, 10))
@@ -327,7 +336,7 @@ def test_a_damaged_segment_never_stops_the_worker_and_is_never_half_used(path, f
         assert (path / f"{file}.damaged").read_bytes() == content
 
 
-def test_what_was_moved_aside_is_never_overwritten_later(path):
+def test_what_was_moved_aside_is_never_overwritten_later(path: Path) -> None:
     for time in range(1, 4):
         with opened(path) as staging:
             staging.open()
@@ -340,7 +349,7 @@ def test_what_was_moved_aside_is_never_overwritten_later(path):
     assert aside == [b"damaged 1", b"damaged 2", b"damaged 3"]
 
 
-def test_a_segment_of_another_mapping_or_topic_is_dropped(path):
+def test_a_segment_of_another_mapping_or_topic_is_dropped(path: Path) -> None:
     with opened(path) as staging:
         staging.open()
         staging.append(rows(0, 0, 5))
@@ -352,7 +361,7 @@ def test_a_segment_of_another_mapping_or_topic_is_dropped(path):
     assert names(path) == ["lock"]
 
 
-def test_a_segment_of_another_layout_is_dropped(path):
+def test_a_segment_of_another_layout_is_dropped(path: Path) -> None:
     """As an upgrade finds it: its records are read again."""
     with opened(path) as staging:
         staging.open()
@@ -364,7 +373,7 @@ def test_a_segment_of_another_layout_is_dropped(path):
     assert names(path) == ["lock"]
 
 
-def test_a_segment_that_was_only_begun_is_dropped(path):
+def test_a_segment_that_was_only_begun_is_dropped(path: Path) -> None:
     path.mkdir()
     with duckdb.connect() as database:
         database.execute(f"ATTACH '{path / MAIN}' AS segment_1")
@@ -376,7 +385,7 @@ def test_a_segment_that_was_only_begun_is_dropped(path):
 # ---- one worker a directory
 
 
-def test_a_second_worker_on_the_directory_is_refused(staging, path):
+def test_a_second_worker_on_the_directory_is_refused(staging: Staging, path: Path) -> None:
     second = opened(path)
     with pytest.raises(Misconfigured, match="another worker uses the staging directory") as caught:
         second.open()
@@ -385,14 +394,14 @@ def test_a_second_worker_on_the_directory_is_refused(staging, path):
     staging.append(rows(0, 0, 1))
 
 
-def test_the_directory_is_free_again_after_close(path):
+def test_the_directory_is_free_again_after_close(path: Path) -> None:
     with opened(path) as first:
         first.open()
     with opened(path) as second:
         second.open()
 
 
-def test_an_open_that_failed_leaves_the_directory_free(path):
+def test_an_open_that_failed_leaves_the_directory_free(path: Path) -> None:
     path.mkdir()
     (path / "temporary").write_text("in the way")
     (path / "lock").mkdir()
@@ -404,14 +413,14 @@ def test_an_open_that_failed_leaves_the_directory_free(path):
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
-def test_a_path_that_is_no_directory_is_a_wrong_setting(tmp_path, place):
+def test_a_path_that_is_no_directory_is_a_wrong_setting(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured, match="cannot open staging") as caught:
         opened(tmp_path / place).open()
     assert "STAGING__PATH" in caught.value.hint
 
 
-def test_a_path_with_odd_characters_works(tmp_path):
+def test_a_path_with_odd_characters_works(tmp_path: Path) -> None:
     with opened(tmp_path / 'it\'s a "path"; é') as staging:
         staging.open()
         run = staging.append(rows(0, 0, 5))
@@ -420,7 +429,7 @@ def test_a_path_with_odd_characters_works(tmp_path):
         assert again.open() == [run]
 
 
-def test_leftovers_of_exports_are_removed_at_the_start(path):
+def test_leftovers_of_exports_are_removed_at_the_start(path: Path) -> None:
     path.mkdir()
     (path / "0-0-20260102.parquet").write_bytes(b"half")
     (path / "temporary").mkdir()
@@ -430,7 +439,7 @@ def test_leftovers_of_exports_are_removed_at_the_start(path):
         assert names(path) == ["lock"]
 
 
-def test_nothing_is_left_but_the_lock_once_all_is_forgotten(path):
+def test_nothing_is_left_but_the_lock_once_all_is_forgotten(path: Path) -> None:
     with opened(path) as staging:
         staging.open()
         runs = appended(staging, [0, 5, 9])
@@ -443,7 +452,7 @@ def test_nothing_is_left_but_the_lock_once_all_is_forgotten(path):
 # ---- export
 
 
-def test_a_window_is_exported_from_all_its_segments_and_from_nothing_else(staging):
+def test_a_window_is_exported_from_all_its_segments_and_from_nothing_else(staging: Staging) -> None:
     runs = appended(staging, [0, 5, 9])
     appended(staging, [0, 50], partition=1)
     staging.roll()
@@ -455,7 +464,7 @@ def test_a_window_is_exported_from_all_its_segments_and_from_nothing_else(stagin
     assert sorted(numbers(exported(staging, part))) == list(range(5, 31))
 
 
-def test_of_a_run_staged_twice_only_the_chosen_one_is_exported(staging):
+def test_of_a_run_staged_twice_only_the_chosen_one_is_exported(staging: Staging) -> None:
     """A run whose commit was not acknowledged is in its segment, and again in the next."""
     staging.append(rows(0, 0, 10))
     staging.append(rows(0, 10, 20))
@@ -465,7 +474,7 @@ def test_of_a_run_staged_twice_only_the_chosen_one_is_exported(staging):
     assert sorted(numbers(exported(staging, made))) == list(range(25))
 
 
-def test_groups_are_the_days_and_places_of_the_findings_in_order(staging):
+def test_groups_are_the_days_and_places_of_the_findings_in_order(staging: Staging) -> None:
     run = staging.append(rows(0, 0, 30, mixed))
     found = staging.groups(window([run]))
     days = Counter(finding.event_day for finding in rows(0, 0, 30, mixed).findings)
@@ -475,7 +484,7 @@ def test_groups_are_the_days_and_places_of_the_findings_in_order(staging):
     assert len(first + second) == run.findings
 
 
-def test_an_all_rejected_window_has_no_groups_and_exports_an_empty_object(staging):
+def test_an_all_rejected_window_has_no_groups_and_exports_an_empty_object(staging: Staging) -> None:
     run = staging.append(rows(0, 0, 3, lambda _: b"x"))
     assert staging.groups(window([run])) == []
     full = staging.append(rows(0, 3, 5))
@@ -509,7 +518,9 @@ def other_rules(number: int) -> bytes:
     [(shuffled, SIZES.slice_bytes), (shuffled, 500_000), (ordered, 500_000)],
     ids=["sorted", "sorted in slices", "in order"],
 )
-def test_an_object_has_the_same_bytes_however_its_rows_were_staged(tmp_path, value, slice_bytes):
+def test_an_object_has_the_same_bytes_however_its_rows_were_staged(
+    tmp_path: Path, value: Callable[[int], bytes | None], slice_bytes: int
+) -> None:
     sizes = Sizes(slice_bytes=slice_bytes, row_group_bytes=400_000)
     end = 5000
     with opened(tmp_path / "reference", sizes=sizes) as staging:
@@ -548,7 +559,9 @@ def in_order(made: Rows) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("shared_bytes", [0, 50_000])
-def test_an_object_has_the_same_bytes_whether_it_shares_few_texts_or_many(path, shared_bytes):
+def test_an_object_has_the_same_bytes_whether_it_shares_few_texts_or_many(
+    path: Path, shared_bytes: int
+) -> None:
     """Its rules have 19 KB, its scenes 164: neither, or the rules alone, are parsed once."""
     with opened(path) as staging:
         staging.open()
@@ -560,7 +573,7 @@ def test_an_object_has_the_same_bytes_whether_it_shares_few_texts_or_many(path, 
 
 
 @pytest.mark.parametrize("slice_bytes", [SIZES.slice_bytes, 50_000, 1])
-def test_rows_are_in_the_order_of_time_then_offset(path, slice_bytes):
+def test_rows_are_in_the_order_of_time_then_offset(path: Path, slice_bytes: int) -> None:
     """However many sorts it takes: the last case makes one slice of every row."""
     count = 60 if slice_bytes == 1 else 500
     made = rows(0, 0, count, shuffled)
@@ -575,7 +588,7 @@ def test_rows_are_in_the_order_of_time_then_offset(path, slice_bytes):
 
 
 @pytest.mark.parametrize("count", [1, 7, 60])
-def test_the_order_holds_in_a_small_window_beside_many_rules(staging, count):
+def test_the_order_holds_in_a_small_window_beside_many_rules(staging: Staging, count: int) -> None:
     staging.append(rows(1, 0, 1000, other_rules))
     made = rows(0, 0, count, shuffled)
     file = exported(staging, window([staging.append(made)]))
@@ -586,7 +599,7 @@ def test_the_order_holds_in_a_small_window_beside_many_rules(staging, count):
     assert titles == [f"Rule {number % 23}" for number in expected]
 
 
-def test_texts_that_findings_share_are_told_apart_across_restarts(path):
+def test_texts_that_findings_share_are_told_apart_across_restarts(path: Path) -> None:
     """A window may have runs of an earlier process, and each run numbers its texts anew."""
     with opened(path) as staging:
         staging.open()
@@ -602,7 +615,7 @@ def test_texts_that_findings_share_are_told_apart_across_restarts(path):
     }
 
 
-def test_an_object_keeps_the_rules_for_its_file(staging):
+def test_an_object_keeps_the_rules_for_its_file(staging: Staging) -> None:
     run = staging.append(rows(0, 0, 3000, shuffled))
     staging.export(
         window([run]),
@@ -633,7 +646,7 @@ def test_an_object_keeps_the_rules_for_its_file(staging):
     assert {k for n, k in leaves(schema) if n.endswith("_id") and k != pa.string()} == {pa.int32()}
 
 
-def leaves(fields) -> list[tuple[str, pa.DataType]]:
+def leaves(fields: Iterable[Any]) -> list[tuple[str, pa.DataType]]:
     found = []
     for field in fields:
         kind = field.type
@@ -646,7 +659,7 @@ def leaves(fields) -> list[tuple[str, pa.DataType]]:
     return found
 
 
-def test_no_data_page_is_over_one_mebibyte_and_row_groups_stay_small(path):
+def test_no_data_page_is_over_one_mebibyte_and_row_groups_stay_small(path: Path) -> None:
     text = random.Random(3)
     with opened(path, sizes=Sizes(row_group_bytes=4_000_000)) as staging:
         staging.open()
@@ -678,7 +691,7 @@ ANYTHING = st.recursive(
 FIELDS = st.sampled_from(["proc.name", "proc.pid", "fd.sip", "fd.sport", "ka.req.pod.name", "x.y"])
 
 
-def test_whatever_an_alert_says_its_window_can_be_staged_and_exported(path):
+def test_whatever_an_alert_says_its_window_can_be_staged_and_exported(path: Path) -> None:
     directories = iter(range(1000))
 
     @settings(
@@ -697,7 +710,7 @@ def test_whatever_an_alert_says_its_window_can_be_staged_and_exported(path):
             max_size=20,
         )
     )
-    def check(changes) -> None:
+    def check(changes: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
         values = [
             alert(number, output_fields={"evt.num": number, **fields}, **top)
             for number, (top, fields) in enumerate(changes)
@@ -722,7 +735,7 @@ def test_whatever_an_alert_says_its_window_can_be_staged_and_exported(path):
 
 
 @pytest.mark.faults
-def test_a_window_much_larger_than_memory_is_exported(path):
+def test_a_window_much_larger_than_memory_is_exported(path: Path) -> None:
     """Of alerts in any order: to sort such rows at once would need all of them in memory."""
     sizes = Sizes(memory="160MB", slice_bytes=4_000_000, row_group_bytes=4_000_000)
     noise = random.Random(5)
@@ -738,7 +751,7 @@ def test_a_window_much_larger_than_memory_is_exported(path):
 
 
 @pytest.mark.faults
-def test_alerts_of_a_megabyte_are_staged_and_exported(path):
+def test_alerts_of_a_megabyte_are_staged_and_exported(path: Path) -> None:
     sizes = Sizes(memory="256MB", slice_bytes=8_000_000)
     with opened(path, sizes=sizes) as staging:
         staging.open()
@@ -753,7 +766,7 @@ def test_alerts_of_a_megabyte_are_staged_and_exported(path):
         assert pq.read_metadata(exported(staging, window(runs))).num_rows == 260
 
 
-def test_a_segment_takes_no_more_than_its_bytes(staging):
+def test_a_segment_takes_no_more_than_its_bytes(staging: Staging) -> None:
     small = appended(staging, range(0, 3000, 500))
     assert {run.segment for run in small} == {1}
     large = appended(staging, range(3000, 3041, 4), value=lambda _: b"x" * 1_000_000)
@@ -767,7 +780,7 @@ def test_a_segment_takes_no_more_than_its_bytes(staging):
 
 
 @contextlib.contextmanager
-def largest_file(size: int):
+def largest_file(size: int) -> Iterator[None]:
     """No file of this process may become larger; writing on fails as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -789,7 +802,9 @@ def fill(staging: Staging, position: int, runs: list[Run]) -> int:
     return position
 
 
-def survives_a_full_disk(path: Path, full, make_room) -> None:
+def survives_a_full_disk(
+    path: Path, full: Callable[[], AbstractContextManager[object]], make_room: Callable[[], None]
+) -> None:
     runs: list[Run] = []
     with opened(path) as staging:
         staging.open()
@@ -817,11 +832,11 @@ def numbers_of(staging: Staging, runs: list[Run]) -> list[int]:
     return [offset for each in batches for offset in unpack(each, ["offset"])["offset"].to_pylist()]
 
 
-def test_no_room_for_the_wal_is_survived_and_nothing_is_doubled(path):
+def test_no_room_for_the_wal_is_survived_and_nothing_is_doubled(path: Path) -> None:
     survives_a_full_disk(path, lambda: largest_file(300_000), lambda: None)
 
 
-def test_no_room_for_an_export_is_survived(staging):
+def test_no_room_for_an_export_is_survived(staging: Staging) -> None:
     runs = appended(staging, range(0, 3001, 1000))
     with largest_file(20_000), pytest.raises(Unavailable, match="cannot export a window"):
         exported(staging, window(runs))
@@ -829,7 +844,9 @@ def test_no_room_for_an_export_is_survived(staging):
     assert staging.append(rows(0, 3000, 3005)).records == 5
 
 
-def test_no_room_for_a_new_segment_is_survived_and_leaves_nothing(staging, path):
+def test_no_room_for_a_new_segment_is_survived_and_leaves_nothing(
+    staging: Staging, path: Path
+) -> None:
     with largest_file(2000), pytest.raises(Unavailable):
         staging.append(rows(0, 0, 5))
     assert names(path) == ["lock"]
@@ -837,7 +854,7 @@ def test_no_room_for_a_new_segment_is_survived_and_leaves_nothing(staging, path)
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 6 MB."""
     place = tmp_path / "disk"
     place.mkdir()
@@ -852,7 +869,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_disk_that_is_really_full_is_survived(small_disk):
+def test_a_disk_that_is_really_full_is_survived(small_disk: Path) -> None:
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(5_300_000))
     survives_a_full_disk(small_disk / "staging", contextlib.nullcontext, ballast.unlink)
@@ -861,7 +878,7 @@ def test_a_disk_that_is_really_full_is_survived(small_disk):
 # ---- forget, and usage
 
 
-def test_keep_only_unlinks_the_segments_that_no_run_needs(staging, path):
+def test_keep_only_unlinks_the_segments_that_no_run_needs(staging: Staging, path: Path) -> None:
     first = staging.append(rows(0, 0, 5))
     staging.roll()
     second = staging.append(rows(0, 5, 9))
@@ -872,13 +889,13 @@ def test_keep_only_unlinks_the_segments_that_no_run_needs(staging, path):
     assert first.segment == 1
 
 
-def test_the_segment_that_takes_appends_is_kept_even_without_runs(staging):
+def test_the_segment_that_takes_appends_is_kept_even_without_runs(staging: Staging) -> None:
     staging.append(rows(0, 0, 5))
     staging.keep_only([])
     assert staging.append(rows(0, 5, 9)).segment == 1
 
 
-def test_a_segment_is_forgotten_only_once_its_export_is_done(staging, path):
+def test_a_segment_is_forgotten_only_once_its_export_is_done(staging: Staging, path: Path) -> None:
     run = staging.append(rows(0, 0, 2000))
     staging.roll()
     reached, forgotten = threading.Event(), threading.Event()
@@ -905,7 +922,7 @@ def test_a_segment_is_forgotten_only_once_its_export_is_done(staging, path):
     assert names(path) == ["lock", "o"]
 
 
-def test_exports_and_appends_run_side_by_side(staging):
+def test_exports_and_appends_run_side_by_side(staging: Staging) -> None:
     run = staging.append(rows(0, 0, 5000))
     staging.roll()
     sizes = []
@@ -921,7 +938,9 @@ def test_exports_and_appends_run_side_by_side(staging):
     assert position > 5000
 
 
-def test_usage_counts_what_staging_takes_and_not_what_was_moved_aside(staging, path):
+def test_usage_counts_what_staging_takes_and_not_what_was_moved_aside(
+    staging: Staging, path: Path
+) -> None:
     nothing = staging.usage()
     staging.append(rows(0, 0, 500))
     (path / "segment-00000009.duckdb.damaged").write_bytes(bytes(10_000_000))
@@ -931,7 +950,7 @@ def test_usage_counts_what_staging_takes_and_not_what_was_moved_aside(staging, p
     assert found.free > 0
 
 
-def test_usage_is_measured_while_files_come_and_go(staging, path):
+def test_usage_is_measured_while_files_come_and_go(staging: Staging, path: Path) -> None:
     stop = threading.Event()
 
     def churn() -> None:
@@ -950,7 +969,7 @@ def test_usage_is_measured_while_files_come_and_go(staging, path):
         busy.join()
 
 
-def test_after_close_staging_says_so(path):
+def test_after_close_staging_says_so(path: Path) -> None:
     staging = opened(path)
     staging.open()
     staging.close()

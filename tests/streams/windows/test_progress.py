@@ -1,6 +1,6 @@
 """How far a partition is: offsets, lag in records and seconds, and what retention leaves."""
 
-from streams.windows.progress import Bounds, Tracker
+from streams.windows.progress import Bounds, Progress, Tracker
 from streams.windows.window import Partition, Run
 
 NOW = 1_000_000_000
@@ -14,7 +14,7 @@ def partition(*runs: Run, committed: int = 100, highwater: int = 0) -> Partition
     return Partition(3, committed, committed, "v", runs=list(runs), highwater=highwater)
 
 
-def look(tracker: Tracker, found: Partition, now: int = NOW):
+def look(tracker: Tracker, found: Partition, now: int = NOW) -> Progress:
     (progress,) = tracker.look({3: found}, now)
     return progress
 

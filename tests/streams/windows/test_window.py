@@ -1,6 +1,7 @@
 """Windows: whatever happens, they tile the offsets."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -176,7 +177,9 @@ def staged(draw: st.DrawFn) -> list[Run]:
     start=st.integers(0, 40),
     ends=st.lists(st.integers(1, 50), max_size=3, unique=True).map(sorted),
 )
-def test_resume_keeps_a_chain_without_holes_that_crosses_no_end(runs, committed, start, ends):
+def test_resume_keeps_a_chain_without_holes_that_crosses_no_end(
+    runs: list[Run], committed: int, start: int, ends: list[int]
+) -> None:
     kept = resume(committed, start, ends, runs)
     position = max(committed, start)
     for each in kept:
@@ -188,13 +191,13 @@ def test_resume_keeps_a_chain_without_holes_that_crosses_no_end(runs, committed,
     assert furthest == position or any(position < end < furthest for end in ends)
 
 
-def test_resume_keeps_nothing_before_the_commit_or_after_a_hole():
+def test_resume_keeps_nothing_before_the_commit_or_after_a_hole() -> None:
     assert resume(5, 0, [], [run(0, 5), run(5, 7), run(8, 9)]) == [run(5, 7)]
     assert resume(6, 0, [], [run(0, 5), run(5, 7)]) == []
     assert resume(0, 5, [], [run(0, 5), run(5, 7)]) == [run(5, 7)]
 
 
-def test_of_a_run_staged_twice_only_one_is_kept():
+def test_of_a_run_staged_twice_only_one_is_kept() -> None:
     again = run(0, 5, segment=2)
     assert resume(0, 0, [], [run(0, 3), again, run(3, 5)]) == [again]
 
@@ -206,21 +209,21 @@ def test_of_a_run_staged_twice_only_one_is_kept():
     version=st.text(max_size=60),
     ends=st.lists(st.integers(1, 2**63 - 1), unique=True, max_size=20).map(sorted),
 )
-def test_a_seal_comes_back_from_its_text(version, ends):
+def test_a_seal_comes_back_from_its_text(version: str, ends: list[int]) -> None:
     seal = Seal(version, tuple(ends))
     assert read_seal(seal.encode(), 0) == (seal if ends else UNSEALED)
 
 
-def test_a_seal_is_written_as_the_protocol_says():
+def test_a_seal_is_written_as_the_protocol_says() -> None:
     assert json.loads(Seal("x", (7, 9)).encode()) == {"v": 1, "m": "x", "ends": [7, 9]}
     assert UNSEALED.encode() == ""
 
 
-def test_ends_that_are_committed_are_no_longer_sealed():
+def test_ends_that_are_committed_are_no_longer_sealed() -> None:
     assert read_seal(Seal("x", (7, 9, 12)).encode(), 9) == Seal("x", (12,))
 
 
-def test_ends_are_sorted_and_each_there_once():
+def test_ends_are_sorted_and_each_there_once() -> None:
     assert read_seal('{"v":1,"m":"x","ends":[9,7,9]}', 0) == Seal("x", (7, 9))
 
 
@@ -228,7 +231,7 @@ def test_ends_are_sorted_and_each_there_once():
     "metadata",
     ["", "hello", "{}", "null", "[1]", "1", '"v"', '{"ends":[1]}', "[" * 4000, "9" * 4096, "\x00"],
 )
-def test_metadata_of_another_tool_seals_nothing(metadata):
+def test_metadata_of_another_tool_seals_nothing(metadata: str) -> None:
     assert read_seal(metadata, 0) == UNSEALED
 
 
@@ -244,13 +247,13 @@ def test_metadata_of_another_tool_seals_nothing(metadata):
         '{"v":1,"m":1,"ends":[1]}',
     ],
 )
-def test_metadata_of_a_newer_falcolake_is_refused_not_guessed(metadata):
+def test_metadata_of_a_newer_falcolake_is_refused_not_guessed(metadata: str) -> None:
     with pytest.raises(Misconfigured, match="newer falcolake") as caught:
         read_seal(metadata, 0)
     assert "upgrade" in caught.value.hint
 
 
-def test_a_seal_that_kafka_would_not_take_does_not_fit():
+def test_a_seal_that_kafka_would_not_take_does_not_fit() -> None:
     ends = list(range(10**18, 10**18 + 300))
     fitting = [count for count in range(1, 300) if Seal("v", tuple(ends[:count])).fits]
     longest = Seal("v", tuple(ends[: fitting[-1]])).encode()
@@ -258,25 +261,25 @@ def test_a_seal_that_kafka_would_not_take_does_not_fit():
     assert METADATA_BYTES - 20 < len(longest.encode()) <= METADATA_BYTES
 
 
-def test_the_version_is_measured_as_kafka_stores_it():
+def test_the_version_is_measured_as_kafka_stores_it() -> None:
     assert len(Seal("é" * 100, (1,)).encode().encode()) == len(Seal("é" * 100, (1,)).encode())
 
 
-def test_a_window_without_a_record_is_not_sealed():
+def test_a_window_without_a_record_is_not_sealed() -> None:
     partition = Partition(0, 0, 0, "v", runs=[run(0, 5, records=0)])
     assert not partition.sealable
     partition.runs.append(run(5, 6))
     assert partition.sealable
 
 
-def test_an_open_window_is_not_sealable_when_the_list_of_ends_is_full():
+def test_an_open_window_is_not_sealable_when_the_list_of_ends_is_full() -> None:
     ends = list(range(10**18, 10**18 + 204))
     partition = Partition(0, 0, 0, "v", ends=ends, runs=[run(10**18 + 204, 10**18 + 205)])
     assert partition.open_records == 1
     assert not partition.sealable
 
 
-def test_what_another_version_sealed_is_overwritten_by_whoever_comes_next():
+def test_what_another_version_sealed_is_overwritten_by_whoever_comes_next() -> None:
     partition = Partition(0, 0, 0, "new", "old", [5], [run(0, 5), run(5, 8)])
     assert next(partition.sealed_windows()).overwrite
     assert partition.claim() == Seal(MIXED, (5,))
@@ -287,20 +290,20 @@ def test_what_another_version_sealed_is_overwritten_by_whoever_comes_next():
     assert partition.seal_after(5) == Seal(MIXED, (8,))
 
 
-def test_once_inherited_windows_are_committed_the_version_is_the_workers_own():
+def test_once_inherited_windows_are_committed_the_version_is_the_workers_own() -> None:
     partition = Partition(0, 0, 0, "new", "old", [5], [run(0, 5), run(5, 8)])
     partition.commit(5)
     assert partition.seal_with(8) == Seal("new", (8,))
 
 
-def test_a_sealed_window_that_is_not_staged_whole_waits():
+def test_a_sealed_window_that_is_not_staged_whole_waits() -> None:
     partition = Partition(0, 0, 0, "v", ends=[5, 9], runs=[run(0, 5), run(5, 7)])
     assert [(w.first, w.end) for w in partition.sealed_windows()] == [(0, 5)]
     assert partition.open_runs == []
     assert partition.next_end() == 9
 
 
-def test_counts_and_bytes_add_up_and_oldest_ignores_runs_without_records():
+def test_counts_and_bytes_add_up_and_oldest_ignores_runs_without_records() -> None:
     runs = (
         run(0, 3, findings=2, rejects=1, oldest=50),
         run(3, 5, records=0, oldest=0),
@@ -317,9 +320,9 @@ def test_counts_and_bytes_add_up_and_oldest_ignores_runs_without_records():
 LIMITS = Limits(interval=300, max_bytes=1_000_000, max_rows=1000)
 
 
-def opened(**changes: object) -> Partition:
+def opened(**changes: Any) -> Partition:
     """An open window of ten records, 100 s old in Kafka and here; nothing more in Kafka."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "runs": [run(0, 10, oldest=1_000_000)],
         "opened": 5000.0,
         "highwater": 10,
@@ -349,6 +352,8 @@ def opened(**changes: object) -> Partition:
         pytest.param({"ends": [50]}, 10**9, 10**9, False, id="inherited and not staged whole"),
     ],
 )
-def test_a_window_is_due_by_age_or_size(changes, age, here, due):
+def test_a_window_is_due_by_age_or_size(
+    changes: dict[str, object], age: float, here: int, due: bool
+) -> None:
     now_ms = 1_000_000 + round(age * 1000)
     assert is_due(opened(**changes), LIMITS, now_ms, 5000.0 + here) is due

@@ -1,9 +1,11 @@
 """A drain: nothing more is read, everything staged is sealed and shipped, within the grace."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
+from streams.embedded.stack import EmbeddedStack
 from streams.errors import Unavailable
 from streams.windows.window import Seal
 from streams.worker.drain import LEAVING, drain
@@ -12,7 +14,7 @@ from tests.streams.worker_parts import Worker, in_loop, lake_of
 
 
 @pytest.fixture
-def worker(tmp_path, stack, bucket):
+def worker(tmp_path: Path, stack: EmbeddedStack, bucket: str) -> Worker:
     return Worker(tmp_path / "staging", lake_of(stack, bucket))
 
 
@@ -34,7 +36,7 @@ async def drained(worker: Worker, grace: float = 60, leaving: float = LEAVING) -
 
 
 @in_loop
-async def test_what_is_open_is_sealed_and_shipped_and_nothing_is_staged(worker):
+async def test_what_is_open_is_sealed_and_shipped_and_nothing_is_staged(worker: Worker) -> None:
     async with worker:
         await worker.assign(0, 1)
         await worker.take(0, 0, 20)
@@ -48,7 +50,7 @@ async def test_what_is_open_is_sealed_and_shipped_and_nothing_is_staged(worker):
 
 
 @in_loop
-async def test_what_comes_after_is_not_taken(worker):
+async def test_what_comes_after_is_not_taken(worker: Worker) -> None:
     async with worker:
         await worker.assign(0)
         await worker.take(0, 0, 20)
@@ -62,7 +64,7 @@ async def test_what_comes_after_is_not_taken(worker):
 
 
 @in_loop
-async def test_a_held_window_is_tried_at_once(worker):
+async def test_a_held_window_is_tried_at_once(worker: Worker) -> None:
     async with worker:
         await worker.assign(0)
         await worker.take(0, 0, 20)
@@ -73,7 +75,9 @@ async def test_a_held_window_is_tried_at_once(worker):
 
 
 @in_loop
-async def test_when_the_grace_is_over_it_says_what_is_left_and_why(worker, caplog):
+async def test_when_the_grace_is_over_it_says_what_is_left_and_why(
+    worker: Worker, caplog: pytest.LogCaptureFixture
+) -> None:
     async with worker:
         await worker.assign(0)
         await worker.take(0, 0, 20)
@@ -85,7 +89,7 @@ async def test_when_the_grace_is_over_it_says_what_is_left_and_why(worker, caplo
 
 
 @in_loop
-async def test_half_of_a_window_that_another_sealed_does_not_keep_it(worker):
+async def test_half_of_a_window_that_another_sealed_does_not_keep_it(worker: Worker) -> None:
     async with worker:
         worker.kafka.committed = {0: (0, Seal(MAPPING.version, (50,)).encode())}
         await worker.assign(0)
@@ -95,7 +99,7 @@ async def test_half_of_a_window_that_another_sealed_does_not_keep_it(worker):
 
 
 @in_loop
-async def test_a_batch_that_is_being_staged_is_shipped_too(worker):
+async def test_a_batch_that_is_being_staged_is_shipped_too(worker: Worker) -> None:
     async with worker:
         await worker.assign(0)
         taking = asyncio.create_task(worker.take(0, 0, 2000))

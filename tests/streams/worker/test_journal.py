@@ -1,5 +1,7 @@
 """What the status page shows of the last hours, in bounded memory."""
 
+from collections.abc import Callable
+
 import pytest
 
 from schemas.mapping import Mapping, Options
@@ -28,7 +30,9 @@ MAPPING = Mapping(Options())
 TALLIER = Tallier()
 
 
-def stage(journal: Journal, count: int, now: int = NOW, value=alert) -> None:
+def stage(
+    journal: Journal, count: int, now: int = NOW, value: Callable[[int], bytes] = alert
+) -> None:
     rows = tabulate(MAPPING, 0, 0, count, messages(range(count), value))
     journal.staged(rows, TALLIER.count(rows), now)
 

@@ -1,13 +1,16 @@
 """The ledger: what it takes, seals, pauses for, and remembers after a crash."""
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Misconfigured, Unavailable
 from streams.settings.sections import LakeSettings
-from streams.windows.batch import Batch, Lost
+from streams.windows.batch import Batch, Lost, Rows
 from streams.windows.room import BATCH_BYTES, Room, Usage
 from streams.windows.window import METADATA_BYTES, MIXED, Limits, Seal, read_seal
 from streams.worker.ledger import SHORTEST_PAUSE
@@ -20,11 +23,11 @@ NOWHERE = LakeSettings(bucket="lake", region="us-east-1", account_id=ACCOUNT_ID)
 
 
 @pytest.fixture
-def make(tmp_path):
+def make(tmp_path: Path) -> Callable[..., Worker]:
     """Workers one after the other, on the same staging directory and the same Kafka."""
     made: list[Worker] = []
 
-    def make_worker(**options) -> Worker:
+    def make_worker(**options: Any) -> Worker:
         kafka = made[-1].kafka if made else None
         made.append(Worker(tmp_path / "staging", NOWHERE, kafka, **options))
         return made[-1]
@@ -45,7 +48,9 @@ def seal_of(worker: Worker, partition: int = 0) -> Seal:
 
 
 @in_loop
-async def test_a_new_group_begins_at_the_first_offset_kafka_has(make):
+async def test_a_new_group_begins_at_the_first_offset_kafka_has(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         worker.kafka.starts[1] = 40
         assert await worker.assign(0, 1) == {0: 0, 1: 40}
@@ -53,7 +58,7 @@ async def test_a_new_group_begins_at_the_first_offset_kafka_has(make):
 
 
 @in_loop
-async def test_what_retention_deleted_is_counted_once(make):
+async def test_what_retention_deleted_is_counted_once(make: Callable[..., Worker]) -> None:
     async with make() as worker:
         worker.kafka.committed[0] = (10, "")
         worker.kafka.starts[0] = 40
@@ -66,7 +71,9 @@ async def test_what_retention_deleted_is_counted_once(make):
 
 
 @in_loop
-async def test_after_a_crash_reading_goes_on_where_staging_ends(make):
+async def test_after_a_crash_reading_goes_on_where_staging_ends(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await worker.assign(0, 1)
         await worker.take(0, 0, 30, mixed)
@@ -82,8 +89,8 @@ async def test_after_a_crash_reading_goes_on_where_staging_ends(make):
 
 @in_loop
 async def test_after_the_disk_is_lost_reading_starts_at_the_commit_and_keeps_the_seals(
-    make, tmp_path
-):
+    make: Callable[..., Worker], tmp_path: Path
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 30)
@@ -99,7 +106,9 @@ async def test_after_the_disk_is_lost_reading_starts_at_the_commit_and_keeps_the
 
 
 @in_loop
-async def test_where_kafka_keeps_no_metadata_the_seals_live_as_long_as_the_worker(make):
+async def test_where_kafka_keeps_no_metadata_the_seals_live_as_long_as_the_worker(
+    make: Callable[..., Worker],
+) -> None:
     """Not promised: the next worker cuts the window elsewhere."""
     async with make() as worker:
         await worker.assign(0)
@@ -115,7 +124,9 @@ async def test_where_kafka_keeps_no_metadata_the_seals_live_as_long_as_the_worke
 
 
 @in_loop
-async def test_what_another_worker_committed_meanwhile_is_dropped(make):
+async def test_what_another_worker_committed_meanwhile_is_dropped(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 30)
@@ -131,8 +142,8 @@ async def test_what_another_worker_committed_meanwhile_is_dropped(make):
 
 @in_loop
 async def test_a_partition_that_is_taken_away_is_forgotten_and_one_that_stays_is_kept(
-    make, tmp_path
-):
+    make: Callable[..., Worker], tmp_path: Path
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 10)
@@ -145,7 +156,9 @@ async def test_a_partition_that_is_taken_away_is_forgotten_and_one_that_stays_is
 
 
 @in_loop
-async def test_staging_of_a_topic_that_was_made_anew_is_not_taken_for_the_new_ones(make):
+async def test_staging_of_a_topic_that_was_made_anew_is_not_taken_for_the_new_ones(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 30)
@@ -155,7 +168,7 @@ async def test_staging_of_a_topic_that_was_made_anew_is_not_taken_for_the_new_on
 
 
 @in_loop
-async def test_a_batch_of_an_earlier_epoch_is_dropped(make):
+async def test_a_batch_of_an_earlier_epoch_is_dropped(make: Callable[..., Worker]) -> None:
     async with make() as worker:
         await worker.assign(0)
         before = worker.ledger.epoch
@@ -167,7 +180,7 @@ async def test_a_batch_of_an_earlier_epoch_is_dropped(make):
 
 
 @in_loop
-async def test_metadata_of_a_newer_falcolake_stops_the_worker(make):
+async def test_metadata_of_a_newer_falcolake_stops_the_worker(make: Callable[..., Worker]) -> None:
     async with make() as worker:
         worker.kafka.committed[0] = (5, '{"v":2}')
         with pytest.raises(Misconfigured, match="newer falcolake"):
@@ -175,7 +188,9 @@ async def test_metadata_of_a_newer_falcolake_stops_the_worker(make):
 
 
 @in_loop
-async def test_retention_that_was_faster_is_counted_and_said(make, caplog):
+async def test_retention_that_was_faster_is_counted_and_said(
+    make: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
     async with make() as worker:
         worker.kafka.committed[0] = (10, "")
         worker.kafka.starts[0] = 50
@@ -189,7 +204,9 @@ async def test_retention_that_was_faster_is_counted_and_said(make, caplog):
 
 
 @in_loop
-async def test_retention_that_overtakes_a_running_worker_is_counted_and_survived(make, caplog):
+async def test_retention_that_overtakes_a_running_worker_is_counted_and_survived(
+    make: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 10)
@@ -201,7 +218,7 @@ async def test_retention_that_overtakes_a_running_worker_is_counted_and_survived
 
 
 @in_loop
-async def test_a_gap_that_kafka_still_has_is_no_loss(make):
+async def test_a_gap_that_kafka_still_has_is_no_loss(make: Callable[..., Worker]) -> None:
     """Transactions and compaction leave offsets without a record."""
     async with make() as worker:
         await worker.assign(0)
@@ -214,7 +231,9 @@ async def test_a_gap_that_kafka_still_has_is_no_loss(make):
 
 
 @in_loop
-async def test_a_batch_out_of_sequence_pauses_and_stages_nothing(make, caplog):
+async def test_a_batch_out_of_sequence_pauses_and_stages_nothing(
+    make: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
     async with make() as worker:
         await worker.assign(0, 1)
         await worker.take(0, 0, 10)
@@ -228,7 +247,7 @@ async def test_a_batch_out_of_sequence_pauses_and_stages_nothing(make, caplog):
 
 
 @in_loop
-async def test_a_pause_for_a_strange_offset_seals_nothing(make):
+async def test_a_pause_for_a_strange_offset_seals_nothing(make: Callable[..., Worker]) -> None:
     """It comes back until a person acts: a window each time would be an object a second."""
     async with make() as worker:
         await worker.assign(0)
@@ -239,7 +258,9 @@ async def test_a_pause_for_a_strange_offset_seals_nothing(make):
 
 
 @in_loop
-async def test_after_a_pause_reading_goes_on_from_where_staging_really_ends(make):
+async def test_after_a_pause_reading_goes_on_from_where_staging_really_ends(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await worker.assign(0, 1)
         await worker.take(0, 0, 10)
@@ -261,7 +282,9 @@ async def strange(worker: Worker) -> Pause:
 
 
 @in_loop
-async def test_a_pause_lasts_its_time_and_longer_if_the_one_before_did_not_help(make):
+async def test_a_pause_lasts_its_time_and_longer_if_the_one_before_did_not_help(
+    make: Callable[..., Worker],
+) -> None:
     async with make(pause=SHORTEST_PAUSE) as worker:
         await worker.assign(0)
         for number in range(8):
@@ -279,7 +302,9 @@ async def test_a_pause_lasts_its_time_and_longer_if_the_one_before_did_not_help(
 
 
 @in_loop
-async def test_full_staging_pauses_seals_what_is_open_and_waits_for_room(make):
+async def test_full_staging_pauses_seals_what_is_open_and_waits_for_room(
+    make: Callable[..., Worker],
+) -> None:
     async with make(room=Room(25_000, 0)) as worker:
         await worker.assign(0, 1)
         await worker.take(1, 0, 2)
@@ -298,7 +323,7 @@ async def test_full_staging_pauses_seals_what_is_open_and_waits_for_room(make):
 
 
 @in_loop
-async def test_a_disk_with_little_room_left_pauses(make):
+async def test_a_disk_with_little_room_left_pauses(make: Callable[..., Worker]) -> None:
     async with make(room=Room(10**9, 2**62)) as worker:
         await worker.assign(0)
         await worker.take(0, 0, 5)
@@ -308,7 +333,9 @@ async def test_a_disk_with_little_room_left_pauses(make):
 
 @pytest.mark.parametrize("max_bytes", [10**9, 1_000_000])
 @in_loop
-async def test_a_batch_leaves_room_for_the_object_that_will_make_room(make, monkeypatch, max_bytes):
+async def test_a_batch_leaves_room_for_the_object_that_will_make_room(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, max_bytes: int
+) -> None:
     limits = LIMITS._replace(max_bytes=max_bytes)
     async with make(room=Room(10**9, 1), limits=limits) as worker:
         needed = BATCH_BYTES + sum(len(alert(number)) for number in range(20))
@@ -330,12 +357,14 @@ async def test_a_batch_leaves_room_for_the_object_that_will_make_room(make, monk
             assert worker.ledger.paused is paused
 
 
-def refused(rows):
+def refused(rows: Rows) -> None:
     raise Unavailable("no space", "make room")
 
 
 @in_loop
-async def test_an_append_that_fails_pauses_and_the_batch_is_read_again(make, monkeypatch):
+async def test_an_append_that_fails_pauses_and_the_batch_is_read_again(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 10)
@@ -351,11 +380,13 @@ async def test_an_append_that_fails_pauses_and_the_batch_is_read_again(make, mon
 
 @in_loop
 @pytest.mark.parametrize("part", ["usage", "log_start"])
-async def test_no_answer_while_a_batch_is_taken_pauses_and_is_no_crash(make, monkeypatch, part):
+async def test_no_answer_while_a_batch_is_taken_pauses_and_is_no_crash(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
     async with make() as worker:
         await worker.assign(0)
 
-        def fail():
+        def fail() -> None:
             raise Unavailable("gone")
 
         if part == "usage":
@@ -368,7 +399,9 @@ async def test_no_answer_while_a_batch_is_taken_pauses_and_is_no_crash(make, mon
 
 
 @in_loop
-async def test_a_resume_that_comes_too_late_leaves_it_to_the_next_assignment(make):
+async def test_a_resume_that_comes_too_late_leaves_it_to_the_next_assignment(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 5, 6)
@@ -384,7 +417,9 @@ async def test_a_resume_that_comes_too_late_leaves_it_to_the_next_assignment(mak
 
 
 @in_loop
-async def test_all_open_windows_are_sealed_together_and_the_segment_is_closed(make):
+async def test_all_open_windows_are_sealed_together_and_the_segment_is_closed(
+    make: Callable[..., Worker],
+) -> None:
     async with make(limits=LIMITS._replace(interval=1)) as worker:
         await worker.assign(0, 1, 2)
         await worker.take(0, 0, 10)
@@ -400,7 +435,7 @@ async def test_all_open_windows_are_sealed_together_and_the_segment_is_closed(ma
 
 
 @in_loop
-async def test_a_window_is_cut_and_sealed_at_max_rows(make):
+async def test_a_window_is_cut_and_sealed_at_max_rows(make: Callable[..., Worker]) -> None:
     async with make(limits=LIMITS._replace(max_rows=100)) as worker:
         await worker.assign(0)
         await worker.take(0, 0, 250)
@@ -410,7 +445,9 @@ async def test_a_window_is_cut_and_sealed_at_max_rows(make):
 
 
 @in_loop
-async def test_a_window_that_was_full_at_a_crash_is_sealed_before_more_joins_it(make):
+async def test_a_window_that_was_full_at_a_crash_is_sealed_before_more_joins_it(
+    make: Callable[..., Worker],
+) -> None:
     limits = LIMITS._replace(max_rows=100)
     async with make(limits=limits) as worker:
         await worker.assign(0)
@@ -424,7 +461,7 @@ async def test_a_window_that_was_full_at_a_crash_is_sealed_before_more_joins_it(
 
 
 @in_loop
-async def test_a_window_is_sealed_when_its_bytes_are_reached(make):
+async def test_a_window_is_sealed_when_its_bytes_are_reached(make: Callable[..., Worker]) -> None:
     async with make(limits=LIMITS._replace(max_bytes=10_000)) as worker:
         await worker.assign(0)
         await worker.take(0, 0, 20)
@@ -434,7 +471,9 @@ async def test_a_window_is_sealed_when_its_bytes_are_reached(make):
 
 
 @in_loop
-async def test_while_windows_wait_age_seals_no_further_ones_but_size_does(make):
+async def test_while_windows_wait_age_seals_no_further_ones_but_size_does(
+    make: Callable[..., Worker],
+) -> None:
     async with make(limits=Limits(1, 10**9, 100)) as worker:
         await worker.assign(0)
         await worker.take(0, 0, 10)
@@ -449,7 +488,9 @@ async def test_while_windows_wait_age_seals_no_further_ones_but_size_does(make):
 
 @in_loop
 @pytest.mark.parametrize("error", [Lost(), Unavailable("no answer"), ("after", Unavailable("?"))])
-async def test_a_seal_that_kafka_did_not_take_or_did_not_confirm_seals_nothing_here(make, error):
+async def test_a_seal_that_kafka_did_not_take_or_did_not_confirm_seals_nothing_here(
+    make: Callable[..., Worker], error: Any
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 10)
@@ -463,7 +504,7 @@ async def test_a_seal_that_kafka_did_not_take_or_did_not_confirm_seals_nothing_h
 
 
 @in_loop
-async def test_offsets_without_a_record_alone_are_not_sealed(make):
+async def test_offsets_without_a_record_alone_are_not_sealed(make: Callable[..., Worker]) -> None:
     async with make(limits=LIMITS._replace(interval=1)) as worker:
         worker.kafka.committed[0] = (0, Seal(MAPPING.version, (5,)).encode())
         await worker.assign(0)
@@ -478,7 +519,9 @@ def many_ends(count: int = 250) -> tuple[int, ...]:
 
 
 @in_loop
-async def test_a_full_list_of_seals_makes_the_open_window_grow_and_disturbs_no_other(make):
+async def test_a_full_list_of_seals_makes_the_open_window_grow_and_disturbs_no_other(
+    make: Callable[..., Worker],
+) -> None:
     async with make(limits=Limits(10**9, 10**9, 10)) as worker:
         ends = many_ends(237)
         assert Seal(MAPPING.version, ends).fits
@@ -500,7 +543,9 @@ async def test_a_full_list_of_seals_makes_the_open_window_grow_and_disturbs_no_o
 
 
 @in_loop
-async def test_inherited_windows_are_read_one_partition_after_the_other(make):
+async def test_inherited_windows_are_read_one_partition_after_the_other(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         for number in (0, 1):
             worker.kafka.committed[number] = (0, Seal(MAPPING.version, (10,)).encode())
@@ -514,7 +559,9 @@ async def test_inherited_windows_are_read_one_partition_after_the_other(make):
 
 
 @in_loop
-async def test_a_sealed_end_past_transaction_markers_is_reached_without_a_record(make):
+async def test_a_sealed_end_past_transaction_markers_is_reached_without_a_record(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         worker.kafka.committed[0] = (0, Seal(MAPPING.version, (10,)).encode())
         await worker.assign(0)
@@ -525,7 +572,9 @@ async def test_a_sealed_end_past_transaction_markers_is_reached_without_a_record
 
 
 @in_loop
-async def test_sealed_ends_of_the_owner_before_cut_the_same_windows(make, tmp_path):
+async def test_sealed_ends_of_the_owner_before_cut_the_same_windows(
+    make: Callable[..., Worker], tmp_path: Path
+) -> None:
     kafka = RecordedKafka([], tmp_path / "staging")
     kafka.committed[0] = (10, Seal(MAPPING.version, (25, 40)).encode())
     worker = Worker(tmp_path / "staging", NOWHERE, kafka)
@@ -542,7 +591,9 @@ async def test_sealed_ends_of_the_owner_before_cut_the_same_windows(make, tmp_pa
 
 
 @in_loop
-async def test_windows_that_another_mapping_sealed_are_claimed_before_they_are_overwritten(make):
+async def test_windows_that_another_mapping_sealed_are_claimed_before_they_are_overwritten(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 20)
@@ -566,7 +617,9 @@ async def test_windows_that_another_mapping_sealed_are_claimed_before_they_are_o
 
 
 @in_loop
-async def test_a_commit_forgets_the_rows_and_keeps_the_seals_that_wait(make, tmp_path):
+async def test_a_commit_forgets_the_rows_and_keeps_the_seals_that_wait(
+    make: Callable[..., Worker], tmp_path: Path
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 20)
@@ -586,7 +639,9 @@ async def test_a_commit_forgets_the_rows_and_keeps_the_seals_that_wait(make, tmp
 
 @in_loop
 @pytest.mark.parametrize("error", [Lost(), Unavailable("no answer")])
-async def test_a_commit_that_kafka_refused_keeps_everything(make, error):
+async def test_a_commit_that_kafka_refused_keeps_everything(
+    make: Callable[..., Worker], error: Any
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 20)
@@ -601,7 +656,9 @@ async def test_a_commit_that_kafka_refused_keeps_everything(make, error):
 
 
 @in_loop
-async def test_a_window_of_an_earlier_assignment_is_not_committed(make):
+async def test_a_window_of_an_earlier_assignment_is_not_committed(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 20)
@@ -614,7 +671,7 @@ async def test_a_window_of_an_earlier_assignment_is_not_committed(make):
 
 
 @in_loop
-async def test_what_is_staged_is_counted_by_outcome(make):
+async def test_what_is_staged_is_counted_by_outcome(make: Callable[..., Worker]) -> None:
     async with make(mapping=OTHER_MAPPING) as worker:
         await worker.assign(0)
         await worker.take(0, 0, 28, mixed)
@@ -629,7 +686,9 @@ async def test_what_is_staged_is_counted_by_outcome(make):
 
 
 @in_loop
-async def test_a_closed_ledger_takes_nothing_more(make, caplog):
+async def test_a_closed_ledger_takes_nothing_more(
+    make: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.ERROR)
     worker = make(room=ROOM)
     async with worker:
@@ -645,7 +704,9 @@ AGELESS = LIMITS._replace(interval=10**12)
 
 
 @in_loop
-async def test_a_flush_seals_once_and_only_when_all_it_asks_for_is_staged(make):
+async def test_a_flush_seals_once_and_only_when_all_it_asks_for_is_staged(
+    make: Callable[..., Worker],
+) -> None:
     async with make(limits=AGELESS) as worker:
         await worker.assign(0, 1)
         await worker.take(0, 0, 30)
@@ -663,7 +724,9 @@ async def test_a_flush_seals_once_and_only_when_all_it_asks_for_is_staged(make):
 
 
 @in_loop
-async def test_an_older_flush_takes_nothing_back_and_one_beyond_the_end_asks_for_nothing(make):
+async def test_an_older_flush_takes_nothing_back_and_one_beyond_the_end_asks_for_nothing(
+    make: Callable[..., Worker],
+) -> None:
     async with make(limits=AGELESS) as worker:
         await worker.assign(0, 1)
         await worker.take(0, 0, 30)
@@ -679,7 +742,9 @@ async def test_an_older_flush_takes_nothing_back_and_one_beyond_the_end_asks_for
 
 
 @in_loop
-async def test_flushes_during_an_outage_seal_two_windows_and_no_more(make):
+async def test_flushes_during_an_outage_seal_two_windows_and_no_more(
+    make: Callable[..., Worker],
+) -> None:
     async with make(limits=AGELESS) as worker:
         await worker.assign(0)
         for end in range(10, 60, 10):
@@ -693,7 +758,7 @@ async def test_flushes_during_an_outage_seal_two_windows_and_no_more(make):
 
 
 @in_loop
-async def test_a_flush_holds_for_partitions_that_come_later(make):
+async def test_a_flush_holds_for_partitions_that_come_later(make: Callable[..., Worker]) -> None:
     async with make(limits=AGELESS) as worker:
         await worker.assign(0)
         worker.ledger.flush({1: 10})

@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def said(form: str, level: str) -> list[str]:
     return done.stderr.splitlines()
 
 
-def record(message: str, *arguments: object, **named: object) -> logging.LogRecord:
+def record(message: str, *arguments: object, **named: Any) -> logging.LogRecord:
     return logging.getLogger("streams.x").makeRecord(
         "streams.x",
         logging.INFO,

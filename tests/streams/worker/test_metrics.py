@@ -1,8 +1,11 @@
 """What the parts of a worker count, by batch and by window."""
 
+from pathlib import Path
+
 import pytest
 
 from streams import clock
+from streams.embedded.stack import EmbeddedStack
 from streams.errors import Unavailable
 from streams.worker.metrics import Metrics
 from tests.streams.falco_records import NOW, mixed
@@ -10,12 +13,12 @@ from tests.streams.worker_parts import Worker, in_loop, lake_of
 
 
 @pytest.fixture
-def worker(tmp_path, stack, bucket):
+def worker(tmp_path: Path, stack: EmbeddedStack, bucket: str) -> Worker:
     return Worker(tmp_path / "staging", lake_of(stack, bucket))
 
 
 @in_loop
-async def test_records_are_findings_and_rejects_and_filtered_at_both_ends(worker):
+async def test_records_are_findings_and_rejects_and_filtered_at_both_ends(worker: Worker) -> None:
     async with worker:
         await worker.assign(0)
         await worker.take(0, 0, 70, mixed)
@@ -38,7 +41,7 @@ async def test_records_are_findings_and_rejects_and_filtered_at_both_ends(worker
 
 
 @in_loop
-async def test_a_batch_that_comes_too_late_is_consumed_and_not_staged(worker):
+async def test_a_batch_that_comes_too_late_is_consumed_and_not_staged(worker: Worker) -> None:
     async with worker:
         await worker.assign(0)
         await worker.take(0, 0, 5, epoch=0)
@@ -47,7 +50,7 @@ async def test_a_batch_that_comes_too_late_is_consumed_and_not_staged(worker):
 
 
 @in_loop
-async def test_the_age_of_what_was_shipped_is_told_once_a_batch(worker):
+async def test_the_age_of_what_was_shipped_is_told_once_a_batch(worker: Worker) -> None:
     async with worker:
         await worker.assign(0)
         await worker.take(0, 0, 10)
@@ -61,7 +64,7 @@ async def test_the_age_of_what_was_shipped_is_told_once_a_batch(worker):
 
 
 @in_loop
-async def test_lag_is_what_kafka_has_and_the_lake_has_not(worker):
+async def test_lag_is_what_kafka_has_and_the_lake_has_not(worker: Worker) -> None:
     async with worker:
         await worker.assign(0)
         await worker.take(0, 0, 10, highwater=25)
@@ -84,8 +87,8 @@ async def test_lag_is_what_kafka_has_and_the_lake_has_not(worker):
 
 
 @in_loop
-async def test_what_retention_leaves_is_told_once_it_has_deleted_something(worker):
-    def spare(unit):
+async def test_what_retention_leaves_is_told_once_it_has_deleted_something(worker: Worker) -> None:
+    def spare(unit: str) -> float | None:
         return worker.metrics.registry.get_sample_value(
             f"falcolake_retention_spare_{unit}", {"partition": "0"}
         )
@@ -108,7 +111,7 @@ async def test_what_retention_leaves_is_told_once_it_has_deleted_something(worke
 
 
 @in_loop
-async def test_without_an_answer_of_kafka_the_last_bounds_hold(worker):
+async def test_without_an_answer_of_kafka_the_last_bounds_hold(worker: Worker) -> None:
     async with worker:
         worker.kafka.ends = {0: 40}
         await worker.assign(0)
@@ -119,7 +122,9 @@ async def test_without_an_answer_of_kafka_the_last_bounds_hold(worker):
 
 
 @in_loop
-async def test_each_assignment_is_a_rebalance_and_staging_is_measured_without_a_batch(worker):
+async def test_each_assignment_is_a_rebalance_and_staging_is_measured_without_a_batch(
+    worker: Worker,
+) -> None:
     async with worker:
         await worker.assign(0, 1)
         await worker.assign(1)
@@ -129,7 +134,7 @@ async def test_each_assignment_is_a_rebalance_and_staging_is_measured_without_a_
         assert worker.metric("staging_free_bytes") > 0
 
 
-def test_registries_are_a_worker_s_own():
+def test_registries_are_a_worker_s_own() -> None:
     one, other = Metrics(), Metrics()
     one.sealed(3)
     name = "falcolake_sealed_windows_total"
@@ -137,7 +142,7 @@ def test_registries_are_a_worker_s_own():
     assert other.registry.get_sample_value(name) == 0
 
 
-def test_the_versions_that_run_are_a_series():
+def test_the_versions_that_run_are_a_series() -> None:
     metrics = Metrics()
     metrics.running("0.1.0", "1-x")
     labels = {"version": "0.1.0", "mapping": "1-x"}

@@ -4,12 +4,16 @@ import asyncio
 import io
 import logging
 import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from schemas.mapping import Mapping, Options
 from streams.embedded.s3 import ACCOUNT_ID
+from streams.embedded.stack import EmbeddedStack
 from streams.errors import Misconfigured, Unavailable
 from streams.lake.keys import parse_key
 from streams.settings.sections import LakeSettings
@@ -21,7 +25,7 @@ from tests.streams.worker_parts import TOPIC, Worker, in_loop
 
 
 @pytest.fixture
-def settings(stack, bucket):
+def settings(stack: EmbeddedStack, bucket: str) -> LakeSettings:
     return LakeSettings(
         bucket=bucket,
         region="eu-central-1",
@@ -31,11 +35,11 @@ def settings(stack, bucket):
 
 
 @pytest.fixture
-def make(tmp_path, settings):
+def make(tmp_path: Path, settings: LakeSettings) -> Callable[..., Worker]:
     """Workers one after the other, on the same staging directory, Kafka and bucket."""
     made: list[Worker] = []
 
-    def make_worker(**options) -> Worker:
+    def make_worker(**options: Any) -> Worker:
         kafka = made[-1].kafka if made else None
         options.setdefault("settings", settings)
         made.append(Worker(tmp_path / "staging", kafka=kafka, **options))
@@ -68,7 +72,9 @@ def leftovers(worker: Worker) -> list[str]:
     return sorted(p.name for p in worker.staging.path.iterdir() if p.name != "lock")
 
 
-async def sealed(worker: Worker, first: int = 0, end: int = 20, value=mixed) -> None:
+async def sealed(
+    worker: Worker, first: int = 0, end: int = 20, value: Callable[[int], bytes | None] = mixed
+) -> None:
     """One sealed window of partition 0."""
     if not worker.ledger.partitions:
         await worker.assign(0)
@@ -88,7 +94,9 @@ WHOLE = [
 
 
 @in_loop
-async def test_seal_then_every_object_then_every_reject_then_the_commit_then_forget(make):
+async def test_seal_then_every_object_then_every_reject_then_the_commit_then_forget(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await sealed(worker)
         await worker.ship()
@@ -102,7 +110,9 @@ async def test_seal_then_every_object_then_every_reject_then_the_commit_then_for
 
 
 @in_loop
-async def test_the_footers_say_the_same_of_the_window_and_add_up(make):
+async def test_the_footers_say_the_same_of_the_window_and_add_up(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await sealed(worker)
         await worker.ship()
@@ -124,7 +134,9 @@ async def test_the_footers_say_the_same_of_the_window_and_add_up(make):
 
 
 @in_loop
-async def test_an_all_rejected_window_puts_one_empty_object_of_its_oldest_records_day(make):
+async def test_an_all_rejected_window_puts_one_empty_object_of_its_oldest_records_day(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await sealed(worker, value=lambda _: b"not json")
         await worker.ship()
@@ -142,7 +154,7 @@ async def test_an_all_rejected_window_puts_one_empty_object_of_its_oldest_record
 
 
 @in_loop
-async def test_an_all_filtered_window_puts_one_empty_object(make):
+async def test_an_all_filtered_window_puts_one_empty_object(make: Callable[..., Worker]) -> None:
     async with make(mapping=OTHER_MAPPING) as worker:
         await sealed(worker, value=alert)
         await worker.ship()
@@ -153,7 +165,9 @@ async def test_an_all_filtered_window_puts_one_empty_object(make):
 
 @in_loop
 @pytest.mark.parametrize("timestamp", [-1, 0, 2**63 - 1, 1_767_323_045_000_000_000])
-async def test_no_timestamp_is_too_strange_for_an_empty_object(make, timestamp):
+async def test_no_timestamp_is_too_strange_for_an_empty_object(
+    make: Callable[..., Worker], timestamp: int
+) -> None:
     async with make() as worker:
         await worker.assign(0)
         made = rows(0, 0, 3, lambda _: b"x")
@@ -166,7 +180,9 @@ async def test_no_timestamp_is_too_strange_for_an_empty_object(make, timestamp):
 
 
 @in_loop
-async def test_windows_of_a_partition_ship_in_order_and_others_beside_them(make):
+async def test_windows_of_a_partition_ship_in_order_and_others_beside_them(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await worker.assign(0, 1)
         for end in (5, 9, 30):
@@ -192,7 +208,12 @@ async def test_windows_of_a_partition_ship_in_order_and_others_beside_them(make)
 
 
 @in_loop
-async def test_a_missing_bucket_holds_and_a_new_one_releases(make, settings, stack, make_name):
+async def test_a_missing_bucket_holds_and_a_new_one_releases(
+    make: Callable[..., Worker],
+    settings: LakeSettings,
+    stack: EmbeddedStack,
+    make_name: Callable[[], str],
+) -> None:
     settings = settings.model_copy(update={"bucket": make_name()})
     async with make(settings=settings) as worker:
         await sealed(worker)
@@ -221,7 +242,9 @@ async def test_a_missing_bucket_holds_and_a_new_one_releases(make, settings, sta
 
 
 @in_loop
-async def test_rejects_that_cannot_be_sent_hold_the_window_and_nothing_is_lost(make):
+async def test_rejects_that_cannot_be_sent_hold_the_window_and_nothing_is_lost(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await sealed(worker)
         worker.letters.errors.append(Misconfigured("no right to write", "grant it"))
@@ -235,7 +258,9 @@ async def test_rejects_that_cannot_be_sent_hold_the_window_and_nothing_is_lost(m
 
 
 @in_loop
-async def test_a_commit_without_an_answer_is_done_again_with_the_same_keys(make):
+async def test_a_commit_without_an_answer_is_done_again_with_the_same_keys(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await sealed(worker)
         worker.kafka.errors.append(("after", Unavailable("no answer")))
@@ -250,7 +275,9 @@ async def test_a_commit_without_an_answer_is_done_again_with_the_same_keys(make)
 
 
 @in_loop
-async def test_a_disk_without_room_for_the_export_holds(make, monkeypatch):
+async def test_a_disk_without_room_for_the_export_holds(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with make() as worker:
         await sealed(worker)
         with monkeypatch.context() as patch:
@@ -263,7 +290,9 @@ async def test_a_disk_without_room_for_the_export_holds(make, monkeypatch):
 
 
 @in_loop
-async def test_a_fault_of_our_own_holds_too_and_says_so(make, monkeypatch, caplog):
+async def test_a_fault_of_our_own_holds_too_and_says_so(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     async with make() as worker:
         await sealed(worker)
         with monkeypatch.context() as patch:
@@ -276,7 +305,9 @@ async def test_a_fault_of_our_own_holds_too_and_says_so(make, monkeypatch, caplo
 
 
 @in_loop
-async def test_a_partition_that_is_lost_is_abandoned_and_not_held(make):
+async def test_a_partition_that_is_lost_is_abandoned_and_not_held(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await sealed(worker)
         worker.kafka.errors.append(Lost())
@@ -287,12 +318,14 @@ async def test_a_partition_that_is_lost_is_abandoned_and_not_held(make):
 
 
 @in_loop
-async def test_rows_that_went_with_their_partition_are_no_reason_to_hold_it(make, monkeypatch):
+async def test_rows_that_went_with_their_partition_are_no_reason_to_hold_it(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with make() as worker:
         await sealed(worker)
         export = worker.staging.export
 
-        def too_late(*arguments):
+        def too_late(*arguments: Any) -> None:
             worker.ledger.partitions.clear()
             worker.staging.keep_only([])
             export(*arguments)
@@ -304,7 +337,9 @@ async def test_rows_that_went_with_their_partition_are_no_reason_to_hold_it(make
 
 
 @in_loop
-async def test_after_a_rebalance_in_the_middle_nothing_more_is_put_or_committed(make):
+async def test_after_a_rebalance_in_the_middle_nothing_more_is_put_or_committed(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await sealed(worker)
         shipment = worker.ledger.waiting()[0]
@@ -317,7 +352,7 @@ async def test_after_a_rebalance_in_the_middle_nothing_more_is_put_or_committed(
 
 
 @in_loop
-async def test_a_partition_that_went_away_is_no_longer_held(make):
+async def test_a_partition_that_went_away_is_no_longer_held(make: Callable[..., Worker]) -> None:
     async with make() as worker:
         await sealed(worker)
         worker.letters.errors.append(Unavailable("away"))
@@ -330,7 +365,9 @@ async def test_a_partition_that_went_away_is_no_longer_held(make):
 
 
 @in_loop
-async def test_tries_of_a_held_window_become_rarer_and_are_at_most_a_minute_apart(make):
+async def test_tries_of_a_held_window_become_rarer_and_are_at_most_a_minute_apart(
+    make: Callable[..., Worker],
+) -> None:
     async with make(hold=SHORTEST_HOLD) as worker:
         await worker.assign(0)
         for number in range(12):
@@ -342,7 +379,7 @@ async def test_tries_of_a_held_window_become_rarer_and_are_at_most_a_minute_apar
 
 
 @in_loop
-async def test_a_held_window_is_not_tried_before_its_time(make):
+async def test_a_held_window_is_not_tried_before_its_time(make: Callable[..., Worker]) -> None:
     async with make(hold=1000.0) as worker:
         await sealed(worker)
         worker.letters.errors.append(Unavailable("away"))
@@ -356,7 +393,9 @@ async def test_a_held_window_is_not_tried_before_its_time(make):
 
 @in_loop
 @pytest.mark.parametrize("step", ["put", "letters", "commit"])
-async def test_a_crash_after_any_step_ends_with_the_same_lake(make, step):
+async def test_a_crash_after_any_step_ends_with_the_same_lake(
+    make: Callable[..., Worker], step: str
+) -> None:
     async with make() as worker:
         await sealed(worker)
         if step == "commit":
@@ -376,7 +415,9 @@ async def test_a_crash_after_any_step_ends_with_the_same_lake(make, step):
 
 
 @in_loop
-async def test_a_window_that_another_mapping_sealed_is_claimed_then_overwritten(make):
+async def test_a_window_that_another_mapping_sealed_is_claimed_then_overwritten(
+    make: Callable[..., Worker],
+) -> None:
     async with make() as worker:
         await sealed(worker, value=alert)
         worker.letters.errors.append(Unavailable("killed"))
@@ -394,7 +435,9 @@ async def test_a_window_that_another_mapping_sealed_is_claimed_then_overwritten(
 
 
 @in_loop
-async def test_another_region_while_a_window_waits_files_it_twice(make):
+async def test_another_region_while_a_window_waits_files_it_twice(
+    make: Callable[..., Worker],
+) -> None:
     """This is not promised: see `docs/how-it-works.md`."""
     async with make() as worker:
         await sealed(worker, value=alert)
@@ -413,7 +456,9 @@ async def test_another_region_while_a_window_waits_files_it_twice(make):
 
 
 @in_loop
-async def test_an_inherited_window_has_the_same_bytes_as_its_sealers(make, tmp_path, settings):
+async def test_an_inherited_window_has_the_same_bytes_as_its_sealers(
+    make: Callable[..., Worker], tmp_path: Path, settings: LakeSettings
+) -> None:
     """However the batches are cut and whatever else is staged."""
     async with make() as worker:
         await sealed(worker, 0, 50)
@@ -433,7 +478,9 @@ async def test_an_inherited_window_has_the_same_bytes_as_its_sealers(make, tmp_p
 
 
 @in_loop
-async def test_stopping_abandons_what_is_under_way_and_a_new_run_ends_it(make):
+async def test_stopping_abandons_what_is_under_way_and_a_new_run_ends_it(
+    make: Callable[..., Worker],
+) -> None:
     worker = make()
     async with worker:
         await sealed(worker)
@@ -448,7 +495,9 @@ async def test_stopping_abandons_what_is_under_way_and_a_new_run_ends_it(make):
 
 
 @in_loop
-async def test_stopping_finishes_a_commit_that_kafka_has_taken(make, monkeypatch, caplog):
+async def test_stopping_finishes_a_commit_that_kafka_has_taken(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its window is in the log, in the counts and out of staging; the next one is left."""
     caplog.set_level(logging.INFO, "streams.worker.shipping")
     taken, answer = asyncio.Event(), asyncio.Event()
@@ -457,7 +506,7 @@ async def test_stopping_finishes_a_commit_that_kafka_has_taken(make, monkeypatch
         await sealed(worker, 20, 30)
         commit = worker.kafka.commit_offsets
 
-        async def slow(*arguments) -> None:
+        async def slow(*arguments: Any) -> None:
             await commit(*arguments)
             taken.set()
             await answer.wait()
@@ -475,12 +524,14 @@ async def test_stopping_finishes_a_commit_that_kafka_has_taken(make, monkeypatch
 
 
 @in_loop
-async def test_stopping_waits_only_so_long_for_an_answer_to_a_commit(make, monkeypatch):
+async def test_stopping_waits_only_so_long_for_an_answer_to_a_commit(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
     taken = asyncio.Event()
     async with make(stop_patience=0.05) as worker:
         await sealed(worker)
 
-        async def unanswered(*_) -> None:
+        async def unanswered(*_: Any) -> None:
             taken.set()
             await asyncio.Event().wait()
 

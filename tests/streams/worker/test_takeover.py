@@ -17,7 +17,9 @@ def run(first: int, end: int, partition: int = 0, segment: int = 1) -> Run:
     return Run(segment, partition, first, end, end - first, end - first, 0, 0, 100, 0)
 
 
-def found(committed: int | None, *ends: int, start: int = 0, end: int = END, version: str = "m"):
+def found(
+    committed: int | None, *ends: int, start: int = 0, end: int = END, version: str = "m"
+) -> Found:
     return Found(committed, Seal(version, ends).encode(), start, end)
 
 
@@ -25,17 +27,17 @@ def taken(state: Found, *held: Run) -> Partition:
     return take_over({0: state}, held, "m", NOW)[0]
 
 
-def test_a_new_group_begins_at_the_first_offset_of_the_log():
+def test_a_new_group_begins_at_the_first_offset_of_the_log() -> None:
     assert taken(found(None, start=40)).position == 40
 
 
-def test_runs_that_continue_from_the_committed_offset_are_kept():
+def test_runs_that_continue_from_the_committed_offset_are_kept() -> None:
     partition = taken(found(10), run(0, 10), run(10, 20), run(20, 25), run(30, 40))
     assert partition.runs == [run(10, 20), run(20, 25)]
     assert (partition.committed, partition.position) == (10, 25)
 
 
-def test_runs_of_other_partitions_are_not_mixed_in():
+def test_runs_of_other_partitions_are_not_mixed_in() -> None:
     partitions = take_over(
         {0: found(0), 1: found(0)}, [run(0, 5), run(0, 9, partition=1)], "m", NOW
     )
@@ -43,34 +45,34 @@ def test_runs_of_other_partitions_are_not_mixed_in():
     assert [each.number for each in partitions.values()] == [0, 1]
 
 
-def test_runs_beyond_the_end_of_the_log_are_of_an_earlier_topic():
+def test_runs_beyond_the_end_of_the_log_are_of_an_earlier_topic() -> None:
     assert taken(found(0, end=3), run(0, 30)).position == 0
 
 
-def test_the_seals_that_were_found_are_the_next_windows():
+def test_the_seals_that_were_found_are_the_next_windows() -> None:
     partition = taken(found(10, 20, 30), run(10, 20), run(20, 30), run(30, 33))
     windows = [(each.first, each.end, each.overwrite) for each in partition.sealed_windows()]
     assert windows == [(10, 20, False), (20, 30, False)]
     assert (partition.inherited, partition.open_records) == ("", 3)
 
 
-def test_windows_that_another_mapping_sealed_are_overwritten():
+def test_windows_that_another_mapping_sealed_are_overwritten() -> None:
     partition = taken(found(0, 20, version="other"), run(0, 20))
     assert partition.inherited == "other"
     assert next(partition.sealed_windows()).overwrite
 
 
-def test_the_version_of_a_seal_without_windows_does_not_count():
+def test_the_version_of_a_seal_without_windows_does_not_count() -> None:
     assert taken(found(0, version="other")).inherited == ""
 
 
-def test_age_counts_from_the_takeover_if_the_open_window_has_runs():
+def test_age_counts_from_the_takeover_if_the_open_window_has_runs() -> None:
     assert taken(found(0), run(0, 5)).opened == NOW
     assert taken(found(0)).opened is None
     assert taken(found(0, 5), run(0, 5)).opened is None
 
 
-def test_metadata_of_a_newer_falcolake_is_refused():
+def test_metadata_of_a_newer_falcolake_is_refused() -> None:
     with pytest.raises(Misconfigured, match="newer falcolake"):
         taken(Found(0, '{"v":2}', 0, END))
 
@@ -81,7 +83,9 @@ def test_metadata_of_a_newer_falcolake_is_refused():
     ends=st.sets(st.integers(0, 40)).map(sorted),
     bounds=st.lists(st.tuples(st.integers(0, 40), st.integers(1, 10)), max_size=20),
 )
-def test_what_is_kept_has_no_hole_and_crosses_no_end(committed, start, ends, bounds):
+def test_what_is_kept_has_no_hole_and_crosses_no_end(
+    committed: int, start: int, ends: list[int], bounds: list[tuple[int, int]]
+) -> None:
     held = [run(first, first + length) for first, length in bounds]
     partition = taken(found(committed, *ends, start=start), *held)
     position = max(committed, start)
@@ -95,7 +99,7 @@ def test_what_is_kept_has_no_hole_and_crosses_no_end(committed, start, ends, bou
 # ---- which partition is read first
 
 
-def test_inherited_windows_are_read_one_partition_after_the_other():
+def test_inherited_windows_are_read_one_partition_after_the_other() -> None:
     partitions = take_over({2: found(0, 10), 1: found(0, 10), 0: found(0)}, [], "m", NOW)
     assert first_to_read(partitions) == {1}
     partitions[1].runs.append(run(0, 10, partition=1))
@@ -104,14 +108,14 @@ def test_inherited_windows_are_read_one_partition_after_the_other():
     assert first_to_read(partitions) is None
 
 
-def test_a_partition_that_ends_before_its_seal_keeps_no_other_waiting():
+def test_a_partition_that_ends_before_its_seal_keeps_no_other_waiting() -> None:
     assert first_to_read(take_over({0: found(0, 10, end=0)}, [], "m", NOW)) is None
 
 
 # ---- what retention deleted
 
 
-def test_offsets_are_reported_lost_once():
+def test_offsets_are_reported_lost_once() -> None:
     losses = Losses()
     assert losses.at_takeover(0, found(10, start=40)) == range(10, 40)
     assert not losses.at_takeover(0, found(10, start=40))
@@ -119,11 +123,11 @@ def test_offsets_are_reported_lost_once():
     assert losses.between(0, 50, 60) == range(50, 60)
 
 
-def test_each_partition_has_its_own_losses():
+def test_each_partition_has_its_own_losses() -> None:
     losses = Losses()
     assert losses.between(0, 0, 9) == losses.between(1, 0, 9) == range(9)
 
 
 @pytest.mark.parametrize("state", [found(None, start=40), found(40, start=40), found(50, start=40)])
-def test_nothing_is_lost_that_was_committed_or_never_asked_for(state):
+def test_nothing_is_lost_that_was_committed_or_never_asked_for(state: Found) -> None:
     assert not Losses().at_takeover(0, state)

@@ -54,7 +54,7 @@ def test_rejects_are_counted_by_reason_without_what_is_of_one_record() -> None:
 
 
 def test_reasons_are_bounded_whatever_comes() -> None:
-    tallier, names = Tallier(), set()
+    tallier, names = Tallier(), set[str]()
     for number in range(5 * MOST_REASONS):
         one = Rows(0, 0, 1)
         one.rejects.append(Rejected(0, 0, None, b"", f"Reason {number}."))
