@@ -9,7 +9,7 @@ import sys
 from kafka.errors import for_code
 
 from streams.errors import FalcolakeError, Misconfigured
-from streams.kafka import client as kafka
+from streams.kafka.client import open_admin
 from streams.lake import store as lake
 from streams.settings.load import load
 from streams.settings.settings import Settings
@@ -28,7 +28,7 @@ def create_topics(settings: Settings, partitions: int, retention_days: int) -> N
         names.control_topic: (1, days),
         names.dead_letter_topic: (partitions, long),
     }
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         there = {topic["name"] for topic in admin.describe_topics()}
         missing = {
             name: {"num_partitions": number, "replication_factor": 1, "configs": configs}

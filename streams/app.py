@@ -19,14 +19,14 @@ from importlib.metadata import version
 from typing import Any
 
 import faust
-from aiokafka.errors import KafkaError
 from prometheus_client import disable_created_metrics
 
 from streams import faults
 from streams.backoff import Backoff
 from streams.errors import Unavailable
-from streams.kafka import client as kafka
+from streams.kafka.client import CLIENT_ID, broker_credentials, broker_urls
 from streams.kafka.dead_letters import DeadLetterTopic
+from streams.kafka.errors import overheard, translating
 from streams.lake import store as lake
 from streams.page.health import Health
 from streams.page.report import Reporter
@@ -137,9 +137,9 @@ def build(settings: Settings, metrics: Metrics) -> Falcolake:
 def _faust_settings(settings: Settings) -> dict[str, Any]:
     connection = settings.kafka
     return {
-        "broker": kafka.broker_urls(settings),
-        "broker_credentials": kafka.broker_credentials(settings),
-        "broker_client_id": kafka.CLIENT_ID,
+        "broker": broker_urls(settings),
+        "broker_credentials": broker_credentials(settings),
+        "broker_client_id": CLIENT_ID,
         "broker_session_timeout": connection.session_timeout,
         "broker_heartbeat_interval": connection.heartbeat_interval,
         "broker_rebalance_timeout": max(10.0, connection.session_timeout),
@@ -256,12 +256,10 @@ async def _run_once(app: Falcolake, settings: Settings, health: Health, leaving:
     """
     log.info("starting: topic %s, group %s", settings.kafka.topic, settings.kafka.group_id)
     health.runs(app.ledger, app.shipper)
-    with kafka.overheard("aiokafka") as reasons:
+    with overheard("aiokafka") as reasons, translating(settings, reasons=reasons):
         reason = await _run_to_the_end(app, health, leaving)
-    if isinstance(reason, KafkaError):
-        raise kafka.translated(reasons.behind(reason), settings) from reason
-    if reason is not None:
-        raise reason
+        if reason is not None:
+            raise reason
 
 
 async def _run_to_the_end(app: Falcolake, health: Health, leaving: Leaving) -> Exception | None:

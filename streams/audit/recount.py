@@ -7,7 +7,7 @@ records. A worker that lost a record would look the same, so the audit counts ag
 from collections.abc import Iterable, Iterator
 
 from streams.audit.coverage import Coverage, LakeWindow, Problem
-from streams.kafka.scan import consumer, scan
+from streams.kafka.scan import open_consumer, scan
 from streams.settings.settings import Settings
 
 #: The most offsets to read, newest windows first: a topic with transactions has gaps everywhere.
@@ -30,7 +30,7 @@ def recount(
     from kafka import TopicPartition
 
     budget = MOST
-    with consumer(settings) as client:
+    with open_consumer(settings) as client:
         for found, window in doubtful:
             budget -= window.end - window.first
             if budget < 0:

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streams.control import messages as control
 from streams.control import requests
-from streams.kafka import client as kafka
+from streams.control.messages import Flush
 from streams.kafka import scan, status
+from streams.kafka.client import open_admin
+from streams.kafka.errors import unknown_topic
 from streams.kafka.status import PartitionStatus, Status
 from streams.settings.settings import Settings
 
@@ -110,7 +111,7 @@ def run(
         Unavailable: Kafka does not answer. A request that was sent still holds.
     """
     began = time.monotonic()
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         before = status.look(admin, settings)
         found = Flushed(settings.kafka.topic, settings.kafka.group_id, warnings=before.problems())
         found.partitions = [
@@ -120,9 +121,9 @@ def run(
         ]
         if found.partitions:
             ends = {each.partition: each.end for each in found.partitions}
-            request = control.Flush(v=1, group=found.group, ends=ends)
+            request = Flush(v=1, group=found.group, ends=ends)
             found.request = requests.write(settings, admin, request)
-            with scan.consumer(settings) as client:
+            with scan.open_consumer(settings) as client:
                 _Watch(settings, admin, client, found).until(began + timeout, progress)
         found.seconds = time.monotonic() - began
     return found
@@ -150,7 +151,7 @@ class _Watch:
             now = status.look(self._admin, self._settings)
             partitions = {each.partition: each for each in now.partitions}
             if not partitions.keys() >= {each.partition for each in self._found.partitions}:
-                raise kafka.unknown_topic(self._settings)  # deleted, and made anew with fewer
+                raise unknown_topic(self._settings)  # deleted, and made anew with fewer
             for each in self._found.partitions:
                 current = partitions[each.partition]
                 each.committed = max(each.committed, current.committed or 0, current.begin)
@@ -177,7 +178,7 @@ class _Watch:
                 still[place] = each
         if not still:
             return
-        with scan.consumer(self._settings) as client:
+        with scan.open_consumer(self._settings) as client:
             ranges = {place: (each.committed, each.end) for place, each in still.items()}
             there = scan.first_records(client, ranges)
         for place, each in still.items():

@@ -11,11 +11,12 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from streams.clock import now_ms
-from streams.control import messages as control
 from streams.control import requests
+from streams.control.messages import Ask, State
 from streams.errors import FalcolakeError
-from streams.kafka import client as kafka
 from streams.kafka import scan, status
+from streams.kafka.client import open_admin
+from streams.kafka.errors import explaining
 from streams.kafka.status import Status
 from streams.lake.reader import LakeReader, Newest
 from streams.settings.settings import Settings
@@ -34,7 +35,7 @@ class Overview:
     status: Status
     now_ms: int
     oldest: dict[int, int] = field(default_factory=dict)
-    states: dict[int, control.State] = field(default_factory=dict)
+    states: dict[int, State] = field(default_factory=dict)
     newest: Newest | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -90,7 +91,7 @@ def read(settings: Settings, *, ask: bool = True) -> Overview:
         Misconfigured: the topic does not exist, or Kafka refuses the settings.
         Unavailable: Kafka does not answer.
     """
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         found = Overview(status.look(admin, settings), now_ms())
         _date(settings, found)
         if ask and any(each.owner for each in found.status.partitions):
@@ -110,7 +111,7 @@ def _date(settings: Settings, found: Overview) -> None:
         if each.lag
     }
     if ranges:
-        with scan.consumer(settings) as client:
+        with scan.open_consumer(settings) as client:
             first = scan.first_records(client, ranges)
         found.oldest = {place.partition: record.timestamp for place, record in first.items()}
 
@@ -119,10 +120,10 @@ def _ask(settings: Settings, admin: "KafkaAdminClient", found: Overview) -> None
     """Ask the workers how they are; give up on who does not answer in time."""
     owned = [each.partition for each in found.status.partitions if each.owner]
     try:
-        request = control.Ask(v=1, group=found.status.group)
-        with kafka.translate(settings):
+        request = Ask(v=1, group=found.status.group)
+        with explaining(settings):
             offset = requests.write(settings, admin, request)
-        with scan.consumer(settings) as client:
+        with scan.open_consumer(settings) as client:
             answers = requests.Answers(settings, client, offset)
             deadline = time.monotonic() + PATIENCE
             while time.monotonic() < deadline and len(found.states) < len(owned):

@@ -6,10 +6,10 @@ person, so what a terminal would obey is left out of it.
 
 from typing import TYPE_CHECKING
 
-from streams.control import messages as control
+from streams.control.messages import PARTITION, Message, State, decode, encode
 from streams.errors import Misconfigured
-from streams.kafka import client as kafka
 from streams.kafka import status
+from streams.kafka.client import client_options
 from streams.settings.settings import Settings, variable
 from streams.terminal import printable
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PATIENCE = 30
 
 
-def write(settings: Settings, admin: "KafkaAdminClient", request: control.Message) -> int:
+def write(settings: Settings, admin: "KafkaAdminClient", request: Message) -> int:
     """Write a request; return its offset. Raises Misconfigured if there is no control topic."""
     from kafka import KafkaProducer
 
@@ -30,8 +30,8 @@ def write(settings: Settings, admin: "KafkaAdminClient", request: control.Messag
             f"there is no topic {topic} in Kafka at {settings.kafka.bootstrap_servers}",
             f"create it, with one partition, or correct {variable('kafka.control_topic')}",
         )
-    with KafkaProducer(**kafka.client_options(settings), acks="all") as producer:
-        sent = producer.send(topic, control.encode(request), partition=control.PARTITION)
+    with KafkaProducer(**client_options(settings), acks="all") as producer:
+        sent = producer.send(topic, encode(request), partition=PARTITION)
         return int(sent.get(timeout=PATIENCE).offset)
 
 
@@ -43,24 +43,24 @@ class Answers:
 
         self._group = settings.kafka.group_id
         self._client = client
-        self._place = TopicPartition(settings.kafka.control_topic, control.PARTITION)
-        self._states: dict[str, control.State] = {}
+        self._place = TopicPartition(settings.kafka.control_topic, PARTITION)
+        self._states: dict[str, State] = {}
         client.assign([self._place])
         client.seek(self._place, request)
 
     def listen(self, milliseconds: int) -> None:
         """Take in what comes, for at most so long."""
         for record in self._client.poll(timeout_ms=milliseconds).get(self._place, ()):
-            message = control.decode(record.value)
-            if isinstance(message, control.State) and message.group == self._group:
+            message = decode(record.value)
+            if isinstance(message, State) and message.group == self._group:
                 self._states.pop(message.worker, None)  # the newest comes last
                 self._states[message.worker] = message
 
-    def of(self, partition: int) -> control.State | None:
+    def of(self, partition: int) -> State | None:
         """Give the newest answer of a worker that says it owns a partition."""
         for state in reversed(self._states.values()):
             if partition in state.partitions:
-                return control.State(
+                return State(
                     v=1,
                     group=state.group,
                     request=state.request,

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from streams.doctor.diagnosis import Check, Diagnosis, bad, count, good, warning
-from streams.kafka import client as kafka
 from streams.kafka import status
+from streams.kafka.client import open_admin
+from streams.kafka.errors import is_forbidden
 from streams.settings.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def group(settings: Settings) -> Iterator[Diagnosis]:
     """The consumer group: its state, its rights, and commits that fit the topic."""
     name = settings.kafka.group_id
     found = status.read(settings)
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         allowed = admin.describe_groups([name])[name].get("authorized_operations")
     if allowed is not None and "READ" not in allowed:
         yield bad("group", f"no right to READ group {name}", f"grant the user READ on group {name}")
@@ -67,7 +68,7 @@ def group(settings: Settings) -> Iterator[Diagnosis]:
 def commit_metadata(settings: Settings) -> Iterator[Diagnosis]:
     """The broker must keep what is committed beside an offset: windows are sealed there."""
     check, name = "commit metadata", settings.kafka.group_id
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         places = _places(admin, settings.kafka.topic)
         own = admin.list_group_offsets({name: places})[name].values()
         if any(commit.metadata for commit in own if commit.offset >= 0):
@@ -92,17 +93,16 @@ def commit_metadata(settings: Settings) -> Iterator[Diagnosis]:
 
 def _probe(admin: "KafkaAdminClient", name: str, place: "TopicPartition") -> str | None:
     """Commit as another group, read it back, delete it; None if that is not allowed."""
-    from kafka.errors import KafkaError, NoError
     from kafka.structs import OffsetAndMetadata
 
     try:
         done = admin.alter_group_offsets(name, {place: OffsetAndMetadata(0, PROBE, -1)})[place]
-        if done is not NoError:
+        if done.errno:
             return None
         found = admin.list_group_offsets({name: [place]})[name][place].metadata
         admin.delete_groups([name])
-    except KafkaError as error:
-        if "Authorization" in type(error).__name__:
+    except Exception as error:
+        if is_forbidden(error):
             return None
         raise
     return str(found)

@@ -1,16 +1,14 @@
 """The checks of `doctor` that ask Kafka: brokers, topics, retention, rights. Nothing is changed."""
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from streams.doctor import group as group_checks
 from streams.doctor.diagnosis import Check, Diagnosis, bad, count, good, warning
-from streams.kafka import client as kafka
 from streams.kafka import status
+from streams.kafka.client import open_admin
+from streams.kafka.errors import is_forbidden
 from streams.settings.settings import Settings
-
-if TYPE_CHECKING:
-    pass
 
 DAY = 86_400.0
 #: Retention must outlast a window by this factor, or a worker's short absence loses records.
@@ -33,7 +31,7 @@ def checks(settings: Settings) -> list[Check]:
 
 def brokers(settings: Settings) -> Iterator[Diagnosis]:
     """Every broker must answer under the address that it tells its clients."""
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         found = admin.describe_cluster()["brokers"]
         for broker in found:
             try:
@@ -65,7 +63,7 @@ def _security(settings: Settings) -> str:
 def topic(settings: Settings) -> Iterator[Diagnosis]:
     """The alerts' topic: there, readable, every partition with a leader."""
     name = settings.kafka.topic
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         (described,) = admin.describe_topics([name])
         nodes = len(admin.describe_cluster()["brokers"])
     if described["error_code"] == status.UNKNOWN_TOPIC:
@@ -152,7 +150,7 @@ def _span(seconds: float) -> str:
 def dead_letters(settings: Settings, name: str) -> Iterator[Diagnosis]:
     """The dead-letter topic: without it, a window that has a reject waits."""
     check = "dead-letter topic"
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         (described,) = admin.describe_topics([name])
     if described["error_code"] == status.UNKNOWN_TOPIC:
         yield _missing(check, name)
@@ -171,7 +169,7 @@ def dead_letters(settings: Settings, name: str) -> Iterator[Diagnosis]:
 def control(settings: Settings, name: str) -> Iterator[Diagnosis]:
     """The control topic: without it, nobody can ask the workers for a flush."""
     check = "control topic"
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         (described,) = admin.describe_topics([name])
     if described["error_code"] == status.UNKNOWN_TOPIC:
         yield warning(
@@ -187,14 +185,13 @@ def control(settings: Settings, name: str) -> Iterator[Diagnosis]:
 def _config(settings: Settings, name: str) -> dict[str, str] | None:
     """Read the settings of a topic; None without the right."""
     from kafka.admin import ConfigResource, ConfigResourceType
-    from kafka.errors import KafkaError
 
     resource = ConfigResource(ConfigResourceType.TOPIC, name)
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         try:
             found = admin.describe_configs([resource], config_filter="all")["topic"][name]
-        except KafkaError as error:
-            if "Authorization" in type(error).__name__:
+        except Exception as error:
+            if is_forbidden(error):
                 return None
             raise
     return {key: value["value"] or "" for key, value in found.items()}

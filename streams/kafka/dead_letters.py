@@ -13,15 +13,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    KafkaError,
-    MessageSizeTooLargeError,
-    UnknownTopicOrPartitionError,
-)
+from aiokafka.errors import MessageSizeTooLargeError
 
 from streams import faults
-from streams.errors import FalcolakeError, Misconfigured, Unavailable
-from streams.kafka import client as kafka
+from streams.errors import FalcolakeError
+from streams.kafka.client import aiokafka_options
+from streams.kafka.errors import translating
 from streams.settings.settings import Settings
 from streams.windows.batch import Rejected
 
@@ -33,10 +30,14 @@ RESOLVED = "falcolake.resolved"
 
 
 class DeadLetterTopic:
-    """Sends rejects, each acknowledged by all in-sync replicas. Connects when first needed."""
+    """Sends rejects, each acknowledged by all in-sync replicas. Connects when first needed.
 
-    def __init__(self, settings: Settings) -> None:
+    `timeout` is for each step, in seconds.
+    """
+
+    def __init__(self, settings: Settings, timeout: float = SEND_TIMEOUT) -> None:
         self._settings = settings
+        self._timeout = timeout
         self._topic = settings.kafka.dead_letter_topic
         self._source = settings.kafka.topic
         self._producer: AIOKafkaProducer | None = None
@@ -62,25 +63,27 @@ class DeadLetterTopic:
             target = await self._target(producer, partition)
             for offset in offsets:
                 origin = self._origin(partition, offset)
-                async with asyncio.timeout(SEND_TIMEOUT):
+                async with asyncio.timeout(self._timeout):
                     await producer.send_and_wait(
                         self._topic, b"", partition=target, headers=[*origin, (RESOLVED, b"true")]
                     )
 
     @asynccontextmanager
     async def _producing(self) -> AsyncIterator[AIOKafkaProducer]:
-        """Give the producer; after an error inside the block the next call gets a new one."""
+        """Yield the producer; after an error inside the block the next call gets a new one."""
         try:
-            async with asyncio.timeout(SEND_TIMEOUT):
-                producer = await self._connected()
-            yield producer
-        except (KafkaError, TimeoutError, OSError) as error:
+            with translating(self._settings, TimeoutError, OSError, topic="dead_letter_topic"):
+                async with asyncio.timeout(self._timeout):
+                    producer = await self._connected()
+                yield producer
+        except FalcolakeError as error:
             await self.stop()
-            raise self._translated(error) from error
+            text = f"cannot write to dead-letter topic {self._topic}: {error}"
+            raise type(error)(text, error.hint) from error
 
     async def _target(self, producer: AIOKafkaProducer, partition: int) -> int | None:
         """Choose the partition for the letters of one: always the same, so that they keep order."""
-        async with asyncio.timeout(SEND_TIMEOUT):
+        async with asyncio.timeout(self._timeout):
             known = await producer.partitions_for(self._topic)
         return partition % len(known) if known else None
 
@@ -119,7 +122,7 @@ class DeadLetterTopic:
             key = b""
             headers.append(("falcolake.null_key", b"true"))
         with faults.around("letter"):
-            async with asyncio.timeout(SEND_TIMEOUT):
+            async with asyncio.timeout(self._timeout):
                 await producer.send_and_wait(
                     self._topic,
                     value=reject.value,
@@ -144,14 +147,14 @@ class DeadLetterTopic:
         async with self._connecting:
             if self._producer is None:
                 producer = AIOKafkaProducer(
-                    **kafka.aiokafka_options(self._settings),
+                    **aiokafka_options(self._settings),
                     acks="all",
                     # An idempotent producer of aiokafka never gives a record up, and hangs in
                     # stop() while Kafka is away. A dead letter twice does no harm.
                     enable_idempotence=False,
                     max_request_size=MAX_REQUEST,
                     # Shorter than ours, so that the client comes to say that there is no topic.
-                    request_timeout_ms=int(SEND_TIMEOUT * 1000) // 2,
+                    request_timeout_ms=int(self._timeout * 1000) // 2,
                 )
                 try:
                     await producer.start()
@@ -160,16 +163,6 @@ class DeadLetterTopic:
                     raise
                 self._producer = producer
             return self._producer
-
-    def _translated(self, error: Exception) -> FalcolakeError:
-        if isinstance(error, UnknownTopicOrPartitionError):
-            found: FalcolakeError = Misconfigured(f"there is no topic {self._topic}")
-        elif isinstance(error, KafkaError):
-            found = kafka.translated(error, self._settings)
-        else:
-            found = Unavailable(repr(error))
-        hint = found.hint or "is the topic there, and may the worker write to it?"
-        return type(found)(f"cannot write to dead-letter topic {self._topic}: {found}", hint)
 
     async def stop(self) -> None:
         """Disconnect."""

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from streams.kafka.client import unknown_topic
 from streams.kafka.dead_letters import RESOLVED
-from streams.kafka.scan import bounds, consumer, scan
+from streams.kafka.errors import unknown_topic
+from streams.kafka.scan import bounds, open_consumer, scan
 from streams.settings.settings import Settings
 from streams.windows.letters import Letters
 
@@ -49,7 +49,7 @@ def read(settings: Settings) -> Letters:
         Misconfigured: Kafka refuses the settings.
     """
     seen: dict[int, Counter[int]] = defaultdict(Counter)
-    with consumer(settings) as client:
+    with open_consumer(settings) as client:
         begins, records = _records(client, settings)
         for (partition, offset), headers, _ in records:
             if RESOLVED in headers:
@@ -69,7 +69,7 @@ def standing(settings: Settings, keep: Callable[[Letter], T]) -> dict[tuple[int,
     Raises as `read` does; and Misconfigured if there is no dead-letter topic.
     """
     found: dict[tuple[int, int], T] = {}
-    with consumer(settings) as client:
+    with open_consumer(settings) as client:
         begins, records = _records(client, settings)
         if not begins:
             raise unknown_topic(settings, "dead_letter_topic")

@@ -28,7 +28,8 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElaps
 
 from streams import samples
 from streams.errors import Misconfigured
-from streams.kafka.client import aiokafka_options, translated, unknown_topic
+from streams.kafka.client import aiokafka_options
+from streams.kafka.errors import translating, unknown_topic
 from streams.settings.settings import Settings
 
 BATCH_BYTES = 128 * 1024
@@ -231,18 +232,17 @@ async def _publish(
     tally = _Tally(progress)
     interrupted = False
     try:
-        await producer.start()
-        partitions = await _partitions(producer, settings)
-        began = loop.time()
-        try:
-            await _send(producer, settings.kafka.topic, partitions, values, rate, tally)
-            await tally.settled()
-        except asyncio.CancelledError:  # Ctrl-C
-            interrupted = True
-            await tally.settled(STOP_SECONDS)
-        return tally.report(loop.time() - began, interrupted=interrupted)
-    except KafkaError as error:
-        raise translated(error, settings) from error
+        with translating(settings):
+            await producer.start()
+            partitions = await _partitions(producer, settings)
+            began = loop.time()
+            try:
+                await _send(producer, settings.kafka.topic, partitions, values, rate, tally)
+                await tally.settled()
+            except asyncio.CancelledError:  # Ctrl-C
+                interrupted = True
+                await tally.settled(STOP_SECONDS)
+            return tally.report(loop.time() - began, interrupted=interrupted)
     finally:
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):

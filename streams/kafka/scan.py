@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from streams.errors import Unavailable
-from streams.kafka import client as kafka
+from streams.kafka.client import client_options
+from streams.kafka.errors import explaining
 from streams.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -18,17 +19,17 @@ POLL_MS = 1000
 
 
 @contextmanager
-def consumer(settings: Settings) -> "Iterator[KafkaConsumer]":
+def open_consumer(settings: Settings) -> "Iterator[KafkaConsumer]":
     """Open a consumer of no group; Kafka's errors inside the block become falcolake's."""
-    with kafka.translate(settings), open_consumer(settings) as client:
+    with explaining(settings), new_consumer(settings) as client:
         yield client
 
 
-def open_consumer(settings: Settings) -> "KafkaConsumer":
+def new_consumer(settings: Settings) -> "KafkaConsumer":
     """Open a consumer of no group; its errors are kafka-python's own."""
     from kafka import KafkaConsumer
 
-    options = kafka.client_options(settings)
+    options = client_options(settings)
     return KafkaConsumer(**options, auto_offset_reset="earliest", enable_auto_commit=False)
 
 

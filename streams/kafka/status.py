@@ -8,7 +8,8 @@ the lag is what is not there yet. Changes nothing.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from streams.kafka import client as kafka
+from streams.kafka.client import open_admin
+from streams.kafka.errors import for_code, unknown_topic
 from streams.settings.settings import Settings
 from streams.windows.window import read_seal
 
@@ -109,7 +110,7 @@ def read(settings: Settings) -> Status:
         Misconfigured: the topic does not exist, or Kafka refuses the settings.
         Unavailable: Kafka does not answer.
     """
-    with kafka.admin(settings) as admin:
+    with open_admin(settings) as admin:
         return look(admin, settings)
 
 
@@ -118,7 +119,7 @@ def look(admin: "KafkaAdminClient", settings: Settings) -> Status:
     topic, group = settings.kafka.topic, settings.kafka.group_id
     partitions = partitions_of(admin, topic)
     if partitions is None:
-        raise kafka.unknown_topic(settings)
+        raise unknown_topic(settings)
     # Committed offsets before ends: what is written in between must not make a negative lag.
     committed = _committed(admin, group, partitions)
     begins, ends = _bounds(admin, partitions)
@@ -146,13 +147,12 @@ def look(admin: "KafkaAdminClient", settings: Settings) -> Status:
 def partitions_of(admin: "KafkaAdminClient", topic: str) -> "list[TopicPartition] | None":
     """List a topic's partitions in order; None if there is no such topic."""
     from kafka import TopicPartition
-    from kafka.errors import for_code
 
     (described,) = admin.describe_topics([topic])
     if described["error_code"] == UNKNOWN_TOPIC:
         return None
     if described["error_code"]:
-        raise for_code(described["error_code"])(topic)
+        raise for_code(described["error_code"], topic)
     numbers = sorted(partition["partition_index"] for partition in described["partitions"])
     return [TopicPartition(topic, number) for number in numbers]
 

@@ -19,8 +19,8 @@ from streams.audit.audit import sort_objects
 from streams.audit.coverage import Known, LakeWindow
 from streams.audit.proof import day
 from streams.errors import FalcolakeError
-from streams.kafka import client as kafka
 from streams.kafka import letters, scan, status
+from streams.kafka.errors import translating
 from streams.lake import footers
 from streams.lake.keys import Footer
 from streams.lake.reader import LakeReader
@@ -204,7 +204,7 @@ def _between(
 
     places = {number: TopicPartition(settings.kafka.topic, number) for number in known}
     firsts, ends = dict.fromkeys(known, 0), dict.fromkeys(known, LAST)
-    with scan.consumer(settings) as client:
+    with scan.open_consumer(settings) as client:
         if selection.since is not None:
             firsts = at(selection.since, LAST)
         if selection.until is not None:
@@ -295,10 +295,12 @@ def _work(
     add: Callable[[WindowReplay], None],
 ) -> None:
     """Rebuild one target after another, until none is left or one fails."""
-    from kafka.errors import KafkaError
-
     try:
-        with scan.open_consumer(task.settings) as client, Rebuilder(task, client, path) as one:
+        with (
+            translating(task.settings),
+            scan.new_consumer(task.settings) as client,
+            Rebuilder(task, client, path) as one,
+        ):
             while not stop.is_set():
                 try:
                     target = targets.popleft()
@@ -310,6 +312,6 @@ def _work(
                 except FalcolakeError as error:
                     stop.set()
                     add(WindowReplay(*target[:3], "failed", f"{error}. {error.hint}"))
-    except KafkaError as error:
+    except FalcolakeError:
         stop.set()
-        raise kafka.translated(error, task.settings) from error
+        raise

@@ -17,14 +17,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from aiokafka.structs import TopicPartition
 
 from streams import clock
 from streams.backoff import Backoff
 from streams.control import messages as control
 from streams.errors import FalcolakeError, Misconfigured
-from streams.kafka import client as kafka
+from streams.kafka.client import CLIENT_ID, aiokafka_options
+from streams.kafka.errors import translating
 from streams.settings.settings import Settings, variable
 from streams.worker.ledger import Ledger
 from streams.worker.metrics import Metrics
@@ -56,7 +56,7 @@ class Listener:
         self._metrics = metrics
         self._place = TopicPartition(settings.kafka.control_topic, control.PARTITION)
         self._group = settings.kafka.group_id
-        name = settings.kafka.group_instance_id or kafka.CLIENT_ID
+        name = settings.kafka.group_instance_id or CLIENT_ID
         self._name = f"{name} at {socket.gethostname()}, process {os.getpid()}"
         self._position: int | None = None
         self._request: int | None = None
@@ -81,24 +81,22 @@ class Listener:
         backoff, said = Backoff(SHORTEST_WAIT, LONGEST_WAIT), ""
         while True:
             try:
-                async with self._connected() as consumer:
-                    await self._seek(consumer)
-                    backoff.reset()
-                    said = ""
-                    async with contextlib.AsyncExitStack() as answers:
-                        await self._follow(consumer, answers)
-            except (KafkaError, FalcolakeError, TimeoutError, OSError) as error:
-                found = error
-                if isinstance(error, KafkaError):
-                    found = kafka.translated(error, self._settings)
-                if f"{found}" != said:
-                    said = f"{found}"
+                with translating(self._settings, TimeoutError, OSError, topic="control_topic"):
+                    async with self._connected() as consumer:
+                        await self._seek(consumer)
+                        backoff.reset()
+                        said = ""
+                        async with contextlib.AsyncExitStack() as answers:
+                            await self._follow(consumer, answers)
+            except FalcolakeError as error:
+                if f"{error}" != said:
+                    said = f"{error}"
                     log.warning("this worker cannot be asked to flush: %s", said)
             await asyncio.sleep(backoff.next())
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AIOKafkaConsumer]:
-        options = kafka.aiokafka_options(self._settings)
+        options = aiokafka_options(self._settings)
         consumer = AIOKafkaConsumer(**options, auto_offset_reset="earliest")
         try:
             await consumer.start()
@@ -133,7 +131,7 @@ class Listener:
             state = self._state()
             if state is not None:
                 if producer is None:
-                    options = kafka.aiokafka_options(self._settings)
+                    options = aiokafka_options(self._settings)
                     patience = int(ANSWER_TIMEOUT * 1000)
                     producer = AIOKafkaProducer(**options, request_timeout_ms=patience)
                     answers.push_async_callback(producer.stop)
@@ -184,10 +182,12 @@ class Listener:
 
     async def _answer(self, producer: AIOKafkaProducer, state: control.State) -> None:
         """Send an answer, or give up: it is a courtesy, only the committed offset counts."""
+        topic = self._place.topic
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
-                await producer.send_and_wait(
-                    self._place.topic, control.encode(state), partition=self._place.partition
-                )
-        except (KafkaError, TimeoutError) as error:
-            log.warning("cannot answer on %s: %r", self._place.topic, error)
+            with translating(self._settings, TimeoutError, topic="control_topic"):
+                async with asyncio.timeout(ANSWER_TIMEOUT):
+                    await producer.send_and_wait(
+                        topic, control.encode(state), partition=self._place.partition
+                    )
+        except FalcolakeError as error:
+            log.warning("cannot answer on %s: %s", topic, error)

@@ -27,7 +27,8 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
 
 from streams.backoff import Backoff
-from streams.errors import FalcolakeError, Misconfigured, Unavailable
+from streams.errors import FalcolakeError, Misconfigured
+from streams.kafka.errors import no_answer
 from streams.windows.batch import Batch, Found, Lost
 from streams.windows.progress import Bounds
 
@@ -280,7 +281,7 @@ class BatchConsumer(driver.Consumer):
         except LOST as error:
             raise Lost from error
         except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
-            raise Unavailable(f"cannot commit offsets: {error!r}") from error
+            raise no_answer("commit offsets", error) from error
 
     async def _commit_once(self, assignment: int, offsets: Mapping[int, tuple[int, str]]) -> None:
         coordinator = self._thread._ensure_consumer()._coordinator
@@ -339,7 +340,7 @@ class BatchConsumer(driver.Consumer):
         try:
             return await self._in_thread(asyncio.wait_for(question, COMMIT_TIMEOUT))
         except (kafka_errors.KafkaError, TimeoutError, OSError) as error:
-            raise Unavailable(f"cannot look up {what}: {error!r}") from error
+            raise no_answer(f"look up {what}", error) from error
 
     async def _in_thread(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop of the consumer's thread."""

@@ -15,8 +15,7 @@ from kafka.admin import ACLOperation, ResourceType
 
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import FalcolakeError
-from streams.kafka import client as kafka
-from streams.kafka import status
+from streams.kafka import client, status
 from streams.settings.load import load
 from tests.certificates import Authority
 from tests.conftest import LakeEnvironment
@@ -277,7 +276,7 @@ def test_what_is_refused_names_the_setting_and_no_secret(
     variables = environment(ways[way] | given)
     worker = Worker(variables, tmp_path / "worker.log").start()
     try:
-        monkeypatch.setattr(kafka, "BOOTSTRAP_TIMEOUT_MS", 2000)
+        monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 2000)
         with pytest.raises(FalcolakeError) as caught:
             status.read(load(environment=variables))
         setting = f"FALCOLAKE_KAFKA__{named}"

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
 from schemas.mapping import Mapping
-from streams.kafka import client as kafka
+from streams.kafka import client
 from streams.lake.keys import ObjectKey
 from streams.lake.store import Lake, connect
 from streams.settings.settings import Settings
@@ -85,7 +85,7 @@ class LakeWriter:
     # ---- Kafka
 
     def publish(self, partition: int, values: Sequence[bytes | None], **sent: Any) -> None:
-        with KafkaProducer(**kafka.client_options(self.settings)) as producer:
+        with KafkaProducer(**client.client_options(self.settings)) as producer:
             for each in values:
                 producer.send(
                     sent.get("topic", self.settings.kafka.topic),
@@ -119,7 +119,7 @@ class LakeWriter:
     def commit(self, offsets: dict[int, int], **sealed: tuple[int, ...]) -> None:
         """Commit offsets for the group; `sealed={partition: ends}` as the seals beside them."""
         with KafkaConsumer(
-            **kafka.client_options(self.settings),
+            **client.client_options(self.settings),
             group_id=self.settings.kafka.group_id,
             enable_auto_commit=False,
         ) as consumer:
@@ -137,7 +137,7 @@ class LakeWriter:
     def expire(self, partition: int, before: int, topic: str = "") -> None:
         """Delete the records before an offset, as retention does."""
         place = TopicPartition(topic or self.settings.kafka.topic, partition)
-        with KafkaAdminClient(**kafka.client_options(self.settings)) as admin:
+        with KafkaAdminClient(**client.client_options(self.settings)) as admin:
             admin.delete_records({place: before})
 
 

@@ -7,7 +7,7 @@ import typer.main
 from typer.testing import Result
 
 import cli
-from streams.kafka import client as kafka
+from streams.kafka import client
 from tests.streams.commands.conftest import LEAVES, Run
 
 #: How each command is called, and what it needs before it can do anything: "kafka", "lake"; "s3"
@@ -79,7 +79,7 @@ def test_these_are_all_commands_there_are() -> None:
 def test_a_broker_that_does_not_answer_is_exit_code_1(
     falcolake: Run, monkeypatch: pytest.MonkeyPatch, name: str, as_json: bool
 ) -> None:
-    monkeypatch.setattr(kafka, "BOOTSTRAP_TIMEOUT_MS", 300)
+    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 300)
     environment = {**LAKE, "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
     done = falcolake(*call(name, as_json=as_json), environment=environment)
     error, hint = refusal(done, 1)

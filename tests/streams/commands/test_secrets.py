@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.embedded.s3 import S3Server
-from streams.kafka import client as kafka
+from streams.kafka import client
 from tests.conftest import LakeEnvironment
 from tests.flow.worlds import Worker
 from tests.streams.commands.conftest import LEAVES, Run
@@ -51,7 +51,7 @@ def test_no_command_tells_a_secret(
     as_json: bool,
 ) -> None:
     """Against a Kafka that does not know SASL and an S3 that refuses the key: all of them fail."""
-    monkeypatch.setattr(kafka, "BOOTSTRAP_TIMEOUT_MS", 300)
+    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 300)
     environment = {
         **SECRETS,
         **SIGN_IN,

@@ -31,7 +31,7 @@ from streams.doctor.diagnosis import Check, Diagnosis, examine
 from streams.embedded.s3 import MotoS3
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Misconfigured
-from streams.kafka import client as kafka
+from streams.kafka import client
 from streams.settings.load import load
 from streams.settings.settings import Settings
 from tests.conftest import LakeEnvironment
@@ -146,7 +146,7 @@ def test_settings_that_are_missing_or_odd_are_named(environment: dict[str, str])
 def test_a_broker_that_is_away_is_bad(
     environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kafka, "BOOTSTRAP_TIMEOUT_MS", 300)
+    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 300)
     found = of_kafka(changed(environment, KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1"), "kafka")
     assert "does not answer" in one(found, "bad").message
 

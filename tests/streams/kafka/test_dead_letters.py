@@ -4,11 +4,9 @@ import asyncio
 import time
 
 import pytest
-from aiokafka.errors import UnknownTopicOrPartitionError
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType
 
-import streams.kafka.dead_letters as dead_letters
 from streams.embedded.kafka import EmbeddedKafka
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
 from streams.kafka.dead_letters import DeadLetterTopic
@@ -53,8 +51,8 @@ def letters(settings, count: int):
     return sorted(found, key=lambda each: int(dict(each.headers)["falcolake.offset"]))
 
 
-async def send(settings, rejects, partition: int = 0) -> None:
-    topic = DeadLetterTopic(settings)
+async def send(settings, rejects, partition: int = 0, patience: float = 30.0) -> None:
+    topic = DeadLetterTopic(settings, timeout=patience)
     try:
         await topic.send(partition, rejects)
     finally:
@@ -157,9 +155,10 @@ def limit(settings, size: int) -> None:
 
 
 @pytest.fixture
-def own_broker(tmp_path, monkeypatch):
-    monkeypatch.setattr(dead_letters, "SEND_TIMEOUT", 2.0)
-    with EmbeddedKafka(tmp_path / "kafka") as server:
+def own_broker(tmp_path):
+    server = EmbeddedKafka(tmp_path / "kafka")
+    server.auto_create = False
+    with server:
         server.ensure_topics({"alerts": 2, "alerts.dead-letter": 2})
         yield server
 
@@ -168,13 +167,13 @@ def own_broker(tmp_path, monkeypatch):
 async def test_a_broker_that_is_away_from_the_start_is_waited_for(own_broker):
     own_broker.stop()
     with pytest.raises(Unavailable, match=r"cannot write to dead-letter topic alerts\.dead-letter"):
-        await send(settings_for(own_broker.bootstrap, "alerts"), [reject(0)])
+        await send(settings_for(own_broker.bootstrap, "alerts"), [reject(0)], patience=2.0)
 
 
 @in_loop
 async def test_a_broker_that_goes_away_is_an_error_soon_and_the_next_try_connects_again(own_broker):
     settings = settings_for(own_broker.bootstrap, "alerts")
-    topic = DeadLetterTopic(settings)
+    topic = DeadLetterTopic(settings, timeout=2.0)
     await topic.send(0, [reject(0)])
     await asyncio.to_thread(own_broker.kill)
     began = time.monotonic()
@@ -191,7 +190,7 @@ async def test_a_broker_that_goes_away_is_an_error_soon_and_the_next_try_connect
 
 @in_loop
 async def test_stopping_while_the_broker_is_away_does_not_hang(own_broker):
-    topic = DeadLetterTopic(settings_for(own_broker.bootstrap, "alerts"))
+    topic = DeadLetterTopic(settings_for(own_broker.bootstrap, "alerts"), timeout=2.0)
     await topic.send(0, [reject(0)])
     await asyncio.to_thread(own_broker.kill)
     sending = asyncio.create_task(topic.send(0, [reject(1)]))
@@ -203,8 +202,9 @@ async def test_stopping_while_the_broker_is_away_does_not_hang(own_broker):
         await sending
 
 
-def test_a_topic_that_is_not_there_is_named_and_not_taken_for_the_alerts_topic(settings):
-    error = DeadLetterTopic(settings)._translated(UnknownTopicOrPartitionError())
-    assert type(error) is Misconfigured
-    assert f"there is no topic {settings.kafka.dead_letter_topic}" in error.message
-    assert error.hint
+@in_loop
+async def test_a_topic_that_is_not_there_is_named_and_not_taken_for_the_alerts_topic(own_broker):
+    settings = settings_for(own_broker.bootstrap, "other")
+    with pytest.raises(Misconfigured, match=r"there is no topic other\.dead-letter") as caught:
+        await send(settings, [reject(0)], patience=2.0)
+    assert "FALCOLAKE_KAFKA__DEAD_LETTER_TOPIC" in caught.value.hint

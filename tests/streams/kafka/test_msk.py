@@ -9,8 +9,7 @@ import pytest
 from faust.auth import OAuthCredentials
 
 from streams.errors import Misconfigured, Unavailable
-from streams.kafka import client as kafka
-from streams.kafka import msk
+from streams.kafka import client, msk
 from streams.settings.settings import Settings
 
 SERVERS = ",".join(f"b-{n}.lake.abc.c2.kafka.eu-west-1.amazonaws.com:9098" for n in (1, 2))
@@ -36,7 +35,7 @@ def test_the_region_is_that_of_the_brokers_or_the_lake(settings: Settings, regio
 
 def test_without_either_the_region_is_asked_for() -> None:
     with pytest.raises(Misconfigured, match="region of the MSK cluster") as caught:
-        kafka.client_options(settings_of("broker.internal:9098"))
+        client.client_options(settings_of("broker.internal:9098"))
     assert "FALCOLAKE_LAKE__REGION" in caught.value.hint
 
 
@@ -49,8 +48,8 @@ def read(token: str) -> dict[str, list[str]]:
 
 def test_every_client_asks_for_a_signed_token_each_time() -> None:
     settings = settings_of()
-    command, worker = kafka.client_options(settings), kafka.aiokafka_options(settings)
-    faust = kafka.broker_credentials(settings)
+    command, worker = client.client_options(settings), client.aiokafka_options(settings)
+    faust = client.broker_credentials(settings)
     assert isinstance(faust, OAuthCredentials)
     assert faust.protocol.value == command["security_protocol"] == "SASL_SSL"
     assert faust.mechanism.value == command["sasl_mechanism"] == worker["sasl_mechanism"]

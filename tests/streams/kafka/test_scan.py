@@ -7,8 +7,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from kafka import TopicPartition
 
-from streams.kafka import client as kafka
-from streams.kafka import scan
+from streams.kafka import client, scan
 from streams.settings.load import load
 from streams.settings.settings import Settings
 
@@ -30,7 +29,7 @@ def publish(settings: Settings, codec: str | None = None) -> TopicPartition:
     """Publish the values to partition 1, as large batches of a codec."""
 
     async def send() -> None:
-        options = kafka.aiokafka_options(settings)
+        options = client.aiokafka_options(settings)
         async with AIOKafkaProducer(
             **options, compression_type=codec, max_batch_size=4 << 20, max_request_size=8 << 20
         ) as producer:
@@ -47,14 +46,14 @@ def publish(settings: Settings, codec: str | None = None) -> TopicPartition:
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 def test_every_codec_that_the_worker_reads_is_read(settings: Settings, codec: str) -> None:
     place = publish(settings, codec)
-    with scan.consumer(settings) as client:
+    with scan.open_consumer(settings) as client:
         found = [record.value for record in scan.scan(client, {place: (0, len(VALUES))})]
     assert found == VALUES
 
 
 def test_ranges_of_a_partition_are_read_one_after_the_other(settings: Settings) -> None:
     place = publish(settings, "zstd")
-    with scan.consumer(settings) as client:
+    with scan.open_consumer(settings) as client:
         for first, end in ((0, 600), (10, 20), (0, 5), (590, 600)):
             found = [record.offset for record in scan.scan(client, {place: (first, end)})]
             assert found == list(range(first, end))

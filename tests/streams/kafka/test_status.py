@@ -7,8 +7,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
 from streams.errors import Misconfigured, Unavailable
-from streams.kafka import client as kafka
-from streams.kafka import status
+from streams.kafka import client, status
 from streams.kafka.status import PartitionStatus, Status
 from streams.settings.load import load
 from streams.settings.settings import Settings
@@ -29,7 +28,7 @@ def settings(kafka_bootstrap: str, topic: str) -> Settings:
 
 
 def produce(settings: Settings, counts: dict[int, int], topic: str | None = None) -> None:
-    with KafkaProducer(**kafka.client_options(settings)) as producer:
+    with KafkaProducer(**client.client_options(settings)) as producer:
         for partition, count in counts.items():
             for _ in range(count):
                 producer.send(topic or settings.kafka.topic, b"{}", partition=partition)
@@ -41,7 +40,7 @@ def member(settings: Settings) -> Iterator[KafkaConsumer]:
     """A group member that owns every partition; there must be a record for it to read."""
     consumer = KafkaConsumer(
         settings.kafka.topic,
-        **kafka.client_options(settings),
+        **client.client_options(settings),
         group_id=settings.kafka.group_id,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -57,7 +56,9 @@ def member(settings: Settings) -> Iterator[KafkaConsumer]:
 def commit(settings: Settings, offset: int, metadata: str = "") -> None:
     place = TopicPartition(settings.kafka.topic, 0)
     consumer = KafkaConsumer(
-        **kafka.client_options(settings), group_id=settings.kafka.group_id, enable_auto_commit=False
+        **client.client_options(settings),
+        group_id=settings.kafka.group_id,
+        enable_auto_commit=False,
     )
     try:
         consumer.assign([place])
@@ -107,7 +108,7 @@ def test_owners_are_named_while_they_live(settings: Settings) -> None:
 def test_records_deleted_before_they_were_read_are_a_problem(settings: Settings) -> None:
     produce(settings, {0: 10})
     commit(settings, 2)
-    with KafkaAdminClient(**kafka.client_options(settings)) as admin:
+    with KafkaAdminClient(**client.client_options(settings)) as admin:
         admin.delete_records({TopicPartition(settings.kafka.topic, 0): 5})
     found = status.read(settings)
     assert (found.partitions[0].begin, found.partitions[0].lost, found.lag) == (5, 3, 5)
@@ -135,7 +136,7 @@ def test_a_missing_topic_is_named(kafka_bootstrap: str, make_name: Callable[[], 
 
 
 def test_a_broker_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka, "BOOTSTRAP_TIMEOUT_MS", 300)
+    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 300)
     with pytest.raises(Unavailable) as caught:
         status.read(Settings(kafka={"bootstrap_servers": "127.0.0.1:1"}))
     assert "127.0.0.1:1" in caught.value.message
