@@ -10,7 +10,7 @@ from kafka.errors import for_code
 
 from streams.errors import FalcolakeError, Misconfigured
 from streams.kafka.client import open_admin
-from streams.lake import store as lake
+from streams.lake.session import connect
 from streams.settings.load import load
 from streams.settings.settings import Settings
 
@@ -46,7 +46,7 @@ def create_topics(settings: Settings, partitions: int, retention_days: int) -> N
 
 def create_bucket(settings: Settings) -> None:
     """Create the bucket unless it exists."""
-    s3, bucket = lake.connect(settings.lake), settings.lake.bucket
+    s3, bucket = connect(settings.lake), settings.lake.bucket
     if bucket not in {each["Name"] for each in s3.list_buckets()["Buckets"]}:
         s3.create_bucket(Bucket=bucket)
         print(f"created the bucket {bucket}")

@@ -27,7 +27,8 @@ from streams.errors import Unavailable
 from streams.kafka.client import CLIENT_ID, broker_credentials, broker_urls
 from streams.kafka.dead_letters import DeadLetterTopic
 from streams.kafka.errors import overheard, translating
-from streams.lake import store as lake
+from streams.lake.session import connect
+from streams.lake.store import Lake
 from streams.page.health import Health
 from streams.page.report import Reporter
 from streams.page.server import Web
@@ -119,7 +120,7 @@ def build(settings: Settings, metrics: Metrics) -> Falcolake:
     shipper = Shipper(
         ledger,
         Objects(staging, mapping, settings.kafka.topic, place),
-        lake.Lake(settings.lake, lake.connect(settings.lake)),
+        Lake(settings.lake, connect(settings.lake)),
         dead_letters,
         metrics,
     )

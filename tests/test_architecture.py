@@ -153,7 +153,6 @@ def loaded_by(code: str) -> set[str]:
         (
             "aiokafka",
             {
-                "streams.app",
                 "streams.kafka.dead_letters",
                 "streams.kafka.msk",
                 "streams.kafka.produce",
@@ -161,14 +160,14 @@ def loaded_by(code: str) -> set[str]:
                 "streams.worker.transport",
             },
         ),
-        ("boto3", {"streams.lake.custom_source", "streams.lake.store"}),
+        ("boto3", {"streams.lake.session"}),
         (
             "botocore",
             {
-                "streams.doctor.lake",
                 "streams.lake.custom_source",
+                "streams.lake.errors",
                 "streams.lake.reader",
-                "streams.lake.store",
+                "streams.lake.session",
             },
         ),
         (
@@ -186,6 +185,7 @@ def loaded_by(code: str) -> set[str]:
                 "streams.doctor.group",
                 "streams.doctor.kafka",
                 "streams.kafka.client",
+                "streams.kafka.errors",
                 "streams.kafka.letters",
                 "streams.kafka.msk",
                 "streams.kafka.scan",

@@ -19,7 +19,8 @@ from streams.kafka.status import Status
 from streams.lake import footers
 from streams.lake.keys import ObjectKey, parse_key
 from streams.lake.reader import LakeReader
-from streams.lake.store import StoredObject, connect, is_probe
+from streams.lake.session import connect
+from streams.lake.store import StoredObject, is_probe
 from streams.settings.settings import Settings, variable
 from streams.terminal import OnProgress
 from streams.windows.letters import Letters

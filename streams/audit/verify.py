@@ -17,7 +17,8 @@ from streams.audit import rules
 from streams.audit.rules import Fault
 from streams.errors import Misconfigured
 from streams.lake.reader import LakeReader
-from streams.lake.store import StoredObject, connect, is_probe
+from streams.lake.session import connect
+from streams.lake.store import StoredObject, is_probe
 from streams.settings.settings import Settings
 from streams.terminal import OnProgress
 

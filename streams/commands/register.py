@@ -66,6 +66,7 @@ def register(
         --crawler-role arn:aws:iam::123456789012:role/falco-crawler)"
     """
     from streams.lake import custom_source
+    from streams.lake.session import security_lake
 
     settings = load_settings(context)
     registration = custom_source.Registration(
@@ -77,7 +78,7 @@ def register(
         external_id=external_id_of(settings, external_id),
         version=source_version,
     )
-    client = custom_source.connect(registration.region)
+    client = security_lake(registration.region)
     custom_source.check(client, registration)
     if dry_run:
         print_json(registration.request())

@@ -143,7 +143,7 @@ def _look_at_lake(settings: Settings, found: Overview) -> None:
     until = datetime.fromtimestamp(found.now_ms / 1000, UTC) + timedelta(days=1)
 
     def look() -> None:
-        from streams.lake.store import connect
+        from streams.lake.session import connect
 
         try:
             reader = LakeReader(settings.lake, connect(settings.lake))

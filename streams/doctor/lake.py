@@ -4,18 +4,18 @@ The one thing written is an empty object, `PREFIX/_falcolake_doctor`, always the
 Security Lake provider may not delete, so it stays, and `audit`, `verify` and Athena pass it over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from streams import clock
-from streams.doctor.diagnosis import Check, Diagnosis, bad, failed, good, warning
+from streams.doctor.diagnosis import Check, Diagnosis, bad, good, one_line, warning
 from streams.errors import FalcolakeError
-from streams.lake import store as lake
+from streams.lake.errors import WRITER, translating
+from streams.lake.session import connect, session
+from streams.lake.store import ALREADY_EXISTS, NOT_IMPLEMENTED, PROBE, encryption
 from streams.settings.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 #: AWS refuses a request whose time is further off.
 AWS_REFUSES = 15 * 60
 ACCEPTABLE_SKEW = 60
-AWAY = (
-    f"check {variable('lake.endpoint_url')} and the network; workers hold their windows meanwhile"
+ADVICE = replace(
+    WRITER,
+    waiting=f"check {variable('lake.endpoint_url')} and the network; "
+    "workers hold their windows meanwhile",
 )
 READERS = "workers need not; audit, verify and replay do: 'falcolake policy permissions'"
 BUCKET = "mend bucket first"
@@ -45,39 +47,44 @@ def checks(settings: Settings) -> list[Check]:
     ]
 
 
-class _Words(lake.Lake):
-    """What the lake's errors mean."""
-
-    def of(self, error: Exception, what: str) -> FalcolakeError:
-        return self._translate(error, what)
-
-
 class Visit:
     """The checks, and the client that they share."""
 
     def __init__(self, settings: Settings) -> None:
         self._lake = settings.lake
-        self._place: Any = {"Bucket": self._lake.bucket, "Key": f"{self._lake.prefix}/{lake.PROBE}"}
-        self._url = f"s3://{self._lake.bucket}/{self._lake.prefix}/{lake.PROBE}"
+        self._key = f"{self._lake.prefix}/{PROBE}"
+        self._url = f"s3://{self._lake.bucket}/{self._key}"
 
     @cached_property
     def _client(self) -> "S3Client":
-        return lake.connect(self._lake)
+        return connect(self._lake)
 
-    def _failed(self, check: str, error: Exception, what: str) -> Diagnosis:
-        found = failed(check, _Words(self._lake, self._client).of(error, what))
-        return replace(found, remedy=AWAY) if found.remedy == lake.WAITING else found
+    def _ask(
+        self, what: str, request: Callable[[], Any], *expected: int | str, any_answer: bool = False
+    ) -> Any:
+        """Send a request; return the answer, also a refusal with an expected status or code."""
+        refused = self._client.exceptions.ClientError
+        with translating(f"{what} in s3://{self._lake.bucket}", ADVICE):
+            try:
+                return request()
+            except refused as error:
+                if any_answer or {_status(error.response), _code(error.response)} & {*expected}:
+                    return error.response
+                raise
 
     def credentials(self) -> Iterator[Diagnosis]:
         """There must be credentials, and the role must let itself be assumed with them."""
         role = self._lake.role_arn
-        try:
-            found = lake.session(self._lake).get_credentials()
-            if found is not None:
-                found.get_frozen_credentials()
-        except (BotoCoreError, ClientError) as error:
-            yield bad("credentials", f"cannot assume {role}: {error}", self._trust())
-            return
+        found = session(self._lake).get_credentials()
+        if found is not None:
+            try:
+                with translating(f"assume {role}" if role else "get AWS credentials", ADVICE):
+                    found.get_frozen_credentials()
+            except FalcolakeError as error:
+                if not role:
+                    raise
+                yield bad("credentials", one_line(error.message), self._trust())
+                return
         if found is None:
             yield bad(
                 "credentials",
@@ -105,13 +112,9 @@ class Visit:
     def skew(self) -> Iterator[Diagnosis]:
         """This machine's clock must agree with the lake's: requests are signed with the time."""
         try:
-            answer: Any = self._list()
-        except ClientError as error:
-            answer = error.response
-        except BotoCoreError as error:
-            yield warning(
-                "clock", f"not checked: {self._failed('clock', error, 'ask').message}", BUCKET
-            )
+            answer = self._ask("ask", self._list, any_answer=True)
+        except FalcolakeError as error:
+            yield warning("clock", f"not checked: {one_line(error.message)}", BUCKET)
             return
         date = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
         if date is None:
@@ -135,20 +138,9 @@ class Visit:
     def bucket(self) -> Iterator[Diagnosis]:
         """The bucket is there, in the region of the settings, and its prefix can be listed."""
         place = f"s3://{self._lake.bucket}/{self._lake.prefix}/"
-        try:
-            answer = self._list()
-        except ClientError as error:
-            if error.response["Error"].get("Code") == "AccessDenied":
-                yield warning(
-                    "bucket",
-                    f"{place} cannot be listed",
-                    READERS,
-                )
-                return
-            yield self._failed("bucket", error, "list the lake")
-            return
-        except BotoCoreError as error:
-            yield self._failed("bucket", error, "list the lake")
+        answer = self._ask("list the lake", self._list, "AccessDenied")
+        if _code(answer):
+            yield warning("bucket", f"{place} cannot be listed", READERS)
             return
         region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
         if region not in {None, self._lake.region}:
@@ -163,11 +155,7 @@ class Visit:
     def put(self) -> Iterator[Diagnosis]:
         """An object can be put, and the store encrypts it with the key that is set."""
         key = self._lake.kms_key_id
-        try:
-            answer = self._client.put_object(**self._place, Body=b"", **lake.encryption(self._lake))
-        except (BotoCoreError, ClientError) as error:
-            yield self._failed("put", error, f"put {lake.PROBE}")
-            return
+        answer = self._ask(f"put {PROBE}", self._put)
         if key and answer.get("ServerSideEncryption") != "aws:kms":
             yield bad(
                 "put",
@@ -183,35 +171,44 @@ class Visit:
     def conditional_put(self) -> Iterator[Diagnosis]:
         """The store refuses a put of what is there, if it is told to."""
         check = "conditional put"
-        try:
-            self._client.put_object(
-                **self._place, Body=b"", IfNoneMatch="*", **lake.encryption(self._lake)
-            )
-        except ClientError as error:
-            status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-            if status == lake.ALREADY_EXISTS:
-                yield good(check, "refused, as it should be: the object is there")
-            elif status == lake.NOT_IMPLEMENTED:
-                yield self._plain(check, "the store has none")
-            else:
-                yield self._failed(check, error, f"put {lake.PROBE}")
-        except BotoCoreError as error:
-            yield self._failed(check, error, f"put {lake.PROBE}")
-        else:
-            yield self._plain(check, "the store ignores the condition")
-
-    @staticmethod
-    def _plain(check: str, message: str) -> Diagnosis:
-        return warning(
-            check, message, "no harm: a window is put again with the same bytes; AWS has them"
+        answer = self._ask(
+            f"put {PROBE}",
+            lambda: self._put(IfNoneMatch="*"),
+            ALREADY_EXISTS,
+            NOT_IMPLEMENTED,
         )
+        if _status(answer) == ALREADY_EXISTS:
+            yield good(check, "refused, as it should be: the object is there")
+            return
+        none = _status(answer) == NOT_IMPLEMENTED
+        yield warning(
+            check,
+            "the store has none" if none else "the store ignores the condition",
+            "nothing to fix: a window that is put again has the same bytes. AWS does have them",
+        )
+
+    def _put(self, **condition: str) -> Any:
+        place: Any = {"Bucket": self._lake.bucket, "Key": self._key}
+        return self._client.put_object(**place | condition, Body=b"", **encryption(self._lake))
 
     def read(self) -> Iterator[Diagnosis]:
         """What was put can be read: workers need not, other commands do."""
         try:
-            self._client.get_object(**self._place)["Body"].read()
-        except (BotoCoreError, ClientError) as error:
-            found = self._failed("read", error, f"read {lake.PROBE}")
-            yield warning("read", found.message, READERS)
+            self._ask(f"read {PROBE}", self._get)
+        except FalcolakeError as error:
+            yield warning("read", one_line(error.message), READERS)
             return
         yield good("read", "what was put can be read")
+
+    def _get(self) -> bytes:
+        return self._client.get_object(Bucket=self._lake.bucket, Key=self._key)["Body"].read()
+
+
+def _status(answer: Any) -> int | None:
+    status: int | None = answer["ResponseMetadata"].get("HTTPStatusCode")
+    return status
+
+
+def _code(answer: Any) -> str:
+    code: str = answer.get("Error", {}).get("Code", "")
+    return code

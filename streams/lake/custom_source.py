@@ -2,25 +2,15 @@
 
 Registering creates a prefix in the lake's bucket, a role that may write there, a Glue table and its
 crawler. A source that is registered already is found and left as it is, so registering twice is
-registering once. What AWS refuses becomes a `FalcolakeError` here and nowhere else. Credentials are
-those of boto3's own chain, an administrator's: the role for writing does not exist yet.
+safe. The credentials are an administrator's: the role for writing does not exist yet.
 """
 
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import (
-    BotoCoreError,
-    ClientError,
-    NoCredentialsError,
-    ParamValidationError,
-    PartialCredentialsError,
-)
-
-from streams.errors import FalcolakeError, Misconfigured, Unavailable
+from streams.errors import Misconfigured
+from streams.lake.errors import Advice, translating
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -28,29 +18,36 @@ if TYPE_CHECKING:
 
 #: Longer ones make a role name of over 64 characters; the service model itself allows 64.
 LONGEST_NAME = 20
-FAULT = 500  # and above: an HTTP status that blames the service, not the caller
 LOCATION = re.compile(r"s3[an]?://([^/]+)/(.+?)/?")
 
-#: Of the service model and of AWS's common errors: what a person does next.
-MISCONFIGURED = {
-    "BadRequestException": "check the name, the crawler's role and the event class, and that "
-    "the role exists and trusts glue.amazonaws.com: 'falcolake policy crawler-trust'",
-    "ValidationException": "check the name, the crawler's role and the event class",
-    "ResourceNotFoundException": "enable Security Lake in this region first, and create the "
-    "crawler's role: 'falcolake policy crawler-trust' and 'crawler-permissions'",
-    "AccessDeniedException": "use an administrator of Security Lake who is also one of Lake "
-    "Formation and may pass the crawler's role; 'falcolake policy hints' says more",
-    "UnrecognizedClientException": "correct the AWS credentials",
-    "InvalidSignatureException": "correct the AWS credentials, and this machine's clock",
-    "ExpiredTokenException": "renew the AWS credentials",
-    "InvalidClientTokenId": "correct the AWS credentials",
-}
-UNAVAILABLE = {
-    "ConflictException": "another change is under way, or the name is taken: wait a minute and "
-    "try again, or choose another name",
-    "InternalServerException": "a fault within AWS: try again; twice is no harm",
-    "ThrottlingException": "AWS asks to slow down: try again in a minute",
-}
+#: For an administrator who registers a source, by the codes of the service model and AWS's common
+#: ones.
+ADVICE = Advice(
+    waiting="check that Security Lake is offered in this region, and the network; then try again: "
+    "registering twice is safe",
+    credentials="sign in to AWS: boto3 finds no credentials",
+    parameters="see 'falcolake register --help'",
+    unknown="check the arguments and the AWS credentials",
+    reconfigure={
+        "BadRequestException": "check the name, the crawler's role and the event class, and that "
+        "the role exists and trusts glue.amazonaws.com: 'falcolake policy crawler-trust'",
+        "ValidationException": "check the name, the crawler's role and the event class",
+        "ResourceNotFoundException": "enable Security Lake in this region first, and create the "
+        "crawler's role: 'falcolake policy crawler-trust' and 'crawler-permissions'",
+        "AccessDeniedException": "use an administrator of Security Lake who is also one of Lake "
+        "Formation and may pass the crawler's role; 'falcolake policy hints' says more",
+        "UnrecognizedClientException": "correct the AWS credentials",
+        "InvalidSignatureException": "correct the AWS credentials, and this machine's clock",
+        "ExpiredTokenException": "renew the AWS credentials",
+        "InvalidClientTokenId": "correct the AWS credentials",
+    },
+    wait={
+        "ConflictException": "another change is in progress, or the name is taken: try again in a "
+        "minute, or choose another name",
+        "InternalServerException": "a fault within AWS: try again, registering twice is safe",
+        "ThrottlingException": "AWS asks to slow down: try again in a minute",
+    },
+)
 RULES = {
     "sourceName": ("CustomLogSourceName", "letters, digits, dots, underscores and hyphens"),
     "sourceVersion": ("CustomLogSourceVersion", "up to 32 letters, digits, dots, _ and -"),
@@ -80,7 +77,7 @@ class Registration:
     version: str | None = None
 
     def request(self) -> dict[str, Any]:
-        """Give the arguments of CreateCustomLogSource."""
+        """Return the arguments of CreateCustomLogSource."""
         found: dict[str, Any] = {
             "sourceName": self.name,
             "eventClasses": [self.event_class],
@@ -114,17 +111,8 @@ class Source:
         return (found[1], found[2]) if found else None
 
 
-def connect(region: str) -> "BaseClient":
-    """Build a client of Security Lake. Sends nothing."""
-    config = Config(
-        connect_timeout=10, read_timeout=120, retries={"mode": "standard", "total_max_attempts": 3}
-    )
-    client: BaseClient = boto3.Session(region_name=region).client("securitylake", config=config)
-    return client
-
-
 def check(client: "BaseClient", registration: Registration) -> None:
-    """Hold a registration against the service model's own rules. Raises Misconfigured.
+    """Check a registration against the service model's own rules. Raises Misconfigured.
 
     botocore itself checks lengths and types, and no patterns.
     """
@@ -159,10 +147,8 @@ def register(client: "BaseClient", registration: Registration) -> Source:
     there = find(client, registration)
     if there is not None:
         return there
-    try:
+    with translating(f"register {registration.name}", ADVICE):
         answer = client.create_custom_log_source(**registration.request())  # type: ignore[attr-defined]
-    except (BotoCoreError, ClientError) as error:
-        raise translated(error, f"register {registration.name}") from error
     return _source(answer.get("source", {}), created=True)
 
 
@@ -171,7 +157,7 @@ def find(client: "BaseClient", registration: Registration) -> Source | None:
     wanted = {"sourceName": registration.name}
     if registration.version:
         wanted["sourceVersion"] = registration.version
-    try:
+    with translating("list the custom sources", ADVICE):
         pages = client.get_paginator("list_log_sources").paginate(
             regions=[registration.region], sources=[{"customLogSource": wanted}]
         )
@@ -182,8 +168,6 @@ def find(client: "BaseClient", registration: Registration) -> Source | None:
                     # A filter that AWS does not apply must not give us another's source.
                     if wanted.items() <= found.items():
                         return _source(found, created=False)
-    except (BotoCoreError, ClientError) as error:
-        raise translated(error, "list the custom sources") from error
     return None
 
 
@@ -198,23 +182,3 @@ def _source(found: dict[str, Any], *, created: bool) -> Source:
         attributes.get("tableArn", ""),
         created,
     )
-
-
-def translated(error: Exception, what: str) -> FalcolakeError:
-    """Say what an error of Security Lake means, and what to try."""
-    if isinstance(error, ClientError):
-        answer = error.response.get("Error", {})
-        code = answer.get("Code", "")
-        message = f"cannot {what}: {code} {answer.get('Message', '')}".rstrip()
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
-        if code in MISCONFIGURED:
-            return Misconfigured(message, MISCONFIGURED[code])
-        if code not in UNAVAILABLE and status < FAULT:
-            return Misconfigured(message, "check the arguments and the AWS credentials")
-        return Unavailable(message, UNAVAILABLE.get(code, "try again; twice is no harm"))
-    message = f"cannot {what}: {error}".splitlines()[0]
-    if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return Misconfigured(message, "sign in to AWS: boto3 finds no credentials")
-    if isinstance(error, ParamValidationError):
-        return Misconfigured(message, "falcolake register --help")
-    return Unavailable(message, "is Security Lake offered in this region, and the network there?")

@@ -20,7 +20,8 @@ from pyarrow import dataset
 from streams.errors import Corrupt
 from streams.lake.keys import Footer, Unread
 from streams.lake.reader import LakeReader
-from streams.lake.store import StoredObject, connect
+from streams.lake.session import connect
+from streams.lake.store import StoredObject
 from streams.settings import sections
 from streams.windows.window import Counts
 

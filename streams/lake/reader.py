@@ -15,24 +15,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 
-from streams.errors import FalcolakeError
-from streams.lake import store as lake
+from streams.lake.errors import READER, Advice
+from streams.lake.store import Lake, StoredObject
 
 #: Statuses: all or a part of an object; not allowed.
 FOUND = (200, 206)
 REFUSED = 403
-
-#: The worker's hints are about writing; these take their place for a reader.
-HINTS = {
-    lake.WAITING: "try again; nothing was changed",
-    lake.HINTS["AccessDenied"]: "allow s3:ListBucket on the bucket, s3:GetObject on the prefix",
-    "allow kms:GenerateDataKey; see LAKE__KMS_KEY_ID": "allow kms:Decrypt on the lake's key",
-}
 
 _md5 = partial(hashlib.md5, usedforsecurity=False)
 
@@ -45,8 +38,10 @@ class Newest(NamedTuple):
 
 
 @dataclass
-class LakeReader(lake.Lake):
+class LakeReader(Lake):
     """The bucket and prefix, for reading. Safe to call from several threads."""
+
+    ADVICE: ClassVar[Advice] = READER
 
     requests: Counter[str] = field(default_factory=Counter)
     """How many HTTP requests were sent, by S3 operation."""
@@ -61,11 +56,11 @@ class LakeReader(lake.Lake):
         with self._counting:
             self.requests[event_name.rpartition(".")[2]] += 1
 
-    def beginning_with(self, start: str) -> Iterator[lake.StoredObject]:
+    def beginning_with(self, start: str) -> Iterator[StoredObject]:
         """List the objects of the bucket whose keys begin so, in key order, under any prefix."""
         for page in self._pages(Prefix=start):
             for found in page.get("Contents", []):
-                yield lake.StoredObject(found["Key"], found["Size"])
+                yield StoredObject(found["Key"], found["Size"])
 
     def newest(self, until: str) -> Newest | None:
         """Find the object that was written last, among those of the last event day of each place.
@@ -97,17 +92,9 @@ class LakeReader(lake.Lake):
             for each in page.get("Contents", []):
                 yield Newest(each["Key"], round(each["LastModified"].timestamp() * 1000))
 
-    def _pages(self, **arguments: Any) -> Iterator[Any]:
-        try:
-            yield from self.client.get_paginator("list_objects_v2").paginate(
-                Bucket=self.settings.bucket, **arguments
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise self._translate(error, "list the lake") from error
-
     def tail(self, key: str, size: int) -> bytes:
         """Read the last `size` bytes of an object, or all of a smaller one."""
-        try:
+        with self._translating(f"read {key}"):
             body = self._tail_presigned(key, size) if self._presigns else None
             if body is not None:
                 return body
@@ -115,8 +102,6 @@ class LakeReader(lake.Lake):
                 Bucket=self.settings.bucket, Key=key, Range=f"bytes=-{size}"
             )
             return found["Body"].read()
-        except (BotoCoreError, ClientError) as error:
-            raise self._translate(error, f"read {key}") from error
 
     def _tail_presigned(self, key: str, size: int) -> bytes | None:
         """Do it the quick way; None where that fails: then botocore's own repeats and explains."""
@@ -137,30 +122,21 @@ class LakeReader(lake.Lake):
 
     def fetch(self, key: str, target: Path) -> None:
         """Write a whole object to a file."""
-        try:
+        with self._translating(f"read {key}"), target.open("wb") as file:
             found = self.client.get_object(Bucket=self.settings.bucket, Key=key)
-            with target.open("wb") as file:
-                shutil.copyfileobj(found["Body"], file)
-        except (BotoCoreError, ClientError) as error:
-            raise self._translate(error, f"read {key}") from error
+            shutil.copyfileobj(found["Body"], file)
 
     def equals(self, key: str, file: Path) -> bool:
         """Whether an object has the bytes of a file; its own checksum saves reading it, mostly."""
         with file.open("rb") as content:
             digest = hashlib.file_digest(content, _md5).hexdigest()
-        try:
+        with self._translating(f"read {key}"):
             found = self.client.head_object(Bucket=self.settings.bucket, Key=key)
-            if found["ContentLength"] != file.stat().st_size:
-                return False
-            if found["ETag"].strip('"') == digest:
-                return True
-        except (BotoCoreError, ClientError) as error:
-            raise self._translate(error, f"read {key}") from error
+        if found["ContentLength"] != file.stat().st_size:
+            return False
+        if found["ETag"].strip('"') == digest:
+            return True
         # Of an encrypted object the ETag is something else.
         with tempfile.NamedTemporaryFile(dir=file.parent) as copy:
             self.fetch(key, Path(copy.name))
             return filecmp.cmp(copy.name, file, shallow=False)
-
-    def _translate(self, error: Exception, what: str) -> FalcolakeError:
-        found = super()._translate(error, what)
-        return type(found)(found.message, HINTS.get(found.hint, found.hint))

@@ -24,7 +24,8 @@ from streams.kafka.errors import translating
 from streams.lake import footers
 from streams.lake.keys import Footer
 from streams.lake.reader import LakeReader
-from streams.lake.store import Lake, StoredObject, connect
+from streams.lake.session import connect
+from streams.lake.store import Lake, StoredObject
 from streams.replay import plan as replay_plan
 from streams.replay.plan import Plan, Target
 from streams.replay.rebuild import Rebuilder, Task, WindowReplay

@@ -19,7 +19,8 @@ from typing import Any
 
 from schemas.falco.alert import decode
 from streams.app import FETCH_RECORDS
-from streams.lake import store as lake
+from streams.lake.session import connect
+from streams.lake.store import Lake
 from streams.settings.load import load
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
@@ -67,7 +68,7 @@ def tabulated(
 
 def ship(clock: Clock, settings: Settings, staging: Staging, runs: dict[int, list[Run]]) -> None:
     """Export and put a window of each partition."""
-    mapping, bucket = build_mapping(settings), lake.Lake(settings.lake, lake.connect(settings.lake))
+    mapping, bucket = build_mapping(settings), Lake(settings.lake, connect(settings.lake))
     place = Group(settings.lake.region, settings.lake.account_id, "")
     objects = Objects(staging, mapping, settings.kafka.topic, place)
     file = staging.path / "object.parquet"

@@ -12,7 +12,8 @@ import boto3
 import pytest
 
 from streams.embedded.stack import EmbeddedStack
-from streams.lake.store import ALREADY_EXISTS, HINTS, WAITING
+from streams.lake.errors import WRITER
+from streams.lake.store import ALREADY_EXISTS
 from tests.flow import proxies
 from tests.flow.hostility import (
     assert_nothing_committed_that_is_not_there,
@@ -29,7 +30,7 @@ slow = pytest.mark.faults
 
 
 def refused(code: str) -> tuple[Fault, str, str]:
-    return proxies.answer(ERRORS[code], code), code, HINTS.get(code, WAITING)
+    return proxies.answer(ERRORS[code], code), code, WRITER.reconfigure.get(code, WRITER.waiting)
 
 
 @pytest.mark.parametrize(
@@ -42,10 +43,10 @@ def refused(code: str) -> tuple[Fault, str, str]:
         pytest.param(*refused("ExpiredToken"), id="400 ExpiredToken", marks=slow),
         pytest.param(*refused("NoSuchBucket"), id="404 NoSuchBucket", marks=slow),
         pytest.param(
-            proxies.reset_mid_body, "Connection", WAITING, id="reset mid-body", marks=slow
+            proxies.reset_mid_body, "Connection", WRITER.waiting, id="reset mid-body", marks=slow
         ),
-        pytest.param(proxies.lose_answer, "Connection", WAITING, id="answer lost"),
-        pytest.param(None, "Could not connect", WAITING, id="away", marks=slow),
+        pytest.param(proxies.lose_answer, "Connection", WRITER.waiting, id="answer lost"),
+        pytest.param(None, "Could not connect", WRITER.waiting, id="away", marks=slow),
     ],
 )
 def test_a_hostile_lake_holds_the_windows_and_then_takes_them(

@@ -10,7 +10,8 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetad
 from schemas.mapping import Mapping
 from streams.kafka import client
 from streams.lake.keys import ObjectKey
-from streams.lake.store import Lake, connect
+from streams.lake.session import connect
+from streams.lake.store import Lake
 from streams.settings.settings import Settings
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging

@@ -14,7 +14,8 @@ from typing import Any
 from schemas.mapping import Mapping as FalcoMapping
 from streams.embedded.stack import EmbeddedStack
 from streams.lake.keys import parse_key
-from streams.lake.store import Lake, connect
+from streams.lake.session import connect
+from streams.lake.store import Lake
 from streams.settings import sections
 from streams.staging.objects import Objects
 from streams.staging.parquet import Group

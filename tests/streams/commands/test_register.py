@@ -11,7 +11,7 @@ import pytest
 from botocore.stub import Stubber
 
 from streams.commands.policy import Kind
-from streams.lake import custom_source
+from streams.lake import session
 from tests.streams.commands.conftest import Run
 from tests.streams.lake.test_custom_source import CRAWLER, ROLE, SOURCE, listed
 
@@ -34,8 +34,8 @@ SETTINGS = {
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Stubber:
     """Security Lake as the commands reach it."""
-    client = custom_source.connect("eu-central-1")
-    monkeypatch.setattr(custom_source, "connect", lambda _: client)
+    client = session.security_lake("eu-central-1")
+    monkeypatch.setattr(session, "security_lake", lambda _: client)
     stubber = Stubber(client)
     stubber.activate()
     return stubber

@@ -10,7 +10,9 @@ from botocore.stub import Stubber
 
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
 from streams.lake import custom_source
-from streams.lake.custom_source import Registration
+from streams.lake.custom_source import ADVICE, Registration
+from streams.lake.errors import translated
+from streams.lake.session import security_lake
 
 REGION = "eu-central-1"
 CRAWLER = "arn:aws:iam::123456789012:role/falco-crawler"
@@ -39,7 +41,7 @@ def registration(**values: Any) -> Registration:
 
 @pytest.fixture
 def client():
-    return custom_source.connect(REGION)
+    return security_lake(REGION)
 
 
 @pytest.fixture
@@ -158,10 +160,7 @@ def test_every_error_of_the_service_has_a_hint_of_its_own(
         custom_source.register(client, registration())
     assert code in caught.value.message
     assert "AWS says why" in caught.value.message
-    assert caught.value.hint in {
-        *custom_source.MISCONFIGURED.values(),
-        *custom_source.UNAVAILABLE.values(),
-    }
+    assert caught.value.hint == (ADVICE.reconfigure | ADVICE.wait)[code]
 
 
 @pytest.mark.parametrize(
@@ -185,8 +184,8 @@ def test_an_error_says_whether_waiting_helps(
 
 
 def test_without_credentials_or_network_it_says_so() -> None:
-    signed_out = custom_source.translated(NoCredentialsError(), "register falco")
+    signed_out = translated(NoCredentialsError(), "register falco", ADVICE)
     assert isinstance(signed_out, Misconfigured)
-    away = custom_source.translated(EndpointConnectionError(endpoint_url="https://x"), "register")
+    away = translated(EndpointConnectionError(endpoint_url="https://x"), "register", ADVICE)
     assert isinstance(away, Unavailable)
     assert away.hint

@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +12,8 @@ from streams.embedded.ports import HOST, free_ports
 from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3, MotoS3, find_weed
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
 from streams.lake.keys import ObjectKey, parse_key
-from streams.lake.store import Lake, connect
+from streams.lake.session import connect
+from streams.lake.store import Lake
 from streams.settings import sections
 from tests.streams.fake_s3 import FakeS3, serving
 
@@ -291,17 +291,6 @@ def test_every_refusal_says_whether_to_wait_or_to_repair(
     assert type(error) is kind
     assert code in error.message
     assert hint in error.hint
-
-
-def test_a_refusal_because_of_the_key_names_the_key(lake):
-    denied = ClientError(
-        {
-            "Error": {"Code": "AccessDenied", "Message": "not authorized: kms:GenerateDataKey"},
-            "ResponseMetadata": {"HTTPStatusCode": 403},
-        },
-        "PutObject",
-    )
-    assert "LAKE__KMS_KEY_ID" in lake._translate(denied, "put k").hint
 
 
 # ---- KMS and roles

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from streams.errors import Misconfigured
-from streams.lake.store import Lake, connect
+from streams.lake.session import connect
+from streams.lake.store import Lake
 from streams.settings import sections
 from tests.certificates import Authority
 from tests.streams.fake_s3 import FakeS3, serving
