@@ -39,7 +39,10 @@ def create_topics(settings: Settings, partitions: int, retention_days: int) -> N
         for result in results:
             if code := result["error_code"]:
                 reason = result["error_message"] or for_code(code).__name__
-                raise Misconfigured(f"cannot create the topic {result['name']}: {reason}")
+                raise Misconfigured(
+                    f"cannot create the topic {result['name']}: {reason}",
+                    "look into the broker's log",
+                )
             print(f"created the topic {result['name']}")
         admin.wait_for_topics(list(wanted))
 

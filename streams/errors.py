@@ -3,18 +3,18 @@
     FalcolakeError            a message, and a hint: what to try
     ├── Unavailable           wait: Kafka, the lake or the disk does not answer now; nothing is lost
     ├── Corrupt               repair: data that should be readable is not
-    └── Misconfigured         reconfigure: a setting, name or right is wrong; waiting is no help
+    └── Misconfigured         reconfigure: a setting, name or right is wrong; waiting does not help
 
-A new kind is added only where a person would do something else. Errors of Kafka, S3 and DuckDB are
-translated to these in one module each (`kafka`, `lake`, `staging`), nowhere else. A bad record is
-none of them: it is a value, a reject.
+Add a kind only where a person would do something else. Errors of a library are translated to these
+in one module each: `kafka.errors`, `lake.errors`, `staging.segments`. A bad record is not an error:
+it is a value, a reject.
 """
 
 
 class FalcolakeError(Exception):
-    """What went wrong and why (`message`), and what to try (`hint`, empty if nothing helps)."""
+    """What went wrong and why (`message`), and what to try (`hint`, never empty)."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str) -> None:
         super().__init__(message, hint)
         self.message = message
         self.hint = hint

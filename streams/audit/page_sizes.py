@@ -16,6 +16,8 @@ from streams.errors import Corrupt
 #: `PageType`, by number: the two kinds of data pages count alike.
 KINDS = {0: "data", 1: "index", 2: "dictionary", 3: "data"}
 
+REPAIR = "the object is damaged: write it again"
+
 #: Fields of `PageHeader`.
 TYPE, UNCOMPRESSED, COMPRESSED = 1, 2, 3
 
@@ -53,10 +55,12 @@ def _headers(data: mmap.mmap, chunk: "parquet.ColumnChunkMetaData") -> Iterator[
         try:
             header, at = _struct(data, at, 0)
         except (IndexError, ValueError) as error:
-            raise Corrupt(f"{chunk.path_in_schema}: no page header at byte {at}") from error
+            raise Corrupt(f"{chunk.path_in_schema}: no page header at byte {at}", REPAIR) from error
         size = header.get(COMPRESSED, -1)
         if size < 0 or at + size > end:
-            raise Corrupt(f"{chunk.path_in_schema}: a page leaves its column chunk at byte {at}")
+            raise Corrupt(
+                f"{chunk.path_in_schema}: a page leaves its column chunk at byte {at}", REPAIR
+            )
         yield header
         at += size
 

@@ -148,7 +148,7 @@ def _column(candidate: Candidate, name: str) -> pa.ChunkedArray:
     try:
         return compute.struct_field(table[outer], inner) if inner else table[outer]
     except KeyError:
-        raise Corrupt(f"there is no column {name}") from None
+        raise Corrupt(f"there is no column {name}", "write the object again, with it") from None
 
 
 def _order(candidate: Candidate) -> Iterator[Fault]:

@@ -130,7 +130,7 @@ def _publish(settings: Settings, count: int, progress: Console) -> None:
     if report.interrupted:
         raise KeyboardInterrupt
     if report.failed:
-        raise Unavailable(f"the broker did not accept all alerts: {report}")
+        raise Unavailable(f"the broker did not accept all alerts: {report}", "start the demo again")
     say(f"{report}")
 
 

@@ -104,7 +104,7 @@ def run(
         try:
             alerts = samples.alerts(seed, count, first, form, sources, interval, garbage)
         except ValueError as error:
-            raise Misconfigured(str(error)) from error
+            raise Misconfigured(str(error), "see 'falcolake produce --help'") from error
         values = _made(alerts, _chunk(rate))
     else:
         if file != STANDARD_INPUT:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PREFIX = "falcolake."
 FORMAT = dataset.ParquetFileFormat()
 
+REPAIR = "write its window again: falcolake replay"
+
 #: Bytes of the first read. A footer has about 27 KB, and 20 KB more for each further row group.
 USUAL = 32 << 10
 
@@ -95,7 +97,7 @@ def read(reader: LakeReader, stored: StoredObject, usual: int = USUAL) -> Footer
     """Read the footer of one object."""
     try:
         if stored.size < SMALLEST:
-            raise Corrupt(f"{stored.size} bytes are no Parquet file")
+            raise Corrupt(f"{stored.size} bytes are no Parquet file", REPAIR)
         tail = reader.tail(stored.key, usual)
         needed = _length(tail)
         if len(tail) < needed <= stored.size:
@@ -108,7 +110,7 @@ def read(reader: LakeReader, stored: StoredObject, usual: int = USUAL) -> Footer
 def _length(tail: bytes) -> int:
     """How many of the last bytes of an object the footer and its trailer take."""
     if tail[-len(MAGIC) :] != MAGIC:
-        raise Corrupt("it does not end as a Parquet file does")
+        raise Corrupt("it does not end as a Parquet file does", REPAIR)
     return int.from_bytes(tail[-TRAILER : -len(MAGIC)], "little") + TRAILER
 
 
@@ -118,7 +120,7 @@ def parse(tail: bytes) -> Footer | Unread:
         # Half as long as `parquet.read_metadata`, which describes 210 nested columns first.
         metadata = FORMAT.make_fragment(pa.py_buffer(tail)).metadata
     except (pa.ArrowException, OSError) as error:
-        raise Corrupt(f"its footer cannot be read: {error}".splitlines()[0]) from error
+        raise Corrupt(f"its footer cannot be read: {error}".splitlines()[0], REPAIR) from error
     return interpret(metadata)
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.mapping import Mapping
 from streams.audit.coverage import LakeWindow, Stored
-from streams.errors import FalcolakeError
 from streams.kafka.dead_letters import DeadLetterTopic
 from streams.kafka.scan import scan
 from streams.lake.footers import read
@@ -41,7 +40,7 @@ State = Literal["same", "new", "changed", "stale", "deleted"]
 Outcome = Literal["same", "changed", "made", "skipped", "refused", "failed"]
 
 
-class Refusal(FalcolakeError):  # noqa: N818 - not an error of the replay
+class Refusal(Exception):  # noqa: N818 - the outcome of one window, not an error
     """A window that cannot be rebuilt; nothing of it was changed."""
 
 

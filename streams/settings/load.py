@@ -108,9 +108,14 @@ def _from_file(file: Path | None) -> dict[str, Any]:
             f"correct --config or {CONFIG}; 'falcolake settings --example' prints an example",
         ) from None
     except OSError as error:
-        raise Misconfigured(f"cannot read the settings file {path}: {error.strerror}") from None
+        raise Misconfigured(
+            f"cannot read the settings file {path}: {error.strerror}",
+            f"correct --config or {CONFIG}, or the file's permissions",
+        ) from None
     except UnicodeDecodeError:
-        raise Misconfigured(f"the settings file {path} is not UTF-8 text") from None
+        raise Misconfigured(
+            f"the settings file {path} is not UTF-8 text", "save it as UTF-8"
+        ) from None
     except tomllib.TOMLDecodeError as error:
         raise Misconfigured(
             f"the settings file {path} is not valid TOML: {error}",

@@ -20,4 +20,7 @@ def build_mapping(settings: Settings) -> Mapping:
     try:
         return Mapping(options)
     except ValueError as error:
-        raise Misconfigured(str(error)) from error
+        raise Misconfigured(
+            str(error),
+            "correct the MAPPING__ settings: 'falcolake settings' shows where each is from",
+        ) from error

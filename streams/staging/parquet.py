@@ -106,7 +106,7 @@ class Writer:
         Raises Unavailable unless it is open, or a duckdb.Error.
         """
         if self._db is None:
-            raise Unavailable("staging is closed")
+            raise Unavailable("staging is closed", "the worker is stopping: start it again")
         footer = ", ".join(f"{literal(key)}: {literal(value)}" for key, value in metadata.items())
         rows = _Rows(source, self._sizes)
         options = (

@@ -149,7 +149,7 @@ class Segments:
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection to all segments. Raises Unavailable once they are closed."""
         if self._db is None:
-            raise Unavailable("staging is closed")
+            raise Unavailable("staging is closed", "the worker is stopping: start it again")
         return self._db.cursor()
 
     def usage(self) -> Usage:

@@ -100,7 +100,9 @@ def test_a_profile_that_is_not_there_is_a_matter_of_settings(
 ) -> None:
     monkeypatch.setenv("AWS_PROFILE", "no-such-profile")
     with pytest.raises(Misconfigured, match="no-such-profile") as caught:
-        connect(sections.LakeSettings(bucket="lake", region="eu-central-1", account_id="123456789012"))
+        connect(
+            sections.LakeSettings(bucket="lake", region="eu-central-1", account_id="123456789012")
+        )
     assert "AWS" in caught.value.hint
 
 

@@ -82,7 +82,7 @@ async def test_when_the_grace_is_over_it_says_what_is_left_and_why(
         await worker.assign(0)
         await worker.take(0, 0, 20)
         worker.letters.errors = []
-        worker.kafka.errors = [Unavailable("Kafka is away")] * 1000
+        worker.kafka.errors = [Unavailable("Kafka is away", "wait")] * 1000
         assert not await drained(worker, grace=1.5, leaving=0.5)
         assert worker.ledger.undrained() == 20
     assert "not drained: 20 records stay staged, and in Kafka" in caplog.text

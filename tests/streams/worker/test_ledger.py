@@ -387,12 +387,12 @@ async def test_no_answer_while_a_batch_is_taken_pauses_and_is_no_crash(
         await worker.assign(0)
 
         def fail() -> None:
-            raise Unavailable("gone")
+            raise Unavailable("gone", "wait")
 
         if part == "usage":
             monkeypatch.setattr(worker.staging, "usage", fail)
         else:
-            worker.kafka.errors.append(Unavailable("gone"))
+            worker.kafka.errors.append(Unavailable("gone", "wait"))
         await worker.take(0, 0, 10, offsets=[5, 9])
         assert worker.ledger.paused
         await worker.ledger.resume_if_room()
@@ -451,7 +451,7 @@ async def test_a_window_that_was_full_at_a_crash_is_sealed_before_more_joins_it(
     limits = LIMITS._replace(max_rows=100)
     async with make(limits=limits) as worker:
         await worker.assign(0)
-        worker.kafka.errors.append(Unavailable("killed"))
+        worker.kafka.errors.append(Unavailable("killed", "wait"))
         await worker.take(0, 0, 100)
         assert worker.effects == []
     async with make(limits=limits) as again:
@@ -487,7 +487,9 @@ async def test_while_windows_wait_age_seals_no_further_ones_but_size_does(
 
 
 @in_loop
-@pytest.mark.parametrize("error", [Lost(), Unavailable("no answer"), ("after", Unavailable("?"))])
+@pytest.mark.parametrize(
+    "error", [Lost(), Unavailable("no answer", "wait"), ("after", Unavailable("?", "wait"))]
+)
 async def test_a_seal_that_kafka_did_not_take_or_did_not_confirm_seals_nothing_here(
     make: Callable[..., Worker], error: Any
 ) -> None:
@@ -638,7 +640,7 @@ async def test_a_commit_forgets_the_rows_and_keeps_the_seals_that_wait(
 
 
 @in_loop
-@pytest.mark.parametrize("error", [Lost(), Unavailable("no answer")])
+@pytest.mark.parametrize("error", [Lost(), Unavailable("no answer", "wait")])
 async def test_a_commit_that_kafka_refused_keeps_everything(
     make: Callable[..., Worker], error: Any
 ) -> None:

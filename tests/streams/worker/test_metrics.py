@@ -115,7 +115,7 @@ async def test_without_an_answer_of_kafka_the_last_bounds_hold(worker: Worker) -
     async with worker:
         worker.kafka.ends = {0: 40}
         await worker.assign(0)
-        worker.kafka.errors = [Unavailable("away")]
+        worker.kafka.errors = [Unavailable("away", "wait")]
         await worker.ledger.ask_bounds()
         worker.ledger.show()
         assert worker.metric("end_offset", partition="0") == 40

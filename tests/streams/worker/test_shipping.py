@@ -263,7 +263,7 @@ async def test_a_commit_without_an_answer_is_done_again_with_the_same_keys(
 ) -> None:
     async with make() as worker:
         await sealed(worker)
-        worker.kafka.errors.append(("after", Unavailable("no answer")))
+        worker.kafka.errors.append(("after", Unavailable("no answer", "wait")))
         await worker.ship()
         assert worker.shipper.held[0].reason == "no answer"
         assert leftovers(worker) != []
@@ -355,7 +355,7 @@ async def test_after_a_rebalance_in_the_middle_nothing_more_is_put_or_committed(
 async def test_a_partition_that_went_away_is_no_longer_held(make: Callable[..., Worker]) -> None:
     async with make() as worker:
         await sealed(worker)
-        worker.letters.errors.append(Unavailable("away"))
+        worker.letters.errors.append(Unavailable("away", "wait"))
         await worker.ship()
         assert list(worker.shipper.held) == [0]
         await worker.assign(1)
@@ -372,7 +372,7 @@ async def test_tries_of_a_held_window_become_rarer_and_are_at_most_a_minute_apar
         await worker.assign(0)
         for number in range(12):
             before = time.monotonic()
-            worker.shipper._hold(0, Unavailable("away"))
+            worker.shipper._hold(0, Unavailable("away", "wait"))
             longest = min(60.0, 0.5 * 2**number)
             until = worker.shipper.held[0].until
             assert before + longest / 2 <= until <= time.monotonic() + longest
@@ -382,7 +382,7 @@ async def test_tries_of_a_held_window_become_rarer_and_are_at_most_a_minute_apar
 async def test_a_held_window_is_not_tried_before_its_time(make: Callable[..., Worker]) -> None:
     async with make(hold=1000.0) as worker:
         await sealed(worker)
-        worker.letters.errors.append(Unavailable("away"))
+        worker.letters.errors.append(Unavailable("away", "wait"))
         await worker.ship()
         await worker.ship()
         assert worker.effects == WHOLE[:3]
@@ -399,11 +399,11 @@ async def test_a_crash_after_any_step_ends_with_the_same_lake(
     async with make() as worker:
         await sealed(worker)
         if step == "commit":
-            worker.kafka.errors.append(("after", Unavailable("killed")))
+            worker.kafka.errors.append(("after", Unavailable("killed", "wait")))
         elif step == "letters":
-            worker.kafka.errors.append(Unavailable("killed"))
+            worker.kafka.errors.append(Unavailable("killed", "wait"))
         else:
-            worker.letters.errors.append(Unavailable("killed"))
+            worker.letters.errors.append(Unavailable("killed", "wait"))
         await worker.ship()
         first = {entry.key: worker.lake.read(entry.key) for entry in worker.lake.objects()}
     async with make() as again:
@@ -420,8 +420,8 @@ async def test_a_window_that_another_mapping_sealed_is_claimed_then_overwritten(
 ) -> None:
     async with make() as worker:
         await sealed(worker, value=alert)
-        worker.letters.errors.append(Unavailable("killed"))
-        worker.kafka.errors.append(Unavailable("killed"))
+        worker.letters.errors.append(Unavailable("killed", "wait"))
+        worker.kafka.errors.append(Unavailable("killed", "wait"))
         await worker.ship()
     async with make(mapping=OTHER_MAPPING) as other:
         await other.assign(0)
@@ -441,7 +441,7 @@ async def test_another_region_while_a_window_waits_files_it_twice(
     """This is not promised: see `docs/how-it-works.md`."""
     async with make() as worker:
         await sealed(worker, value=alert)
-        worker.kafka.errors.append(Unavailable("killed"))
+        worker.kafka.errors.append(Unavailable("killed", "wait"))
         await worker.ship()
     moved = Mapping(Options(region="eu-west-1", account_id=ACCOUNT))
     async with make(mapping=moved) as other:

@@ -1,0 +1,48 @@
+"""Every error a person may see says what to try."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from streams import errors
+from streams.errors import FalcolakeError
+
+STREAMS = Path(errors.__file__).parent
+KINDS = {"FalcolakeError", "Unavailable", "Corrupt", "Misconfigured"}
+
+
+def constructions() -> Iterator[tuple[str, ast.Call]]:
+    """Every place in the product that builds one of these errors by its name."""
+    for path in [*STREAMS.rglob("*.py"), STREAMS.parent / "cli.py"]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+            if isinstance(node.func, ast.Name):
+                name = node.func.id
+            if name in KINDS:
+                yield f"{path.relative_to(STREAMS.parent)}:{node.lineno}", node
+
+
+def test_every_error_that_is_built_has_a_hint() -> None:
+    found = list(constructions())
+    assert len(found) > 60
+    for place, node in found:
+        given = [*node.args, *(each.value for each in node.keywords if each.arg == "hint")]
+        assert len(given) == 2, f"{place}: no hint"
+        assert not (isinstance(given[1], ast.Constant) and not given[1].value), f"{place}: empty"
+
+
+def test_there_are_no_other_kinds() -> None:
+    assert {kind.__name__ for kind in FalcolakeError.__subclasses__()} == KINDS - {"FalcolakeError"}
+    for path in STREAMS.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and path != STREAMS / "errors.py":
+                assert not KINDS & {ast.unparse(base) for base in node.bases}, path
+
+
+def test_a_hint_cannot_be_left_out() -> None:
+    with pytest.raises(TypeError):
+        FalcolakeError("something went wrong")  # type: ignore[call-arg]
