@@ -25,7 +25,7 @@ from streams import faults
 from streams.backoff import Backoff
 from streams.errors import Unavailable
 from streams.kafka.client import CLIENT_ID, broker_credentials, broker_urls
-from streams.kafka.dead_letters import DeadLetterTopic
+from streams.kafka.dead_letter_writer import DeadLetterWriter
 from streams.kafka.errors import overheard, translating
 from streams.lake.session import connect
 from streams.lake.store import Lake
@@ -73,7 +73,7 @@ class Falcolake(faust.App):
     logger = logging.getLogger("faust.app")
     ledger: Ledger
     shipper: Shipper
-    dead_letters: DeadLetterTopic
+    dead_letters: DeadLetterWriter
     listener: Listener
 
     async def on_start(self) -> None:
@@ -115,7 +115,7 @@ def build(settings: Settings, metrics: Metrics) -> Falcolake:
         Room(disk.max_bytes, disk.min_free_bytes),
         metrics,
     )
-    dead_letters = DeadLetterTopic(settings)
+    dead_letters = DeadLetterWriter(settings)
     place = Group(settings.lake.region, settings.lake.account_id, "")
     shipper = Shipper(
         ledger,

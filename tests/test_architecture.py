@@ -153,7 +153,7 @@ def loaded_by(code: str) -> set[str]:
         (
             "aiokafka",
             {
-                "streams.kafka.dead_letters",
+                "streams.kafka.dead_letter_writer",
                 "streams.kafka.msk",
                 "streams.kafka.produce",
                 "streams.worker.listener",
@@ -186,7 +186,7 @@ def loaded_by(code: str) -> set[str]:
                 "streams.doctor.kafka",
                 "streams.kafka.client",
                 "streams.kafka.errors",
-                "streams.kafka.letters",
+                "streams.kafka.dead_letter_reader",
                 "streams.kafka.msk",
                 "streams.kafka.scan",
                 "streams.kafka.status",

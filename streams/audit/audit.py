@@ -14,7 +14,7 @@ from streams.audit import proof
 from streams.audit.coverage import Coverage, Known, LakeWindow, Problem, Stored, arrange
 from streams.audit.recount import recount
 from streams.errors import Misconfigured
-from streams.kafka import letters, status
+from streams.kafka import dead_letter_reader, status
 from streams.kafka.status import Status
 from streams.lake import footers
 from streams.lake.keys import ObjectKey, parse_key
@@ -137,7 +137,7 @@ def run(
     if before is not None:
         after = status.read(settings)
         known = _known(before, after)
-        dead = Letters() if after.dead_letters is None else letters.read(settings)
+        dead = Letters() if after.dead_letters is None else dead_letter_reader.read(settings)
     partitions = _check(settings.kafka.topic, arranged, known, dead, whole=not days)
     for found, problem in recount(settings, partitions):
         found.problems.append(problem)

@@ -13,7 +13,7 @@ from streams.commands.replay_text import print_replay
 from streams.terminal import print_json, print_table, print_text, printable, progress_bar, say
 
 if TYPE_CHECKING:
-    from streams.kafka.letters import Letter
+    from streams.kafka.dead_letter_reader import Letter
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,7 +46,7 @@ def list_letters(
       falcolake dead-letter list
       falcolake dead-letter list --each --reason JSON
     """
-    from streams.kafka.letters import standing
+    from streams.kafka.dead_letter_reader import standing
 
     asked = _wanted(reason, partition)
     found = standing(
@@ -107,7 +107,7 @@ def show(
       falcolake dead-letter show 3 41207 --raw | falcolake map -
     """
     from streams.errors import FalcolakeError
-    from streams.kafka.letters import standing
+    from streams.kafka.dead_letter_reader import standing
 
     found = standing(
         load_settings(context),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from schemas.mapping import Mapping
 from streams.audit.coverage import LakeWindow, Stored
-from streams.kafka.dead_letters import DeadLetterTopic
+from streams.kafka.dead_letter_writer import DeadLetterWriter
 from streams.kafka.scan import scan
 from streams.lake.footers import read
 from streams.lake.keys import Footer
@@ -327,7 +327,7 @@ class Rebuilder:
             return
 
         async def tell() -> None:
-            topic = DeadLetterTopic(self._task.settings)
+            topic = DeadLetterWriter(self._task.settings)
             try:
                 await getattr(topic, what)(partition, items)
             finally:

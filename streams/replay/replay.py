@@ -19,7 +19,7 @@ from streams.audit.audit import sort_objects
 from streams.audit.coverage import Known, LakeWindow
 from streams.audit.proof import day
 from streams.errors import FalcolakeError
-from streams.kafka import letters, scan, status
+from streams.kafka import dead_letter_reader, scan, status
 from streams.kafka.errors import translating
 from streams.lake import footers
 from streams.lake.keys import Footer
@@ -147,7 +147,7 @@ def run(
         Lake(goal, client),
         reader,
         {(n, each.first, each.end): each for n, some in there.items() for each in some},
-        None if options.to else letters.read(settings),
+        None if options.to else dead_letter_reader.read(settings),
         options.dry_run,
         options.prune,
         options.resume,

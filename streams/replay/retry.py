@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.mapping import Reject
-from streams.kafka import letters
-from streams.kafka.letters import Letter
+from streams.kafka import dead_letter_reader
+from streams.kafka.dead_letter_reader import Letter
 from streams.replay import replay
 from streams.replay.replay import Options, Replay, Selection
 from streams.settings.mapping import build_mapping
@@ -77,7 +77,7 @@ def run(
         found = mapping.map(letter.value, letter.timestamp)
         return found.reason if isinstance(found, Reject) else ""
 
-    verdicts = letters.standing(settings, verdict)
+    verdicts = dead_letter_reader.standing(settings, verdict)
     accepted = tuple((*source, source[1] + 1) for source, why in verdicts.items() if why == "")
     refused = Counter(why for why in verdicts.values() if why)
     done = None

@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
 from streams.audit import audit
 from streams.clock import now_ms
-from streams.kafka import letters
+from streams.kafka import dead_letter_reader
 from streams.lake.store import Lake
 from streams.replay import replay
 from streams.replay.replay import LAST, Options, Replay, Selection
@@ -241,7 +241,7 @@ def test_a_copy_elsewhere_leaves_the_lake_and_the_letters_alone(
 def test_dead_letters_that_are_missing_are_sent_and_wrong_ones_resolved(
     shipped: World, settings: Settings
 ) -> None:
-    there = letters.read(settings)
+    there = dead_letter_reader.read(settings)
     accepted = next(n for n in range(20) if n not in there.offsets[0])
     origin = {"topic": shipped.topic, "partition": 0, "offset": accepted}
     with KafkaProducer(bootstrap_servers=shipped.bootstrap) as producer:
@@ -251,13 +251,13 @@ def test_dead_letters_that_are_missing_are_sent_and_wrong_ones_resolved(
     found = replay.run(settings, ALL, Options())
     assert sum(each.resolved for each in found.windows) == 1
     assert audit.run(settings).problems == ()
-    assert letters.read(settings) == there
+    assert dead_letter_reader.read(settings) == there
 
     bare = settings.kafka.model_copy(update={"dead_letter_topic": f"{shipped.topic}.control"})
     empty = settings.model_copy(update={"kafka": bare})
     found = replay.run(empty, ALL, Options(parallel=1))
     assert sum(each.letters for each in found.windows) == 40
-    assert letters.read(empty).offsets == there.offsets
+    assert dead_letter_reader.read(empty).offsets == there.offsets
     again = replay.run(empty, ALL, Options())
     assert sum(each.letters for each in again.windows) == 0
 

@@ -1,10 +1,10 @@
-"""Letters: which records the dead-letter topic holds, by the headers that say where they stood."""
+"""Reads the dead-letter topic: which records it holds, by the headers that say where they stood."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from streams.kafka.dead_letters import RESOLVED
+from streams.kafka.dead_letter_writer import RESOLVED
 from streams.kafka.errors import unknown_topic
 from streams.kafka.scan import bounds, open_consumer, scan
 from streams.settings.settings import Settings
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Partition and offset of the record that a letter is about.
+#: Partition and offset of the record that a dead letter is about.
 Source = tuple[int, int]
-#: That, the letter's headers, and the letter.
+#: The source, the dead letter's headers, and the dead letter.
 Found = tuple[Source, Mapping[str, bytes], "ConsumerRecord"]
 
 
 class Letter(NamedTuple):
     """One dead letter: where the record stood, why it was refused, and the record itself.
 
-    `timestamp` is the record's, epoch ms. `truncated_from` is the value's whole size if the letter
-    has only the beginning of it.
+    `timestamp` is the record's, epoch ms. `truncated_from` is the value's full size if the letter
+    has only its beginning.
     """
 
     partition: int
@@ -41,8 +41,8 @@ class Letter(NamedTuple):
 def read(settings: Settings) -> Letters:
     """Read which offsets have a letter.
 
-    Letters of other topics, records that are no letters of falcolake, and what is resolved since
-    are left out.
+    Letters of other topics, records that falcolake did not write, and letters that have been
+    resolved are left out.
 
     Raises:
         Unavailable: Kafka does not answer, or the topic cannot be read to its end.
@@ -64,7 +64,7 @@ def read(settings: Settings) -> Letters:
 
 
 def standing(settings: Settings, keep: Callable[[Letter], T]) -> dict[tuple[int, int], T]:
-    """Read the letters that stand, by partition and offset; `keep` says what is wanted of each.
+    """Read the unresolved letters, by partition and offset; `keep` chooses what to keep of each.
 
     Raises as `read` does; and Misconfigured if there is no dead-letter topic.
     """
@@ -86,9 +86,9 @@ def _records(
 ) -> (
     "tuple[dict[TopicPartition, int], Iterator[tuple[Source, Mapping[str, bytes], ConsumerRecord]]]"
 ):
-    """Give where the topic begins, and its letters and what resolves them, to what is its end now.
+    """Return where the topic begins, and its letters with what resolves them, up to its end now.
 
-    Those of one record are in order.
+    Letters about the same record come in order.
     """
     begins, ends = bounds(client, settings.kafka.dead_letter_topic)
     ranges = {place: (begins[place], ends[place]) for place in ends}
@@ -116,7 +116,7 @@ def _letter(source: Source, headers: Mapping[str, bytes], record: "ConsumerRecor
 
 
 def _source(headers: Mapping[str, bytes], topic: str) -> Source | None:
-    """Give partition and offset of the record that a dead letter is about."""
+    """Return partition and offset of the record that a dead letter is about."""
     if headers.get("falcolake.topic") != topic.encode():
         return None
     try:

@@ -1,11 +1,11 @@
-"""The dead-letter topic: where records go that cannot become findings, as they came.
+"""Writes the dead-letter topic, where records go unchanged that cannot become findings.
 
 A dead letter has the record's key, value and timestamp, and headers that say why it was refused and
-where it stood: `falcolake.reason`, `.topic`, `.partition`, `.offset` (decimal text). Sent again
-after a crash it has the same headers, so (topic, partition, offset) names it. Where the record
-could not be sent as it came, more headers say so: `.truncated_from` (its size) and `.null_key`.
-A letter cannot be taken back; a later one with the same origin, no value and the header `.resolved`
-says that a replay has made the record a finding, or filtered it.
+where it stood: `falcolake.reason`, `.topic`, `.partition`, `.offset` (decimal text). After a crash
+it may be sent again with the same headers, so (topic, partition, offset) identifies it. If the
+record could not be sent unchanged, more headers say so: `.truncated_from` (its size), `.null_key`.
+A letter cannot be taken back. A later one with the same origin, no value and the header `.resolved`
+cancels it: a replay has made the record a finding, or filtered it.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ SEND_TIMEOUT = 30.0
 RESOLVED = "falcolake.resolved"
 
 
-class DeadLetterTopic:
+class DeadLetterWriter:
     """Sends rejects, each acknowledged by all in-sync replicas. Connects when first needed.
 
     `timeout` is for each step, in seconds.
@@ -44,7 +44,7 @@ class DeadLetterTopic:
         self._connecting = asyncio.Lock()
 
     async def send(self, partition: int, rejects: Sequence[Rejected]) -> None:
-        """Return once all are durable. Raises Unavailable or Misconfigured; some may be, then."""
+        """Return once all are durable. Raises Unavailable or Misconfigured: then some may be."""
         async with self._producing() as producer:
             target = await self._target(producer, partition)
             answers = await asyncio.gather(
@@ -58,7 +58,7 @@ class DeadLetterTopic:
                     raise answer
 
     async def resolve(self, partition: int, offsets: Sequence[int]) -> None:
-        """Say that the letters of these offsets are no rejects any more; as `send` does."""
+        """Cancel the letters of these offsets, no longer rejects. Raises as `send` does."""
         async with self._producing() as producer:
             target = await self._target(producer, partition)
             for offset in offsets:
@@ -90,9 +90,9 @@ class DeadLetterTopic:
     async def _deliver_alone(
         self, producer: AIOKafkaProducer, target: int | None, partition: int, reject: Rejected
     ) -> None:
-        """Send a record again whose batch was too large, and cut it if it is so by itself.
+        """Send a record again whose batch was too large, and cut it if it alone is too large.
 
-        With the headers it may be over the topic's limit: the record itself was just under.
+        The record itself was under the topic's limit; with the headers it may be over.
         """
         cut = reject
         while True:
@@ -149,11 +149,11 @@ class DeadLetterTopic:
                 producer = AIOKafkaProducer(
                     **aiokafka_options(self._settings),
                     acks="all",
-                    # An idempotent producer of aiokafka never gives a record up, and hangs in
-                    # stop() while Kafka is away. A dead letter twice does no harm.
+                    # aiokafka's idempotent producer never gives up on a record, and hangs in
+                    # stop() while Kafka is away. A duplicate dead letter is harmless.
                     enable_idempotence=False,
                     max_request_size=MAX_REQUEST,
-                    # Shorter than ours, so that the client comes to say that there is no topic.
+                    # Shorter than our own, so that the client has time to report a missing topic.
                     request_timeout_ms=int(self._timeout * 1000) // 2,
                 )
                 try:

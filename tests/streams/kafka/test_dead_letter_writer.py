@@ -9,7 +9,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.embedded.kafka import EmbeddedKafka
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
-from streams.kafka.dead_letters import DeadLetterTopic
+from streams.kafka.dead_letter_writer import DeadLetterWriter
 from streams.settings.load import load
 from streams.windows.batch import Rejected
 from tests.streams.falco_records import NOW
@@ -52,7 +52,7 @@ def letters(settings, count: int):
 
 
 async def send(settings, rejects, partition: int = 0, patience: float = 30.0) -> None:
-    topic = DeadLetterTopic(settings, timeout=patience)
+    topic = DeadLetterWriter(settings, timeout=patience)
     try:
         await topic.send(partition, rejects)
     finally:
@@ -106,7 +106,7 @@ async def test_nothing_to_send_is_fine(settings):
 
 @in_loop
 async def test_partitions_that_ship_side_by_side_share_one_connection(settings):
-    topic = DeadLetterTopic(settings)
+    topic = DeadLetterWriter(settings)
     try:
         await asyncio.gather(*(topic.send(n, [reject(n)]) for n in range(8)))
     finally:
@@ -173,7 +173,7 @@ async def test_a_broker_that_is_away_from_the_start_is_waited_for(own_broker):
 @in_loop
 async def test_a_broker_that_goes_away_is_an_error_soon_and_the_next_try_connects_again(own_broker):
     settings = settings_for(own_broker.bootstrap, "alerts")
-    topic = DeadLetterTopic(settings, timeout=2.0)
+    topic = DeadLetterWriter(settings, timeout=2.0)
     await topic.send(0, [reject(0)])
     await asyncio.to_thread(own_broker.kill)
     began = time.monotonic()
@@ -190,7 +190,7 @@ async def test_a_broker_that_goes_away_is_an_error_soon_and_the_next_try_connect
 
 @in_loop
 async def test_stopping_while_the_broker_is_away_does_not_hang(own_broker):
-    topic = DeadLetterTopic(settings_for(own_broker.bootstrap, "alerts"), timeout=2.0)
+    topic = DeadLetterWriter(settings_for(own_broker.bootstrap, "alerts"), timeout=2.0)
     await topic.send(0, [reject(0)])
     await asyncio.to_thread(own_broker.kill)
     sending = asyncio.create_task(topic.send(0, [reject(1)]))
