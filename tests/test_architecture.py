@@ -178,20 +178,14 @@ def loaded_by(code: str) -> set[str]:
         (
             "kafka",
             {
-                "streams.audit.recount",
-                "streams.control.flush",
-                "streams.control.overview",
-                "streams.control.requests",
-                "streams.doctor.group",
-                "streams.doctor.kafka",
                 "streams.kafka.client",
-                "streams.kafka.errors",
                 "streams.kafka.dead_letter_reader",
+                "streams.kafka.errors",
                 "streams.kafka.msk",
+                "streams.kafka.probe",
                 "streams.kafka.scan",
                 "streams.kafka.status",
-                "streams.replay.rebuild",
-                "streams.replay.replay",
+                "streams.kafka.topics",
             },
         ),
         (
@@ -228,7 +222,7 @@ def calls(name: str) -> set[str]:
         ("commit_offsets", {"streams.worker.ledger"}),
         ("_do_commit_offsets", {"streams.worker.transport"}),
         ("commit_async", set()),
-        ("alter_group_offsets", {"streams.doctor.group"}),  # only of a group that it creates
+        ("alter_group_offsets", {"streams.kafka.probe"}),  # only of a group that it creates
         ("alter_consumer_group_offsets", set()),
         # The lake: workers put single objects; only `replay --prune` deletes.
         ("put_object", {"streams.lake.store", "streams.doctor.lake"}),

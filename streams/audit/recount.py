@@ -27,16 +27,14 @@ def recount(
     doubtful.sort(key=lambda each: -each[1].end)
     if not doubtful:
         return
-    from kafka import TopicPartition
-
     budget = MOST
     with open_consumer(settings) as client:
         for found, window in doubtful:
             budget -= window.end - window.first
             if budget < 0:
                 return
-            place = TopicPartition(found.topic, found.partition)
-            there = sum(1 for _ in scan(client, {place: (window.first, window.end)}))
+            offsets = {found.partition: (window.first, window.end)}
+            there = sum(1 for _ in scan(client, found.topic, offsets))
             if there > window.counts.records:
                 yield found, _problem(found, window, there)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from streams.control import requests
-from streams.control.messages import Flush
+from streams.control.messages import Flush, State
 from streams.kafka import scan, status
 from streams.kafka.client import open_admin
 from streams.kafka.errors import unknown_topic
@@ -19,7 +19,7 @@ from streams.kafka.status import PartitionStatus, Status
 from streams.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from kafka import KafkaAdminClient, KafkaConsumer
+    from streams.kafka.client import Admin, Consumer
 
 #: Milliseconds between two looks at the committed offsets.
 LOOK_MS = 300
@@ -135,14 +135,14 @@ class _Watch:
     def __init__(
         self,
         settings: Settings,
-        admin: "KafkaAdminClient",
-        client: "KafkaConsumer",
+        admin: "Admin",
+        client: "Consumer",
         found: Flushed,
     ) -> None:
         self._settings = settings
         self._admin = admin
         self._found = found
-        self._answers = requests.Answers(settings, client, found.request or 0)
+        self._answers = requests.answers(settings, client, found.request or 0)
         #: When a partition's committed offset was first seen, and whether it was looked into.
         self._since: dict[int, tuple[int, float, bool]] = {}
 
@@ -151,22 +151,22 @@ class _Watch:
             now = status.look(self._admin, self._settings)
             partitions = {each.partition: each for each in now.partitions}
             if not partitions.keys() >= {each.partition for each in self._found.partitions}:
-                raise unknown_topic(self._settings)  # deleted, and made anew with fewer
+                raise unknown_topic(self._settings)  # deleted, and recreated with fewer
             for each in self._found.partitions:
                 current = partitions[each.partition]
                 each.committed = max(each.committed, current.committed or 0, current.begin)
             self._look_for_records()
             self._answers.listen(LOOK_MS)  # this is also the pause between two looks
             for each in self._found.partitions:
-                each.reason = self._reason(now, partitions[each.partition]) if each.lag else ""
+                answer = self._answers.of(each.partition)
+                current = partitions[each.partition]
+                each.reason = reason(now, current, answer) if each.lag else ""
             progress(self._found)
             if not self._found.lagging or time.monotonic() >= deadline:
                 return
 
     def _look_for_records(self) -> None:
         """Count what stands still and has no record left as flushed: there is nothing to ship."""
-        from kafka import TopicPartition
-
         monotonic, still = time.monotonic(), {}
         for each in self._found.lagging:
             committed, since, looked = self._since.get(each.partition, (-1, 0.0, False))
@@ -174,33 +174,31 @@ class _Watch:
                 self._since[each.partition] = each.committed, monotonic, False
             elif monotonic - since >= STILL and not looked:
                 self._since[each.partition] = committed, since, True
-                place = TopicPartition(self._found.topic, each.partition)
-                still[place] = each
+                still[each.partition] = each
         if not still:
             return
         with scan.open_consumer(self._settings) as client:
-            ranges = {place: (each.committed, each.end) for place, each in still.items()}
-            there = scan.first_records(client, ranges)
-        for place, each in still.items():
-            if place not in there:
+            ranges = {number: (each.committed, each.end) for number, each in still.items()}
+            there = scan.first_records(client, self._found.topic, ranges)
+        for number, each in still.items():
+            if number not in there:
                 each.committed = each.end
 
-    def _reason(self, now: Status, current: PartitionStatus) -> str:
-        """Say what is known of why a partition lags."""
-        if current.owner is None:
-            if any(each.owner for each in now.partitions):
-                return f"no worker owns it; the group is {now.group_state}"
-            return f"no worker of group {now.group} is running"
-        number = current.partition
-        state = self._answers.of(number)
-        if state is None:
-            said = "it has not answered"
-        elif state.partitions[number]:
-            return f"{state.worker} cannot ship: {state.partitions[number]}"
-        elif state.paused:
-            return f"{state.worker} does not read: {state.paused}"
-        else:
-            said = "it reports no trouble"
-        if current.sealed:
-            return f"sealed up to {current.sealed[-1]} by {current.owner}, not shipped yet; {said}"
-        return f"not sealed yet by {current.owner}; {said}"
+
+def reason(now: Status, current: PartitionStatus, state: State | None) -> str:
+    """Return what is known about why a partition lags; `state` is its worker's answer."""
+    if current.owner is None:
+        if any(each.owner for each in now.partitions):
+            return f"no worker owns it; the group is {now.group_state}"
+        return f"no worker of group {now.group} is running"
+    if state is None:
+        said = "it has not answered"
+    elif held := state.partitions[current.partition]:
+        return f"{state.worker} cannot ship: {held}"
+    elif state.paused:
+        return f"{state.worker} does not read: {state.paused}"
+    else:
+        said = "it reports no trouble"
+    if current.sealed:
+        return f"sealed up to {current.sealed[-1]} by {current.owner}, not shipped yet; {said}"
+    return f"not sealed yet by {current.owner}; {said}"

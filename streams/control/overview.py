@@ -22,7 +22,7 @@ from streams.lake.reader import LakeReader, Newest
 from streams.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from kafka import KafkaAdminClient
+    from streams.kafka.client import Admin
 
 #: Seconds that the workers, and the lake, may take to answer.
 PATIENCE = 3.0
@@ -103,20 +103,18 @@ def read(settings: Settings, *, ask: bool = True) -> Overview:
 
 def _date(settings: Settings, found: Overview) -> None:
     """Ask Kafka when the first record that is not shipped was written."""
-    from kafka import TopicPartition
-
     ranges = {
-        TopicPartition(found.status.topic, each.partition): (each.end - each.lag, each.end)
+        each.partition: (each.end - each.lag, each.end)
         for each in found.status.partitions
         if each.lag
     }
     if ranges:
         with scan.open_consumer(settings) as client:
-            first = scan.first_records(client, ranges)
-        found.oldest = {place.partition: record.timestamp for place, record in first.items()}
+            first = scan.first_records(client, found.status.topic, ranges)
+        found.oldest = {number: record.timestamp for number, record in first.items()}
 
 
-def _ask(settings: Settings, admin: "KafkaAdminClient", found: Overview) -> None:
+def _ask(settings: Settings, admin: "Admin", found: Overview) -> None:
     """Ask the workers how they are; give up on who does not answer in time."""
     owned = [each.partition for each in found.status.partitions if each.owner]
     try:
@@ -124,7 +122,7 @@ def _ask(settings: Settings, admin: "KafkaAdminClient", found: Overview) -> None
         with explaining(settings):
             offset = requests.write(settings, admin, request)
         with scan.open_consumer(settings) as client:
-            answers = requests.Answers(settings, client, offset)
+            answers = requests.answers(settings, client, offset)
             deadline = time.monotonic() + PATIENCE
             while time.monotonic() < deadline and len(found.states) < len(owned):
                 answers.listen(200)

@@ -1,63 +1,67 @@
 """The admin's side of the control topic: write a request, read what workers answer.
 
-An answer only explains; nothing waits for it longer than it says. What another wrote is shown to a
-person, so what a terminal would obey is left out of it.
+An answer only explains, so nothing depends on one. Its text came from elsewhere and is shown to a
+person, so control characters that a terminal would obey are removed.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from streams.control.messages import PARTITION, Message, State, decode, encode
 from streams.errors import Misconfigured
-from streams.kafka import status
-from streams.kafka.client import client_options
+from streams.kafka import scan
+from streams.kafka.client import send
+from streams.kafka.topics import partitions_of
 from streams.settings.settings import Settings, variable
 from streams.terminal import printable
 
 if TYPE_CHECKING:
-    from kafka import KafkaAdminClient, KafkaConsumer
-
-#: Seconds that Kafka may take to acknowledge a request.
-PATIENCE = 30
+    from streams.kafka.client import Admin, Consumer
 
 
-def write(settings: Settings, admin: "KafkaAdminClient", request: Message) -> int:
+def write(settings: Settings, admin: "Admin", request: Message) -> int:
     """Write a request; return its offset. Raises Misconfigured if there is no control topic."""
-    from kafka import KafkaProducer
-
     topic = settings.kafka.control_topic
-    if status.partitions_of(admin, topic) is None:
+    if partitions_of(admin, topic) is None:
         raise Misconfigured(
             f"there is no topic {topic} in Kafka at {settings.kafka.bootstrap_servers}",
             f"create it, with one partition, or correct {variable('kafka.control_topic')}",
         )
-    with KafkaProducer(**client_options(settings), acks="all") as producer:
-        sent = producer.send(topic, encode(request), partition=PARTITION)
-        return int(sent.get(timeout=PATIENCE).offset)
+    return send(settings, topic, PARTITION, encode(request))
+
+
+def answers(settings: Settings, client: "Consumer", request: int) -> "Answers":
+    """Follow what the group's workers answer to a request, named by its offset."""
+    tail = scan.Tail(client, settings.kafka.control_topic, PARTITION, request)
+    return Answers(settings.kafka.group_id, tail)
+
+
+class Values(Protocol):
+    """Where answers come from: `scan.Tail`, but for tests."""
+
+    def poll(self, milliseconds: int) -> Sequence[bytes | None]:
+        """Return the values of the records that come, waiting at most this long."""
+        ...
 
 
 class Answers:
-    """What the group's workers have said since a request; the newest of each counts."""
+    """What a group's workers have answered; the newest answer of each counts."""
 
-    def __init__(self, settings: Settings, client: "KafkaConsumer", request: int) -> None:
-        from kafka import TopicPartition
-
-        self._group = settings.kafka.group_id
-        self._client = client
-        self._place = TopicPartition(settings.kafka.control_topic, PARTITION)
+    def __init__(self, group: str, tail: Values) -> None:
+        self._group = group
+        self._tail = tail
         self._states: dict[str, State] = {}
-        client.assign([self._place])
-        client.seek(self._place, request)
 
     def listen(self, milliseconds: int) -> None:
-        """Take in what comes, for at most so long."""
-        for record in self._client.poll(timeout_ms=milliseconds).get(self._place, ()):
-            message = decode(record.value)
+        """Take in the answers that come, waiting at most this long."""
+        for value in self._tail.poll(milliseconds):
+            message = decode(value)
             if isinstance(message, State) and message.group == self._group:
                 self._states.pop(message.worker, None)  # the newest comes last
                 self._states[message.worker] = message
 
     def of(self, partition: int) -> State | None:
-        """Give the newest answer of a worker that says it owns a partition."""
+        """Return the newest answer of a worker that says it owns a partition."""
         for state in reversed(self._states.values()):
             if partition in state.partitions:
                 return State(

@@ -5,9 +5,8 @@ from typing import Any
 
 from streams.doctor import group as group_checks
 from streams.doctor.diagnosis import Check, Diagnosis, bad, count, good, warning
-from streams.kafka import status
 from streams.kafka.client import open_admin
-from streams.kafka.errors import is_forbidden
+from streams.kafka.topics import UNKNOWN_TOPIC, config_of
 from streams.settings.settings import Settings
 
 DAY = 86_400.0
@@ -66,7 +65,7 @@ def topic(settings: Settings) -> Iterator[Diagnosis]:
     with open_admin(settings) as admin:
         (described,) = admin.describe_topics([name])
         nodes = len(admin.describe_cluster()["brokers"])
-    if described["error_code"] == status.UNKNOWN_TOPIC:
+    if described["error_code"] == UNKNOWN_TOPIC:
         yield _missing("topic", name)
         return
     partitions = described["partitions"]
@@ -152,7 +151,7 @@ def dead_letters(settings: Settings, name: str) -> Iterator[Diagnosis]:
     check = "dead-letter topic"
     with open_admin(settings) as admin:
         (described,) = admin.describe_topics([name])
-    if described["error_code"] == status.UNKNOWN_TOPIC:
+    if described["error_code"] == UNKNOWN_TOPIC:
         yield _missing(check, name)
         return
     yield from _rights(check, name, described, "WRITE", "DESCRIBE")
@@ -171,7 +170,7 @@ def control(settings: Settings, name: str) -> Iterator[Diagnosis]:
     check = "control topic"
     with open_admin(settings) as admin:
         (described,) = admin.describe_topics([name])
-    if described["error_code"] == status.UNKNOWN_TOPIC:
+    if described["error_code"] == UNKNOWN_TOPIC:
         yield warning(
             check,
             f"there is no topic {name}: 'falcolake flush' cannot reach the workers",
@@ -183,18 +182,9 @@ def control(settings: Settings, name: str) -> Iterator[Diagnosis]:
 
 
 def _config(settings: Settings, name: str) -> dict[str, str] | None:
-    """Read the settings of a topic; None without the right."""
-    from kafka.admin import ConfigResource, ConfigResourceType
-
-    resource = ConfigResource(ConfigResourceType.TOPIC, name)
+    """Return the configuration of a topic; None without the right to read it."""
     with open_admin(settings) as admin:
-        try:
-            found = admin.describe_configs([resource], config_filter="all")["topic"][name]
-        except Exception as error:
-            if is_forbidden(error):
-                return None
-            raise
-    return {key: value["value"] or "" for key, value in found.items()}
+        return config_of(admin, name)
 
 
 def _rights(check: str, name: str, described: dict[str, Any], *needed: str) -> Iterable[Diagnosis]:

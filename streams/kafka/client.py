@@ -7,7 +7,7 @@ worker), so that TLS and SASL work the same in both. Holds no state; nothing con
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from streams.errors import Misconfigured
 from streams.kafka import msk
@@ -16,12 +16,17 @@ from streams.settings.settings import Settings, variable
 
 if TYPE_CHECKING:
     from faust.auth import Credentials
-    from kafka import KafkaAdminClient
+    from kafka import KafkaAdminClient, KafkaConsumer
+
+    # For those who hold kafka-python's clients and need not import it.
+    Admin: TypeAlias = KafkaAdminClient
+    Consumer: TypeAlias = KafkaConsumer
 
 CLIENT_ID = "falcolake"
 MSK_IAM = "AWS_MSK_IAM"
 # kafka-python's own is 30 s: long for somebody who mistyped a port.
 BOOTSTRAP_TIMEOUT_MS = 10_000
+SEND_TIMEOUT = 30  # seconds
 
 
 def tls(settings: Settings) -> ssl.SSLContext | None:
@@ -113,9 +118,18 @@ def broker_credentials(settings: Settings) -> "Credentials | None":
 
 
 @contextmanager
-def open_admin(settings: Settings) -> "Iterator[KafkaAdminClient]":
+def open_admin(settings: Settings) -> "Iterator[Admin]":
     """Open an admin client; Kafka's errors inside the block become falcolake's."""
     from kafka import KafkaAdminClient
 
     with explaining(settings), KafkaAdminClient(**client_options(settings)) as client:
         yield client
+
+
+def send(settings: Settings, topic: str, partition: int, value: bytes) -> int:
+    """Write one record to all in-sync replicas; return its offset. Raises kafka-python's errors."""
+    from kafka import KafkaProducer
+
+    with KafkaProducer(**client_options(settings), acks="all") as producer:
+        sent = producer.send(topic, value, partition=partition)
+        return int(sent.get(timeout=SEND_TIMEOUT).offset)

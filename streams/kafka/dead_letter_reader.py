@@ -11,8 +11,9 @@ from streams.settings.settings import Settings
 from streams.windows.letters import Letters
 
 if TYPE_CHECKING:
-    from kafka import KafkaConsumer, TopicPartition
     from kafka.consumer.fetcher import ConsumerRecord
+
+    from streams.kafka.client import Consumer
 
 T = TypeVar("T")
 
@@ -59,7 +60,7 @@ def read(settings: Settings) -> Letters:
     return Letters(
         {number: sorted(offsets) for number, offsets in seen.items()},
         sum(offsets.total() - len(offsets) for offsets in seen.values()),
-        any(begins.values()),
+        any(begins),
     )
 
 
@@ -81,26 +82,22 @@ def standing(settings: Settings, keep: Callable[[Letter], T]) -> dict[tuple[int,
     return dict(sorted(found.items()))
 
 
-def _records(
-    client: "KafkaConsumer", settings: Settings
-) -> (
-    "tuple[dict[TopicPartition, int], Iterator[tuple[Source, Mapping[str, bytes], ConsumerRecord]]]"
-):
+def _records(client: "Consumer", settings: Settings) -> tuple[list[int], "Iterator[Found]"]:
     """Return where the topic begins, and its letters with what resolves them, up to its end now.
 
     Letters about the same record come in order.
     """
-    begins, ends = bounds(client, settings.kafka.dead_letter_topic)
-    ranges = {place: (begins[place], ends[place]) for place in ends}
+    topic = settings.kafka.dead_letter_topic
+    ranges = bounds(client, topic)
 
     def records() -> "Iterator[Found]":
-        for record in scan(client, ranges):
+        for record in scan(client, topic, ranges):
             headers: Mapping[str, bytes] = dict(record.headers)
             source = _source(headers, settings.kafka.topic)
             if source is not None:
                 yield source, headers, record
 
-    return begins, records()
+    return [begin for begin, _ in ranges.values()], records()
 
 
 def _letter(source: Source, headers: Mapping[str, bytes], record: "ConsumerRecord") -> Letter:

@@ -1,6 +1,9 @@
-"""Scans: records of given offset ranges read once, outside any group. Changes nothing in Kafka."""
+"""Reads records of given offset ranges once, outside any group. Changes nothing in Kafka.
 
-from collections.abc import Iterator, Mapping
+Partitions are numbers here: only this folder and the worker know the clients' own types.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -10,8 +13,9 @@ from streams.kafka.errors import explaining
 from streams.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from kafka import KafkaConsumer, TopicPartition
     from kafka.consumer.fetcher import ConsumerRecord
+
+    from streams.kafka.client import Consumer
 
 #: Polls in a row without a record before Kafka counts as silent.
 PATIENCE = 30
@@ -19,13 +23,13 @@ POLL_MS = 1000
 
 
 @contextmanager
-def open_consumer(settings: Settings) -> "Iterator[KafkaConsumer]":
+def open_consumer(settings: Settings) -> "Iterator[Consumer]":
     """Open a consumer of no group; Kafka's errors inside the block become falcolake's."""
     with explaining(settings), new_consumer(settings) as client:
         yield client
 
 
-def new_consumer(settings: Settings) -> "KafkaConsumer":
+def new_consumer(settings: Settings) -> "Consumer":
     """Open a consumer of no group; its errors are kafka-python's own."""
     from kafka import KafkaConsumer
 
@@ -33,52 +37,96 @@ def new_consumer(settings: Settings) -> "KafkaConsumer":
     return KafkaConsumer(**options, auto_offset_reset="earliest", enable_auto_commit=False)
 
 
-def bounds(
-    client: "KafkaConsumer", topic: str
-) -> "tuple[dict[TopicPartition, int], dict[TopicPartition, int]]":
-    """Give the first and the next offset of each partition of a topic."""
+def bounds(client: "Consumer", topic: str) -> dict[int, tuple[int, int]]:
+    """Return the first and the next offset of each partition; nothing if there is no such topic."""
     from kafka import TopicPartition
 
     places = [TopicPartition(topic, number) for number in client.partitions_for_topic(topic) or ()]
-    return client.beginning_offsets(places), client.end_offsets(places)
+    begins, ends = client.beginning_offsets(places), client.end_offsets(places)
+    return {place.partition: (begins[place], ends[place]) for place in places}
+
+
+def beginning(client: "Consumer", topic: str, partition: int) -> int:
+    """Return the first offset that Kafka still has of a partition."""
+    from kafka import TopicPartition
+
+    place = TopicPartition(topic, partition)
+    begin: int = client.beginning_offsets([place])[place]
+    return begin
+
+
+def offsets_at(
+    client: "Consumer", topic: str, partitions: Iterable[int], moment: int
+) -> dict[int, int | None]:
+    """Return the first offset whose record is not older than epoch ms; None if all are older."""
+    from kafka import TopicPartition
+
+    places = [TopicPartition(topic, number) for number in partitions]
+    found = client.offsets_for_times(dict.fromkeys(places, max(0, moment)))
+    return {
+        place.partition: at.offset if (at := found.get(place)) is not None else None
+        for place in places
+    }
 
 
 def scan(
-    client: "KafkaConsumer", ranges: "Mapping[TopicPartition, tuple[int, int]]"
+    client: "Consumer", topic: str, ranges: Mapping[int, tuple[int, int]]
 ) -> "Iterator[ConsumerRecord]":
     """Yield the records of `[first, end)` of each partition, as far as Kafka still has them.
 
     Raises Unavailable if the ends are not reached.
     """
-    waiting = {place: end for place, (first, end) in ranges.items() if first < end}
+    from kafka import TopicPartition
+
+    waiting = {
+        TopicPartition(topic, number): end for number, (first, end) in ranges.items() if first < end
+    }
     client.assign(list(waiting))
     for place in waiting:
         client.resume(place)  # an earlier scan of it with this client paused it at its end
-        client.seek(place, ranges[place][0])
+        client.seek(place, ranges[place.partition][0])
     patience = PATIENCE
     while waiting:
         batches = client.poll(timeout_ms=POLL_MS)
         for place, records in batches.items():
-            yield from (record for record in records if record.offset < ranges[place][1])
+            end = ranges[place.partition][1]
+            yield from (record for record in records if record.offset < end)
         for place in [place for place, end in waiting.items() if client.position(place) >= end]:
             client.pause(place)
             del waiting[place]
         patience = PATIENCE if batches else patience - 1
         if not patience:
             names = ", ".join(f"{place.topic}-{place.partition}" for place in waiting)
-            raise Unavailable(f"Kafka does not give the records of {names}", "try again")
+            raise Unavailable(f"Kafka does not send the records of {names}", "try again")
 
 
 def first_records(
-    client: "KafkaConsumer", ranges: "Mapping[TopicPartition, tuple[int, int]]"
-) -> "dict[TopicPartition, ConsumerRecord]":
-    """Give the first record of `[first, end)` of each partition that has one there.
+    client: "Consumer", topic: str, ranges: Mapping[int, tuple[int, int]]
+) -> "dict[int, ConsumerRecord]":
+    """Return the first record of `[first, end)` of each partition that has one there.
 
-    Offsets without a record are transaction markers, or what compaction took.
+    Offsets without a record are transaction markers, or what compaction removed.
     """
     found = {}
-    for place, bounds in ranges.items():
-        record = next(scan(client, {place: bounds}), None)
+    for number, bounds in ranges.items():
+        record = next(scan(client, topic, {number: bounds}), None)
         if record is not None:
-            found[place] = record
+            found[number] = record
     return found
+
+
+class Tail:
+    """Follows one partition from an offset on."""
+
+    def __init__(self, client: "Consumer", topic: str, partition: int, offset: int) -> None:
+        from kafka import TopicPartition
+
+        self._client = client
+        self._place = TopicPartition(topic, partition)
+        client.assign([self._place])
+        client.seek(self._place, offset)
+
+    def poll(self, milliseconds: int) -> list[bytes | None]:
+        """Return the values of the records that come, waiting at most this long for the first."""
+        found = self._client.poll(timeout_ms=milliseconds).get(self._place, ())
+        return [record.value for record in found]

@@ -1,22 +1,23 @@
-"""How far the lake is behind Kafka, told by Kafka alone.
+"""How far the lake is behind Kafka, as Kafka alone knows it.
 
 Reads the committed offsets with their metadata, the topic's bounds and the group's members; needs
-no worker and no lake. By the protocol the committed offset is the end of what is in the lake, so
-the lag is what is not there yet. Changes nothing.
+neither a worker nor the lake. By the protocol the committed offset is the end of what is in the
+lake, so the lag is what is not there yet. Changes nothing.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streams.kafka.client import open_admin
-from streams.kafka.errors import for_code, unknown_topic
+from streams.kafka.errors import unknown_topic
+from streams.kafka.topics import partitions_of
 from streams.settings.settings import Settings
 from streams.windows.window import read_seal
 
 if TYPE_CHECKING:
-    from kafka import KafkaAdminClient, TopicPartition
+    from kafka import TopicPartition
 
-UNKNOWN_TOPIC = 3  # Kafka's error code UNKNOWN_TOPIC_OR_PARTITION
+    from streams.kafka.client import Admin
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class PartitionStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The whole topic. `dead_letters` is None while that topic does not exist."""
+    """The topic and its group. `dead_letters` is None while that topic does not exist."""
 
     topic: str
     group: str
@@ -61,7 +62,7 @@ class Status:
         return sum(partition.lag for partition in self.partitions)
 
     def problems(self) -> list[str]:
-        """What somebody should look at, a sentence each."""
+        """Return what needs attention, one sentence each."""
         found = [
             f"partition {partition.partition}: Kafka deleted {partition.lost:,} records "
             "before the lake had them"
@@ -70,7 +71,7 @@ class Status:
         ]
         found += [
             f"partition {partition.partition}: committed {partition.committed} is beyond "
-            f"the end {partition.end}; was the topic deleted and created anew?"
+            f"the end {partition.end}; was the topic deleted and recreated?"
             for partition in self.partitions
             if (partition.committed or 0) > partition.end
         ]
@@ -79,7 +80,7 @@ class Status:
         return found
 
     def plain(self) -> dict[str, Any]:
-        """Give the status as JSON types."""
+        """Return the status as JSON types."""
         return {
             "topic": self.topic,
             "group": self.group,
@@ -114,8 +115,8 @@ def read(settings: Settings) -> Status:
         return look(admin, settings)
 
 
-def look(admin: "KafkaAdminClient", settings: Settings) -> Status:
-    """Read it with a client that is open already; raises as `read` does, or kafka-python's own."""
+def look(admin: "Admin", settings: Settings) -> Status:
+    """Read the status with an open client; raises as `read` does, or kafka-python's own errors."""
     topic, group = settings.kafka.topic, settings.kafka.group_id
     partitions = partitions_of(admin, topic)
     if partitions is None:
@@ -144,21 +145,8 @@ def look(admin: "KafkaAdminClient", settings: Settings) -> Status:
     )
 
 
-def partitions_of(admin: "KafkaAdminClient", topic: str) -> "list[TopicPartition] | None":
-    """List a topic's partitions in order; None if there is no such topic."""
-    from kafka import TopicPartition
-
-    (described,) = admin.describe_topics([topic])
-    if described["error_code"] == UNKNOWN_TOPIC:
-        return None
-    if described["error_code"]:
-        raise for_code(described["error_code"], topic)
-    numbers = sorted(partition["partition_index"] for partition in described["partitions"])
-    return [TopicPartition(topic, number) for number in numbers]
-
-
 def _bounds(
-    admin: "KafkaAdminClient", partitions: "list[TopicPartition]"
+    admin: "Admin", partitions: "list[TopicPartition]"
 ) -> "tuple[dict[TopicPartition, int], dict[TopicPartition, int]]":
     from kafka.admin import OffsetSpec
 
@@ -173,9 +161,9 @@ def _bounds(
 
 
 def _committed(
-    admin: "KafkaAdminClient", group: str, partitions: "list[TopicPartition]"
+    admin: "Admin", group: str, partitions: "list[TopicPartition]"
 ) -> "dict[TopicPartition, tuple[int, tuple[int, ...]]]":
-    """Give offset and sealed ends of the partitions that have a commit (Kafka says -1 for none)."""
+    """Return offset and sealed ends of the partitions with a commit (Kafka says -1 for none)."""
     found = admin.list_group_offsets({group: partitions})[group]
     return {
         place: (commit.offset, read_seal(commit.metadata, commit.offset).ends)
@@ -184,14 +172,14 @@ def _committed(
     }
 
 
-def _members(admin: "KafkaAdminClient", group: str, topic: str) -> tuple[str, dict[int, str]]:
-    """Give the group's state and the owner of each partition."""
+def _members(admin: "Admin", group: str, topic: str) -> tuple[str, dict[int, str]]:
+    """Return the group's state and the owner of each partition."""
     described = admin.describe_groups([group])[group]
     state = described["group_state"]
     owners: dict[int, str] = {}
     for member in described["members"]:
         assignment = member["member_assignment"]
-        if not isinstance(assignment, dict):  # still joining, or not a consumer's
+        if not isinstance(assignment, dict):  # still joining, or not a consumer
             continue
         name = member["group_instance_id"] or member["client_id"]
         for assigned in assignment["assigned_partitions"]:
@@ -201,8 +189,8 @@ def _members(admin: "KafkaAdminClient", group: str, topic: str) -> tuple[str, di
     return ("none" if state == "Dead" else described["error"] or state.lower()), owners
 
 
-def _records(admin: "KafkaAdminClient", topic: str) -> int | None:
-    """Count the offsets a topic holds; None if there is no such topic."""
+def _records(admin: "Admin", topic: str) -> int | None:
+    """Return how many offsets a topic holds; None if there is no such topic."""
     partitions = partitions_of(admin, topic)
     if partitions is None:
         return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from schemas.mapping import Mapping
 from streams.audit.coverage import LakeWindow, Stored
 from streams.kafka.dead_letter_writer import DeadLetterWriter
-from streams.kafka.scan import scan
+from streams.kafka.scan import beginning, scan
 from streams.lake.footers import read
 from streams.lake.keys import Footer
 from streams.lake.reader import LakeReader
@@ -30,7 +30,7 @@ from streams.windows.letters import Letters
 from streams.windows.window import Counts, Limits, Run, Window
 
 if TYPE_CHECKING:
-    from kafka import KafkaConsumer
+    from streams.kafka.client import Consumer
 
 #: Records and bytes of values that are mapped and staged at once.
 BATCH_RECORDS = 2_500
@@ -119,7 +119,7 @@ class Task:
 class Rebuilder:
     """Rebuilds windows, one at a time, with its own staging and consumer."""
 
-    def __init__(self, task: Task, client: "KafkaConsumer", directory: Path) -> None:
+    def __init__(self, task: Task, client: "Consumer", directory: Path) -> None:
         self._task = task
         self._client = client
         topic, lake = task.settings.kafka.topic, task.settings.lake
@@ -171,10 +171,8 @@ class Rebuilder:
     # ---- reading
 
     def _records(self, target: Target) -> Iterator[Record]:
-        from kafka import TopicPartition
-
-        place = TopicPartition(self._topic, target.partition)
-        yield from scan(self._client, {place: (target.first, target.end)})
+        offsets = {target.partition: (target.first, target.end)}
+        yield from scan(self._client, self._topic, offsets)
 
     def _stage_all(self, target: Target, runs: list[Run]) -> None:
         """Stage the records of a window, a batch at a time."""
@@ -198,10 +196,7 @@ class Rebuilder:
 
     def _check(self, target: Target, records: int, window: LakeWindow | None) -> None:
         """Raise Refusal if Kafka has deleted records of the window, before or during the read."""
-        from kafka import TopicPartition
-
-        place = TopicPartition(self._topic, target.partition)
-        begin = self._client.beginning_offsets([place])[place]
+        begin = beginning(self._client, self._topic, target.partition)
         if begin > target.first:
             raise Refusal(f"Kafka has deleted its records: the first offset is now {begin}")
         had = max((footer.counts.records for footer in window.footers), default=0) if window else 0

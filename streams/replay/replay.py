@@ -196,20 +196,17 @@ def _between(
     settings: Settings, selection: Selection, known: Mapping[int, Known]
 ) -> dict[int, tuple[int, int]]:
     """Return Kafka's offsets for the times, by partition."""
-    from kafka import TopicPartition
 
-    def at(moment: int, otherwise: int) -> dict[int, int]:
-        found = client.offsets_for_times({place: max(0, moment) for place in places.values()})
-        offsets = {number: found.get(place) for number, place in places.items()}
-        return {n: otherwise if each is None else each.offset for n, each in offsets.items()}
+    def at(moment: int) -> dict[int, int]:
+        found = scan.offsets_at(client, settings.kafka.topic, known, moment)
+        return {number: LAST if offset is None else offset for number, offset in found.items()}
 
-    places = {number: TopicPartition(settings.kafka.topic, number) for number in known}
     firsts, ends = dict.fromkeys(known, 0), dict.fromkeys(known, LAST)
     with scan.open_consumer(settings) as client:
         if selection.since is not None:
-            firsts = at(selection.since, LAST)
+            firsts = at(selection.since)
         if selection.until is not None:
-            ends = at(selection.until, LAST)
+            ends = at(selection.until)
     return {number: (firsts[number], ends[number]) for number in known}
 
 
