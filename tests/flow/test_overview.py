@@ -61,11 +61,3 @@ def test_a_held_lake_and_a_dead_worker_are_reported(
     silent = overview.read(settings)
     assert silent.states == {}
     assert any("this is from Kafka alone" in each for each in silent.notes)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0s"), (59.9, "59s"), (61, "1m 1s"), (3661, "1h 1m"), (90_000, "1d 1h")],
-)
-def test_a_span_has_its_two_largest_units(seconds: float, text: str) -> None:
-    assert overview.span(seconds) == text

@@ -53,7 +53,7 @@ BAD: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "torn": ("parquet", "cannot be read", lambda f: f.write_bytes(f.read_bytes()[:-20])),
     "empty": ("parquet", "cannot be read", lambda f: f.write_bytes(b"")),
     "page header": ("parquet", "no page header", lambda f: overwrite(f, 4, b"\xff" * 8)),
-    "no footer": ("footer", "nothing of falcolake", lambda f: pq.write_table(bare(f), f)),
+    "no footer": ("footer", "no falcolake metadata", lambda f: pq.write_table(bare(f), f)),
     "another window": (
         "footer",
         "its key says end 40; its footer says 41",
