@@ -1,8 +1,8 @@
-"""The flush: asks every worker to ship what is in the topic now, and waits for the proof.
+"""The flush: ask every worker to ship what is in the topic now, and wait for the proof.
 
-The proof is Kafka's: the group's committed offsets have reached the ends that were asked for. What
-workers answer only explains what is missing. Asking is safe at any time, twice at once, and without
-a worker: the request holds for an hour, also for a worker that starts later.
+The proof is Kafka's: the group's committed offsets have reached the requested ends. What workers
+answer only explains what is missing. A flush is safe at any time, twice at once, and without a
+worker: the request is valid for an hour, also for a worker that starts later.
 """
 
 import time
@@ -21,16 +21,16 @@ from streams.settings.settings import Settings
 if TYPE_CHECKING:
     from streams.kafka.client import Admin, Consumer
 
-#: Milliseconds between two looks at the committed offsets.
+#: Milliseconds between two reads of the committed offsets.
 LOOK_MS = 300
 
-#: Seconds without a commit after which a partition is asked whether it has any record left.
+#: Seconds without a commit after which a partition is checked for any remaining record.
 STILL = 2.0
 
 
 @dataclass(slots=True)
 class PartitionFlush:
-    """One partition: from where to where, how far it is, and what keeps it back."""
+    """One partition: the offsets to flush, how far it is, and why it lags."""
 
     partition: int
     first: int
@@ -40,15 +40,15 @@ class PartitionFlush:
 
     @property
     def lag(self) -> int:
-        """Offsets asked for that are not in the lake yet."""
+        """Requested offsets that are not in the lake yet."""
         return max(0, self.end - self.committed)
 
 
 @dataclass(slots=True)
 class Flushed:
-    """What became of a flush. `request` is its offset on the control topic; None: none was needed.
+    """The result of a flush. `request` is its offset on the control topic; None if not needed.
 
-    `partitions` are those that had something to flush; `warnings` are worth a word at once.
+    `partitions` are those that had something to flush; `warnings` are for a person to read at once.
     """
 
     topic: str
@@ -60,12 +60,12 @@ class Flushed:
 
     @property
     def lagging(self) -> list[PartitionFlush]:
-        """The partitions that are not in the lake up to their end."""
+        """The partitions whose end is not in the lake yet."""
         return [each for each in self.partitions if each.lag]
 
     @property
     def total(self) -> int:
-        """Offsets that were asked for."""
+        """How many offsets were requested."""
         return sum(each.end - each.first for each in self.partitions)
 
     def __str__(self) -> str:
@@ -76,7 +76,7 @@ class Flushed:
         return f"{done} records are in the lake, after {self.seconds:.1f} s"
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON types."""
+        """Return the result as JSON types."""
         return {
             "topic": self.topic,
             "group": self.group,
@@ -104,11 +104,11 @@ def run(
 ) -> Flushed:
     """Ask the workers to flush, and wait at most `timeout` seconds until they have.
 
-    `progress` is called with every look at the committed offsets.
+    `progress` is called each time the committed offsets are read.
 
     Raises:
         Misconfigured: a topic does not exist, or Kafka refuses the settings.
-        Unavailable: Kafka does not answer. A request that was sent still holds.
+        Unavailable: Kafka does not answer. A request that was sent stays valid.
     """
     began = time.monotonic()
     with open_admin(settings) as admin:
@@ -130,7 +130,7 @@ def run(
 
 
 class _Watch:
-    """Looks at committed offsets and answers until all is flushed or time is up."""
+    """Reads committed offsets and answers until all is flushed or time is up."""
 
     def __init__(
         self,
@@ -143,7 +143,7 @@ class _Watch:
         self._admin = admin
         self._found = found
         self._answers = requests.answers(settings, client, found.request or 0)
-        #: When a partition's committed offset was first seen, and whether it was looked into.
+        #: A partition's committed offset, when it was first seen, and whether that was looked into.
         self._since: dict[int, tuple[int, float, bool]] = {}
 
     def until(self, deadline: float, progress: Callable[[Flushed], None]) -> None:
@@ -156,7 +156,7 @@ class _Watch:
                 current = partitions[each.partition]
                 each.committed = max(each.committed, current.committed or 0, current.begin)
             self._look_for_records()
-            self._answers.listen(LOOK_MS)  # this is also the pause between two looks
+            self._answers.listen(LOOK_MS)  # this is also the pause between two reads
             for each in self._found.partitions:
                 answer = self._answers.of(each.partition)
                 current = partitions[each.partition]
@@ -166,7 +166,7 @@ class _Watch:
                 return
 
     def _look_for_records(self) -> None:
-        """Count what stands still and has no record left as flushed: there is nothing to ship."""
+        """Count partitions that stand still and have no record left as flushed."""
         monotonic, still = time.monotonic(), {}
         for each in self._found.lagging:
             committed, since, looked = self._since.get(each.partition, (-1, 0.0, False))
@@ -198,7 +198,7 @@ def reason(now: Status, current: PartitionStatus, state: State | None) -> str:
     elif state.paused:
         return f"{state.worker} does not read: {state.paused}"
     else:
-        said = "it reports no trouble"
+        said = "it reports no problem"
     if current.sealed:
         return f"sealed up to {current.sealed[-1]} by {current.owner}, not shipped yet; {said}"
     return f"not sealed yet by {current.owner}; {said}"

@@ -1,9 +1,9 @@
 """The control topic's messages: what an admin asks of the workers, and what they answer.
 
-JSON, one message a record, all in partition 0, so that they have one order and a record's offset
-names a request. A request holds for every worker of its group, also for one that starts later (see
-`listener`). What is no message of this version is nobody's: `decode` gives None, and the worker
-counts it. Whoever may write to the topic can ask for a flush, and can do no more than that. Pure.
+JSON, one message per record, all in partition 0: so they have one order, and a record's offset
+names a request. A request is for every worker of its group, also for one that starts later (see
+`listener`). For anything else than a message of this version `decode` returns None, and the worker
+counts it. Write access to the topic allows asking for a flush, and nothing more. Pure.
 """
 
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 #: The one partition of the control topic that is used.
 PARTITION = 0
 
-#: How long a request holds for a worker that was not there when it was written, ms.
+#: How long a request is valid for a worker that was not running when it was written, ms.
 HOLDS_MS = 3_600_000
 
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -30,17 +30,17 @@ class Flush(Struct, frozen=True, kw_only=True, tag_field="kind", tag="flush"):
 
 
 class Ask(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ask"):
-    """Say how you are: every worker answers once."""
+    """A question about the worker's state: every worker answers once."""
 
     v: Literal[1]
     group: str
 
 
 class State(Struct, frozen=True, kw_only=True, tag_field="kind", tag="state"):
-    """A worker's answer: what keeps it from shipping.
+    """A worker's answer: what prevents it from shipping.
 
     `request` is the offset of the newest request it has read, `partitions` its own, each with why
-    its windows are held, `paused` why it does not read; empty if nothing is wrong.
+    its windows are held, `paused` why it does not read; empty texts if nothing is wrong.
     """
 
     v: Literal[1]
@@ -56,12 +56,12 @@ _decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 def encode(message: Message) -> bytes:
-    """Write a message as a record's value."""
+    """Encode a message as a record's value."""
     return msgspec.json.encode(message)
 
 
 def decode(value: bytes | None) -> Message | None:
-    """Read a record's value; None if it is no message of this version."""
+    """Decode a record's value; None if it is not a message of this version."""
     try:
         return _decoder.decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

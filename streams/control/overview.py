@@ -1,7 +1,7 @@
-"""The overview: all that `status` shows. What Kafka says, how old it is, what workers and lake add.
+"""The overview that `falcolake status` shows: what Kafka, the workers and the lake say.
 
-Kafka alone is enough. Workers are asked through the control topic, for as long as `PATIENCE`; the
-lake is looked at if its settings are there. What does not answer is left out, with a word about it.
+Kafka alone is enough. Workers are asked through the control topic, for `PATIENCE` seconds; the lake
+is read if its settings are there. What does not answer is left out, and a note says so.
 """
 
 import threading
@@ -30,7 +30,7 @@ PATIENCE = 3.0
 
 @dataclass(slots=True)
 class Overview:
-    """A look at everything. `oldest` are the record times (epoch ms) of what is not shipped."""
+    """All that is known now. `oldest` are the times (epoch ms) of the first unshipped records."""
 
     status: Status
     now_ms: int
@@ -40,12 +40,12 @@ class Overview:
     notes: list[str] = field(default_factory=list)
 
     def behind(self, partition: int) -> float | None:
-        """Seconds since the oldest record that is not in the lake was written; None without one."""
+        """Return the age in seconds of the oldest unshipped record; None without one."""
         oldest = self.oldest.get(partition)
         return None if oldest is None else max(0.0, (self.now_ms - oldest) / 1000)
 
     def problems(self) -> list[str]:
-        """What somebody should look at, a sentence each."""
+        """Return what needs attention, one sentence each."""
         found = self.status.problems()
         for number, state in sorted(self.states.items()):
             if state.partitions[number]:
@@ -69,7 +69,7 @@ class Overview:
         return text
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON types."""
+        """Return the overview as JSON types."""
         found = self.status.plain()
         for each in found["partitions"]:
             number = each["partition"]
@@ -85,7 +85,7 @@ class Overview:
 
 
 def read(settings: Settings, *, ask: bool = True) -> Overview:
-    """Look at Kafka, and with `ask` at the workers, and at the lake if its bucket is set.
+    """Read what Kafka says, with `ask` the workers too, and the lake if its bucket is set.
 
     Raises:
         Misconfigured: the topic does not exist, or Kafka refuses the settings.
@@ -102,7 +102,7 @@ def read(settings: Settings, *, ask: bool = True) -> Overview:
 
 
 def _date(settings: Settings, found: Overview) -> None:
-    """Ask Kafka when the first record that is not shipped was written."""
+    """Ask Kafka when the first unshipped records were written."""
     ranges = {
         each.partition: (each.end - each.lag, each.end)
         for each in found.status.partitions
@@ -115,7 +115,7 @@ def _date(settings: Settings, found: Overview) -> None:
 
 
 def _ask(settings: Settings, admin: "Admin", found: Overview) -> None:
-    """Ask the workers how they are; give up on who does not answer in time."""
+    """Ask the workers for their state; give up on those that do not answer in time."""
     owned = [each.partition for each in found.status.partitions if each.owner]
     try:
         request = Ask(v=1, group=found.status.group)
@@ -137,7 +137,7 @@ def _ask(settings: Settings, admin: "Admin", found: Overview) -> None:
 
 
 def _look_at_lake(settings: Settings, found: Overview) -> None:
-    """Find the newest object; S3 that is away keeps nobody waiting."""
+    """Find the newest object, without waiting for a lake that does not answer."""
     until = datetime.fromtimestamp(found.now_ms / 1000, UTC) + timedelta(days=1)
 
     def look() -> None:
@@ -168,7 +168,7 @@ def _iso(moment: int | None) -> str | None:
 
 
 def span(seconds: float) -> str:
-    """Write a span of time in its two largest units."""
+    """Format a span of time in its two largest units."""
     whole = int(seconds)
     for size, unit, smaller in ((86_400, "d", 3600), (3600, "h", 60), (60, "m", 1)):
         if whole >= size:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def write(settings: Settings, admin: "Admin", request: Message) -> int:
-    """Write a request; return its offset. Raises Misconfigured if there is no control topic."""
+    """Write a request and return its offset. Raises Misconfigured if there is no control topic."""
     topic = settings.kafka.control_topic
     if partitions_of(admin, topic) is None:
         raise Misconfigured(

@@ -1,7 +1,7 @@
-"""What a check of `doctor` finds, and how checks run: each alone, and none for longer than allowed.
+"""What a check of `doctor` finds, and how checks run: one at a time, each within a timeout.
 
-A check yields one diagnosis for each thing it looked at. It cannot take others down: an exception
-becomes a diagnosis that is bad, and so does silence. A check whose need was not met is not run.
+A check yields one diagnosis for each thing it looked at. It cannot stop the others: an exception
+becomes a bad diagnosis, and so does a timeout. A check is not run if the check it needs was bad.
 """
 
 import threading
@@ -25,7 +25,7 @@ class Diagnosis:
     remedy: str = ""
 
     def plain(self) -> dict[str, Any]:
-        """Give it as JSON types."""
+        """Return the diagnosis as JSON types."""
         return {
             "check": self.check,
             "level": self.level,
@@ -43,32 +43,32 @@ class Check(NamedTuple):
 
 
 def good(check: str, message: str) -> Diagnosis:
-    """Say that all is well."""
+    """Build a diagnosis of something that is as it should be."""
     return Diagnosis(check, "good", message)
 
 
 def warning(check: str, message: str, remedy: str) -> Diagnosis:
-    """Say what works now, and may not for long or not as meant."""
+    """Build a diagnosis of something that works, but may not for long or not as intended."""
     return Diagnosis(check, "warning", message, remedy)
 
 
 def bad(check: str, message: str, remedy: str) -> Diagnosis:
-    """Say what keeps records from the lake."""
+    """Build a diagnosis of something that keeps records out of the lake."""
     return Diagnosis(check, "bad", message, remedy)
 
 
 def failed(check: str, error: FalcolakeError) -> Diagnosis:
-    """Say what an error says."""
+    """Build a diagnosis from an error."""
     return bad(check, one_line(error.message), one_line(error.hint))
 
 
 def one_line(text: str) -> str:
-    """Fold text into a line."""
+    """Fold text into one line."""
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
 def count(number: int, what: str) -> str:
-    """Write a number of things: 1 broker, 3 brokers."""
+    """Format a number of things: 1 broker, 3 brokers."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
@@ -78,7 +78,7 @@ def examine(checks: Iterable[Check], timeout: float) -> Iterator[Diagnosis]:
     for check in checks:
         if check.need in missing:
             missing.add(check.name)
-            yield warning(check.name, "not checked", f"mend {check.need} first")
+            yield warning(check.name, "not checked", f"fix {check.need} first")
             continue
         for found in _run(check, timeout):
             if found.level == "bad":
@@ -88,7 +88,7 @@ def examine(checks: Iterable[Check], timeout: float) -> Iterator[Diagnosis]:
 
 def _run(check: Check, timeout: float) -> list[Diagnosis]:
     answer: SimpleQueue[list[Diagnosis]] = SimpleQueue()
-    # A daemon: one that hangs must not keep the command from ending.
+    # A daemon thread: a check that hangs must not keep the command from ending.
     threading.Thread(target=lambda: answer.put(_guarded(check)), daemon=True).start()
     try:
         return answer.get(timeout=timeout)
@@ -97,7 +97,7 @@ def _run(check: Check, timeout: float) -> list[Diagnosis]:
             bad(
                 check.name,
                 f"no answer within {timeout:g} s",
-                "is something between here and there that swallows packets? try a longer --timeout",
+                "check for a firewall that drops packets, or try a longer --timeout",
             )
         ]
 
@@ -110,5 +110,5 @@ def _guarded(check: Check) -> list[Diagnosis]:
         found.append(failed(check.name, error))
     except Exception as error:
         message = one_line(f"the check itself failed: {type(error).__name__}: {error}")
-        found.append(bad(check.name, message, "report this as a fault of falcolake"))
+        found.append(bad(check.name, message, "report this as a bug of falcolake"))
     return found

@@ -1,6 +1,6 @@
-"""The checks of `doctor` that look at this machine's own: the staging disk.
+"""The checks of `doctor` that look at this machine: the staging disk.
 
-Nothing is left behind, no directory is made, and a worker's lock is looked at, never kept.
+They leave nothing behind, create no directory, and look at a worker's lock without keeping it.
 """
 
 import fcntl
@@ -15,7 +15,7 @@ from streams.settings.settings import Settings, variable
 
 
 def checks(settings: Settings) -> list[Check]:
-    """Give the checks of the disk."""
+    """Return the checks of the disk."""
     return [
         Check("staging", None, lambda: staging(settings)),
         Check("staging disk", "staging", lambda: space(settings)),
@@ -23,14 +23,16 @@ def checks(settings: Settings) -> list[Check]:
 
 
 def staging(settings: Settings) -> Iterator[Diagnosis]:
-    """The staging directory can be written, and it is known who uses it."""
+    """Check that the staging directory can be written, and whether a worker uses it."""
     path, name = settings.staging.path, variable("staging.path")
     there = _existing(path)
     if there != path:
         if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-            yield good("staging", f"{path} will be made by the first worker")
+            yield good("staging", f"{path} will be created by the first worker")
         else:
-            yield bad("staging", f"{path} cannot be made in {there}", f"set {name} to another")
+            yield bad(
+                "staging", f"{path} cannot be created in {there}", f"set {name} to another path"
+            )
         return
     try:
         with tempfile.TemporaryFile(dir=path, prefix="doctor-") as file:
@@ -41,13 +43,13 @@ def staging(settings: Settings) -> Iterator[Diagnosis]:
         )
         return
     if _locked(path / "lock"):
-        yield good("staging", f"{path} is in use by a worker; another one needs its own {name}")
+        yield good("staging", f"a worker is using {path}; another worker needs its own {name}")
     else:
-        yield good("staging", f"{path} can be written, and no worker uses it now")
+        yield good("staging", f"{path} can be written, and no worker is using it")
 
 
 def _existing(path: Path) -> Path:
-    """Find the path, or the nearest above it that is there."""
+    """Return the path, or its nearest parent that exists."""
     return next((each for each in (path, *path.parents) if each.exists()), Path("/"))
 
 
@@ -63,7 +65,7 @@ def _locked(lock: Path) -> bool:
 
 
 def space(settings: Settings) -> Iterator[Diagnosis]:
-    """There is room for all that may be staged, and for what must stay free."""
+    """Check that there is room for all that may be staged, and for what must stay free."""
     wanted = settings.staging
     path = _existing(wanted.path)
     free = shutil.disk_usage(path).free
@@ -72,15 +74,16 @@ def space(settings: Settings) -> Iterator[Diagnosis]:
     if free < wanted.min_free_bytes:
         yield bad(
             "staging disk",
-            f"{says}: under staging.min_free_bytes ({_size(wanted.min_free_bytes)}), so that "
+            f"{says}: under staging.min_free_bytes ({_size(wanted.min_free_bytes)}), so "
             "reading from Kafka pauses",
             f"make room, or set {variable('staging.min_free_bytes')} or {variable('staging.path')}",
         )
     elif free + used < wanted.min_free_bytes + wanted.max_bytes:
         yield warning(
             "staging disk",
-            f"{says}: the disk is full before staging.max_bytes ({_size(wanted.max_bytes)}) is",
-            f"use a larger disk, or set {variable('staging.max_bytes')} to what it has",
+            f"{says}: the disk will be full before staging reaches staging.max_bytes "
+            f"({_size(wanted.max_bytes)})",
+            f"use a larger disk, or lower {variable('staging.max_bytes')}",
         )
     else:
         yield good("staging disk", says)

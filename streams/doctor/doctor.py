@@ -1,7 +1,7 @@
-"""All that must hold before a worker can do its work, and what to do where it does not.
+"""Checks everything that a worker needs, and says what to do about what is missing.
 
-Asks Kafka, the lake and this machine; changes nothing but for one empty object in the lake and a
-consumer group that is deleted again (see `lake_checks`, `kafka_checks`).
+Asks Kafka, the lake and this machine. Changes nothing, except for one empty object in the lake (see
+`doctor.lake`) and a consumer group that is deleted afterwards (see `doctor.group`).
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ from streams.settings.settings import Settings
 
 
 def diagnose(config: Path | None, timeout: float) -> Iterator[Diagnosis]:
-    """Run every check, each for at most `timeout` seconds; yield one diagnosis after the other.
+    """Run every check, each for at most `timeout` seconds, and yield the diagnoses.
 
-    Settings that cannot be used are a diagnosis too, and the only one then.
+    Settings that cannot be used are the only diagnosis then.
     """
     try:
         settings = load(config)
@@ -40,10 +40,10 @@ def diagnose(config: Path | None, timeout: float) -> Iterator[Diagnosis]:
 
 
 def settled(settings: Settings) -> Iterator[Diagnosis]:
-    """What must be set is set, and what is allowed but odd is named."""
+    """Check that required settings are set, and warn of those that are allowed but odd."""
     settings.require_lake()
     found = settings.warnings()
     for each in found:
-        yield warning("settings", each, "'falcolake settings' shows where each value is from")
+        yield warning("settings", each, "'falcolake settings' shows where each value comes from")
     if not found:
-        yield good("settings", "complete, and none contradicts another")
+        yield good("settings", "complete and consistent")

@@ -26,7 +26,7 @@ def checks(settings: Settings) -> list[Check]:
 
 
 def group(settings: Settings) -> Iterator[Diagnosis]:
-    """The consumer group: its state, its rights, and commits that fit the topic."""
+    """Check the consumer group: its state, its rights, and that its commits fit the topic."""
     name = settings.kafka.group_id
     found = status.read(settings)
     with open_admin(settings) as admin:
@@ -49,11 +49,13 @@ def group(settings: Settings) -> Iterator[Diagnosis]:
         yield warning(
             "group",
             f"Kafka deleted {lost:,} records before the lake had them",
-            "keep records for longer (retention.ms), and see why the workers were away",
+            "keep records for longer (retention.ms), and find out why the workers were down",
         )
     if found.lag and not owners:
         yield warning(
-            "group", f"{name}: {found.lag:,} records wait and no worker runs", "start one"
+            "group",
+            f"{name}: {found.lag:,} records are waiting and no worker is running",
+            "start one",
         )
     yield good(
         "group",
@@ -65,7 +67,7 @@ def group(settings: Settings) -> Iterator[Diagnosis]:
 def commit_metadata(
     settings: Settings, probe: Callable[..., str | None] = committed_metadata
 ) -> Iterator[Diagnosis]:
-    """The broker must keep the metadata of a commit: windows are sealed there."""
+    """Check that the broker keeps the metadata of commits: windows are sealed there."""
     check, name = "commit metadata", settings.kafka.group_id
     with open_admin(settings) as admin:
         places = partitions_of(admin, settings.kafka.topic)

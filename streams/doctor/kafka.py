@@ -16,7 +16,7 @@ ROOMY_WINDOWS = 12
 
 
 def checks(settings: Settings) -> list[Check]:
-    """Give the checks of Kafka, in the order in which they depend on each other."""
+    """Return the checks of Kafka, in the order in which they depend on each other."""
     name = settings.kafka
     return [
         Check("kafka", None, lambda: brokers(settings)),
@@ -29,7 +29,7 @@ def checks(settings: Settings) -> list[Check]:
 
 
 def brokers(settings: Settings) -> Iterator[Diagnosis]:
-    """Every broker must answer under the address that it tells its clients."""
+    """Check that every broker answers at the address it advertises."""
     with open_admin(settings) as admin:
         found = admin.describe_cluster()["brokers"]
         for broker in found:
@@ -38,15 +38,15 @@ def brokers(settings: Settings) -> Iterator[Diagnosis]:
             except Exception as error:
                 yield bad(
                     "kafka",
-                    f"broker {broker['broker_id']} calls itself {broker['host']}:{broker['port']} "
+                    f"broker {broker['broker_id']} advertises {broker['host']}:{broker['port']} "
                     f"and does not answer there: {error}",
-                    "correct its advertised.listeners, or the network between",
+                    "correct its advertised.listeners, or the network",
                 )
                 return
     protocol = ".".join(map(str, version))
     yield good(
         "kafka",
-        f"{settings.kafka.bootstrap_servers} answers by {_security(settings)}: "
+        f"{settings.kafka.bootstrap_servers} answers ({_security(settings)}): "
         f"{count(len(found), 'broker')} with the protocol of Kafka {protocol}",
     )
 
@@ -60,7 +60,7 @@ def _security(settings: Settings) -> str:
 
 
 def topic(settings: Settings) -> Iterator[Diagnosis]:
-    """The alerts' topic: there, readable, every partition with a leader."""
+    """Check that the alerts' topic exists and is readable, and each partition has a leader."""
     name = settings.kafka.topic
     with open_admin(settings) as admin:
         (described,) = admin.describe_topics([name])
@@ -74,7 +74,7 @@ def topic(settings: Settings) -> Iterator[Diagnosis]:
         yield bad(
             "topic",
             f"{name}: no leader for partition {', '.join(map(str, headless))}",
-            "bring the brokers back that hold it",
+            "start the brokers that hold it",
         )
     yield from _rights("topic", name, described, "READ", "DESCRIBE")
     behind = [
@@ -87,13 +87,13 @@ def topic(settings: Settings) -> Iterator[Diagnosis]:
         yield warning(
             "topic",
             f"{name}: replicas of partition {', '.join(behind)} are not in sync",
-            "look at the brokers that lag",
+            "look at the brokers that are behind",
         )
     if copies == 1 and nodes > 1:
         yield warning(
             "topic",
-            f"{name} has one copy of each record on {nodes} brokers",
-            "give it a replication factor of 3: a broken disk loses alerts otherwise",
+            f"{name} has one copy of each record, with {nodes} brokers",
+            "give it a replication factor of 3; with one copy, a broken disk loses alerts",
         )
     yield good(
         "topic", f"{name}: {count(len(partitions), 'partition')}, copies of each record: {copies}"
@@ -101,14 +101,14 @@ def topic(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def retention(settings: Settings) -> Iterator[Diagnosis]:
-    """Kafka must keep a record for much longer than a window takes."""
+    """Check that Kafka keeps a record for much longer than a window takes."""
     name, interval = settings.kafka.topic, settings.window.interval
     config = _config(settings, name)
     if config is None:
         yield warning(
             "retention",
             f"the configuration of {name} cannot be read",
-            "allow DESCRIBE_CONFIGS on it, or see for yourself that it keeps records for days",
+            "allow DESCRIBE_CONFIGS on it, or check yourself that it keeps records for days",
         )
         return
     if "compact" in config["cleanup.policy"]:
@@ -121,16 +121,16 @@ def retention(settings: Settings) -> Iterator[Diagnosis]:
         yield warning(
             "retention",
             f"{name} keeps at most {int(config['retention.bytes']):,} bytes a partition, "
-            "however young the records",
-            f"be sure that this is days of alerts, or set retention.bytes=-1 on {name}",
+            "whatever the age of the records",
+            f"make sure that this holds days of alerts, or set retention.bytes=-1 on {name}",
         )
     yield _long_enough(name, int(config["retention.ms"]) / 1000, interval)
 
 
 def _long_enough(name: str, kept: float, interval: float) -> Diagnosis:
-    remedy = f"set retention.ms of {name} to days: it is how long workers may be away"
+    remedy = f"set retention.ms of {name} to days: workers may be down for that long"
     if kept < 0:
-        return good("retention", f"{name} keeps records for ever")
+        return good("retention", f"{name} keeps records forever")
     says = f"{name} keeps records for {_span(kept)}, a window takes up to {_span(interval)}"
     if kept < LEAST_WINDOWS * interval:
         return bad("retention", says, remedy)
@@ -147,7 +147,7 @@ def _span(seconds: float) -> str:
 
 
 def dead_letters(settings: Settings, name: str) -> Iterator[Diagnosis]:
-    """The dead-letter topic: without it, a window that has a reject waits."""
+    """Check the dead-letter topic: without it, a window that has a reject is held."""
     check = "dead-letter topic"
     with open_admin(settings) as admin:
         (described,) = admin.describe_topics([name])
@@ -166,7 +166,7 @@ def dead_letters(settings: Settings, name: str) -> Iterator[Diagnosis]:
 
 
 def control(settings: Settings, name: str) -> Iterator[Diagnosis]:
-    """The control topic: without it, nobody can ask the workers for a flush."""
+    """Check the control topic: without it, nobody can ask the workers for a flush."""
     check = "control topic"
     with open_admin(settings) as admin:
         (described,) = admin.describe_topics([name])
@@ -188,7 +188,7 @@ def _config(settings: Settings, name: str) -> dict[str, str] | None:
 
 
 def _rights(check: str, name: str, described: dict[str, Any], *needed: str) -> Iterable[Diagnosis]:
-    """Yield the rights that are missing; a broker that does not tell them is believed."""
+    """Yield the rights that are missing; none if the broker does not report them."""
     allowed = described.get("authorized_operations")
     missing = [each for each in needed if allowed is not None and each not in allowed]
     if missing:

@@ -1,7 +1,7 @@
 """The checks of `doctor` that ask the lake: credentials, clock, bucket, put, key.
 
-The one thing written is an empty object, `PREFIX/_falcolake_doctor`, always the same: the role of a
-Security Lake provider may not delete, so it stays, and `audit`, `verify` and Athena pass it over.
+They write one empty object, always the same: `PREFIX/_falcolake_doctor`. It stays, because the role
+of a Security Lake provider may not delete; `audit`, `verify` and Athena ignore it.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from streams.settings.settings import Settings, variable
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-#: AWS refuses a request whose time is further off.
+#: AWS refuses a request whose time is off by more.
 AWS_REFUSES = 15 * 60
 ACCEPTABLE_SKEW = 60
 ADVICE = replace(
@@ -29,13 +29,13 @@ ADVICE = replace(
     waiting=f"check {variable('lake.endpoint_url')} and the network; "
     "workers hold their windows meanwhile",
 )
-READERS = "workers need not; audit, verify and replay do: 'falcolake policy permissions'"
-BUCKET = "mend bucket first"
+READERS = "workers do not need this; audit, verify and replay do: 'falcolake policy permissions'"
+BUCKET = "fix bucket first"
 PROVIDER = ":role/AmazonSecurityLake-Provider-"
 
 
 def checks(settings: Settings) -> list[Check]:
-    """Give the checks of the lake, in the order in which they depend on each other."""
+    """Return the checks of the lake, in the order in which they depend on each other."""
     visit = Visit(settings)
     return [
         Check("credentials", "settings", visit.credentials),
@@ -73,7 +73,7 @@ class Visit:
                 raise
 
     def credentials(self) -> Iterator[Diagnosis]:
-        """There must be credentials, and the role must let itself be assumed with them."""
+        """Check that there are credentials, and that they can assume the role."""
         role = self._lake.role_arn
         found = session(self._lake).get_credentials()
         if found is not None:
@@ -96,7 +96,7 @@ class Visit:
             yield warning(
                 "credentials",
                 "a provider role of Security Lake asks for an external id",
-                f"set {variable('lake.external_id')} to that of the registration",
+                f"set {variable('lake.external_id')} to the one of the registration",
             )
         by = "with" if self._lake.external_id else "without"
         what = f"{role} is assumed, {by} an external id" if role else f"found by {found.method}"
@@ -106,11 +106,11 @@ class Visit:
         external = variable("lake.external_id")
         return (
             "the role must trust these credentials ('falcolake policy trust'), they must be "
-            f"allowed to assume it ('falcolake policy assume'), and {external} be that of its trust"
+            f"allowed to assume it ('falcolake policy assume'), and {external} must be the role's"
         )
 
     def skew(self) -> Iterator[Diagnosis]:
-        """This machine's clock must agree with the lake's: requests are signed with the time."""
+        """Check this machine's clock against the lake's: the time is part of a signature."""
         try:
             answer = self._ask("ask", self._list, any_answer=True)
         except FalcolakeError as error:
@@ -118,7 +118,7 @@ class Visit:
             return
         date = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
         if date is None:
-            yield warning("clock", "the lake does not tell its time", "see that NTP runs here")
+            yield warning("clock", "the lake does not report its time", "check that NTP runs here")
             return
         seconds = round(clock.now_ns() / 1e9 - parsedate_to_datetime(date).timestamp())
         side = "ahead of" if seconds > 0 else "behind"
@@ -136,7 +136,7 @@ class Visit:
         )
 
     def bucket(self) -> Iterator[Diagnosis]:
-        """The bucket is there, in the region of the settings, and its prefix can be listed."""
+        """Check that the bucket exists, in the configured region, and its prefix can be listed."""
         place = f"s3://{self._lake.bucket}/{self._lake.prefix}/"
         answer = self._ask("list the lake", self._list, "AccessDenied")
         if _code(answer):
@@ -153,14 +153,14 @@ class Visit:
         yield good("bucket", f"{place} can be listed")
 
     def put(self) -> Iterator[Diagnosis]:
-        """An object can be put, and the store encrypts it with the key that is set."""
+        """Check that an object can be put, and is encrypted with the configured key."""
         key = self._lake.kms_key_id
         answer = self._ask(f"put {PROBE}", self._put)
         if key and answer.get("ServerSideEncryption") != "aws:kms":
             yield bad(
                 "put",
                 f"the store does not encrypt with {key}",
-                f"unset {variable('lake.kms_key_id')}, or use a store that knows KMS",
+                f"unset {variable('lake.kms_key_id')}, or use a store that supports KMS",
             )
             return
         used = answer.get("SSEKMSKeyId", key) if key else None
@@ -169,7 +169,7 @@ class Visit:
         )
 
     def conditional_put(self) -> Iterator[Diagnosis]:
-        """The store refuses a put of what is there, if it is told to."""
+        """Check that the store refuses to overwrite an object, if the put asks for that."""
         check = "conditional put"
         answer = self._ask(
             f"put {PROBE}",
@@ -178,13 +178,13 @@ class Visit:
             NOT_IMPLEMENTED,
         )
         if _status(answer) == ALREADY_EXISTS:
-            yield good(check, "refused, as it should be: the object is there")
+            yield good(check, "refused, as it should be: the object exists")
             return
         none = _status(answer) == NOT_IMPLEMENTED
         yield warning(
             check,
-            "the store has none" if none else "the store ignores the condition",
-            "nothing to fix: a window that is put again has the same bytes. AWS does have them",
+            "the store does not support them" if none else "the store ignores the condition",
+            "nothing to fix: a window that is put again has the same bytes. AWS supports them",
         )
 
     def _put(self, **condition: str) -> Any:
@@ -192,13 +192,13 @@ class Visit:
         return self._client.put_object(**place | condition, Body=b"", **encryption(self._lake))
 
     def read(self) -> Iterator[Diagnosis]:
-        """What was put can be read: workers need not, other commands do."""
+        """Check that objects can be read: workers do not need it, other commands do."""
         try:
             self._ask(f"read {PROBE}", self._get)
         except FalcolakeError as error:
             yield warning("read", one_line(error.message), READERS)
             return
-        yield good("read", "what was put can be read")
+        yield good("read", "objects can be read")
 
     def _get(self) -> bytes:
         return self._client.get_object(Bucket=self._lake.bucket, Key=self._key)["Body"].read()

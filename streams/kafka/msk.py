@@ -1,7 +1,7 @@
-"""Signing in to Amazon MSK with AWS credentials: what both Kafka clients ask for a token.
+"""Signing in to Amazon MSK with AWS credentials: the token providers of both Kafka clients.
 
 AWS's own signer makes the token, from boto3's credential chain (an instance's role, IRSA, the
-environment); it is good for 15 minutes, and every new connection gets a new one. Needs the extra
+environment). It is valid for 15 minutes, and every new connection gets a new one. Needs the extra
 `falcolake[msk]`.
 """
 
@@ -20,7 +20,7 @@ BROKER = re.compile(r"\.kafka(?:-serverless)?\.([a-z0-9-]+)\.amazonaws\.com")
 
 
 def region(settings: Settings) -> str:
-    """Tell the region of the cluster: its brokers' names have it; else that of the lake.
+    """Return the region of the cluster, from its brokers' names, or else that of the lake.
 
     Raises Misconfigured if neither does.
     """
@@ -35,7 +35,7 @@ def region(settings: Settings) -> str:
 
 
 def token(region: str) -> str:
-    """Make a token. Raises Misconfigured without the signer, Unavailable without credentials."""
+    """Build a token. Raises Misconfigured without the signer, Unavailable without credentials."""
     try:
         from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
     except ImportError:
@@ -51,7 +51,7 @@ def token(region: str) -> str:
 
 
 def _translated(error: Exception) -> FalcolakeError:
-    """Say what the signer, or botocore below it, means."""
+    """Return what an error of the signer, or of botocore below it, means."""
     return Unavailable(
         f"cannot sign in to MSK: {type(error).__name__}: {error}".splitlines()[0],
         "give the worker AWS credentials or a role, with kafka-cluster:Connect and the like",
@@ -59,7 +59,7 @@ def _translated(error: Exception) -> FalcolakeError:
 
 
 def provider(region: str) -> "Provider":
-    """Make what kafka-python asks."""
+    """Build the token provider of kafka-python."""
     from kafka.net.sasl.oauth import AbstractTokenProvider
 
     class Signer(AbstractTokenProvider):
@@ -70,7 +70,7 @@ def provider(region: str) -> "Provider":
 
 
 def async_provider(region: str) -> "AsyncProvider":
-    """Make what aiokafka asks; finding credentials may take a while, so a thread does."""
+    """Build the token provider of aiokafka; finding credentials may block, so a thread does it."""
     from aiokafka.abc import AbstractTokenProvider
 
     class Signer(AbstractTokenProvider):

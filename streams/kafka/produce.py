@@ -1,12 +1,12 @@
-"""`falcolake produce`: alerts, made up or read from a file, to the topic, as falcosidekick would.
+"""`falcolake produce`: publish alerts, generated or read from a file, as falcosidekick would.
 
-Whole batches go to the partitions in turn, without keys, by an idempotent producer that waits for
-all replicas; so a record that was acknowledged is there once. The report counts a record as sent
-only when Kafka acknowledged it. Stopped early (Ctrl-C), it waits for what is under way and says so.
+Batches go to the partitions in turn, without keys, by an idempotent producer that waits for all
+replicas: an acknowledged record is in the topic exactly once. The report counts a record as sent
+only when Kafka acknowledged it. On Ctrl-C it waits for the batches in flight and says so.
 
-Of the clients at hand aiokafka with batches of its own and zstd was the fastest on one core, as
-records of 1.4 KB per second: 160,000, against 45,000 with a send() per record and 34,000 (without
-compression) with kafka-python.
+aiokafka with batches built here and zstd was the fastest client on one core: 160,000 records of
+1.4 KB a second, against 45,000 with one send() per record, and 34,000 with kafka-python (without
+compression).
 """
 
 import asyncio
@@ -34,19 +34,19 @@ from streams.settings.settings import Settings
 
 BATCH_BYTES = 128 * 1024
 TICK = 0.1
-"""Seconds between batches when there is a rate to keep."""
+"""Seconds between batches at a given rate."""
 TOPIC_SECONDS = 10.0
 STOP_SECONDS = 10.0
 STANDARD_INPUT = Path("-")
 
 _CHUNK = 64
-"""So many samples fit into a batch: then the count alone says what each partition gets."""
+"""So many samples fit into a batch, so the count alone decides what each partition gets."""
 _READ_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of the records: `partitions` counts those acknowledged, `reasons` the failed."""
+    """The result: `partitions` counts the acknowledged records, `reasons` the failed ones."""
 
     sent: int
     failed: int
@@ -86,14 +86,14 @@ def run(
 
     Args:
         settings: where Kafka is, and the topic.
-        start_ns: the time now, in ns since the epoch, about which the alerts are made up. With a
-            rate they begin then; without, the last of `count` happens then.
+        start_ns: the time now, in ns since the epoch. With a rate the generated alerts begin then;
+            without one, the last of `count` happens then.
         count: how many records; None for no end, or all of `file`.
         rate: records a second; 0 for as fast as it can.
         seed, form, sources, garbage: as `samples.alerts` takes them.
         file: JSON lines to publish instead of samples; "-" for standard input. Empty lines are
-            skipped, nothing else is looked at.
-        out: where a progress bar goes if it is a terminal; by default standard error.
+            skipped; the others are not checked.
+        out: where to draw a progress bar, if it is a terminal; by default standard error.
 
     Raises:
         Unavailable, Misconfigured: Kafka does not answer or refuses, no such topic, file or choice.
@@ -108,7 +108,7 @@ def run(
         values = _made(alerts, _chunk(rate))
     else:
         if file != STANDARD_INPUT:
-            os.close(_open(file))  # before Kafka is asked: a wrong name is known now
+            os.close(_open(file))  # before Kafka is asked: report a wrong name at once
         values = _read(file, count, _chunk(rate))
     with _progress(count, out) as progress, _quiet():
         return asyncio.run(_publish(settings, values, rate, progress))
@@ -124,7 +124,7 @@ async def _made(values: Iterator[bytes], size: int) -> AsyncIterator[list[bytes]
 
 
 async def _read(file: Path, count: int | None, size: int) -> AsyncIterator[list[bytes]]:
-    """Yield the lines of a file as they come; a pipe's as soon as they are there."""
+    """Yield the lines of a file; those of a pipe as soon as they arrive."""
     descriptor = sys.stdin.fileno() if file == STANDARD_INPUT else _open(file)
     left = sys.maxsize if count is None else count
     try:
@@ -157,7 +157,7 @@ def _open(file: Path) -> int:
 
 
 async def _readable(descriptor: int) -> None:
-    """Wait until a read does not block; a regular file, which epoll refuses, never does."""
+    """Wait until a read does not block; a regular file, which epoll refuses, never blocks."""
     loop = asyncio.get_running_loop()
     ready = asyncio.Event()
     try:
@@ -171,7 +171,7 @@ async def _readable(descriptor: int) -> None:
 
 
 class _Tally:
-    """Counts the records of every batch when its fate is known."""
+    """Counts the records of every batch once it is acknowledged or has failed."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -180,7 +180,7 @@ class _Tally:
         self._under_way: dict[asyncio.Task[None], int] = {}
 
     def add(self, partition: int, count: int, acknowledged: Awaitable[object]) -> None:
-        """Note that a batch is on its way."""
+        """Note a batch in flight."""
         task = asyncio.ensure_future(self._settle(partition, count, acknowledged))
         self._under_way[task] = count
         task.add_done_callback(self._under_way.pop)
@@ -190,12 +190,12 @@ class _Tally:
         self._reasons[str(error)] += count
 
     async def settled(self, seconds: float | None = None) -> None:
-        """Wait for the batches under way, at most so long."""
+        """Wait for the batches in flight, at most this long."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=seconds)
 
     def report(self, seconds: float, *, interrupted: bool) -> Report:
-        """Say how it stands; what is still under way has failed."""
+        """Return the counts; what is still in flight has failed."""
         if unknown := sum(self._under_way.values()):
             self._reasons["no answer from Kafka yet"] += unknown
         return Report(
@@ -278,7 +278,7 @@ async def _send(
                 return
             tally.add(partition, count, acknowledged)
         sent += len(chunk)
-        # Without a rate this only lets the sender and a Ctrl-C have their turn.
+        # Without a rate this only yields to the sender and to Ctrl-C.
         await asyncio.sleep(max(0.0, began + sent / rate - loop.time()) if rate else 0)
 
 
@@ -309,7 +309,7 @@ def _progress(count: int | None, out: Console | None) -> Iterator[Progress]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep aiokafka's log away: what it says is in the error or the report."""
+    """Silence aiokafka's log: the error or the report says the same."""
     logger = logging.getLogger("aiokafka")
     level = logger.level
     logger.setLevel(logging.CRITICAL + 1)

@@ -1,8 +1,8 @@
-"""Footers: what an object says of itself in its last bytes, read without its rows.
+"""Reads footers: what an object says of itself in its last bytes, without its rows.
 
-A Parquet footer has falcolake's own account of the window, how many rows there are, and the lowest
-and highest time among them. One ranged read of the object's end brings it; a second one where the
-footer is longer than usual. Nothing here believes the footer: `coverage` compares it with the key.
+A Parquet footer has falcolake's own account of the window, the number of rows, and the lowest and
+highest time among them. One ranged read of the object's end fetches it, or two if it is longer than
+usual. Nothing here trusts the footer: `coverage` compares it with the key.
 """
 
 import os
@@ -36,15 +36,15 @@ REPAIR = "write its window again: falcolake replay"
 #: Bytes of the first read. A footer has about 27 KB, and 20 KB more for each further row group.
 USUAL = 32 << 10
 
-#: Length and magic number after the footer, and the magic number that a file begins with.
+#: Size of the length and magic number after the footer, and the magic number, also a file's start.
 TRAILER, MAGIC = 8, b"PAR1"
 SMALLEST = len(MAGIC) + TRAILER
 
-#: Reads under way at once; as many connections as the S3 client keeps.
+#: Concurrent reads: as many as the S3 client keeps connections.
 AT_ONCE = 16
 SLICE = 500
 
-#: From so many objects on it pays to start processes, a second each; and how many at most.
+#: From this many objects on it is worth starting processes, a second each; at most so many.
 MANY = 3000
 PROCESSES = 8
 
@@ -52,11 +52,11 @@ PROCESSES = 8
 def read_all(
     reader: LakeReader, objects: Sequence[StoredObject], *, many: int = MANY, size: int = SLICE
 ) -> Iterator[Footer | Unread]:
-    """Read the footers of objects, several at once; yield them in the objects' order.
+    """Read the footers of objects, concurrently; yield them in the objects' order.
 
-    An object that is no readable Parquet is an `Unread`; raises Unavailable or Misconfigured if the
-    lake cannot be read at all. Many objects are shared out to processes: a footer costs 2 ms of
-    Python, and threads share one core.
+    An object that is not readable Parquet is an `Unread`. Raises Unavailable or Misconfigured if
+    the lake cannot be read at all. Many objects are divided among processes: a footer costs 2 ms
+    of Python, and threads share one core.
     """
     slices = [objects[start : start + size] for start in range(0, len(objects), size)]
     if len(objects) < many:
@@ -67,7 +67,7 @@ def read_all(
         min(PROCESSES, os.cpu_count() or 1),
         mp_context=get_context("spawn"),
         initializer=signal.signal,
-        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is the parent's to answer
+        initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is for the parent
     ) as processes:
         try:
             for found, requests in processes.map(_read_apart, repeat(reader.settings), slices):
@@ -88,7 +88,7 @@ def _read_some(reader: LakeReader, objects: Sequence[StoredObject]) -> list[Foot
 def _read_apart(
     settings: sections.LakeSettings, objects: Sequence[StoredObject]
 ) -> tuple[list[Footer | Unread], Counter[str]]:
-    """Do it in a process that has no client yet; give the requests it took, too."""
+    """Read in a process that has no client yet; also return the requests that it took."""
     reader = LakeReader(settings, connect(settings))
     return _read_some(reader, objects), reader.requests
 
@@ -97,7 +97,7 @@ def read(reader: LakeReader, stored: StoredObject, usual: int = USUAL) -> Footer
     """Read the footer of one object."""
     try:
         if stored.size < SMALLEST:
-            raise Corrupt(f"{stored.size} bytes are no Parquet file", REPAIR)
+            raise Corrupt(f"{stored.size} bytes are not a Parquet file", REPAIR)
         tail = reader.tail(stored.key, usual)
         needed = _length(tail)
         if len(tail) < needed <= stored.size:
@@ -108,16 +108,16 @@ def read(reader: LakeReader, stored: StoredObject, usual: int = USUAL) -> Footer
 
 
 def _length(tail: bytes) -> int:
-    """How many of the last bytes of an object the footer and its trailer take."""
+    """Return how many bytes at an object's end the footer and its trailer take."""
     if tail[-len(MAGIC) :] != MAGIC:
         raise Corrupt("it does not end as a Parquet file does", REPAIR)
     return int.from_bytes(tail[-TRAILER : -len(MAGIC)], "little") + TRAILER
 
 
 def parse(tail: bytes) -> Footer | Unread:
-    """Read a footer out of an object's last bytes. Raises Corrupt if it cannot be read."""
+    """Parse a footer from an object's last bytes. Raises Corrupt if it cannot be read."""
     try:
-        # Half as long as `parquet.read_metadata`, which describes 210 nested columns first.
+        # Twice as fast as `parquet.read_metadata`, which first describes 210 nested columns.
         metadata = FORMAT.make_fragment(pa.py_buffer(tail)).metadata
     except (pa.ArrowException, OSError) as error:
         raise Corrupt(f"its footer cannot be read: {error}".splitlines()[0], REPAIR) from error
@@ -125,10 +125,12 @@ def parse(tail: bytes) -> Footer | Unread:
 
 
 def interpret(metadata: "parquet.FileMetaData") -> Footer | Unread:
-    """Take what counts out of a Parquet footer."""
+    """Extract falcolake's account from a Parquet footer."""
     said = account(metadata)
     if not said:
-        return Unread("its footer has nothing of falcolake: somebody else wrote it", foreign=True)
+        return Unread(
+            "its footer has no falcolake metadata: another program wrote it", foreign=True
+        )
     try:
         return Footer(
             said["topic"],
@@ -143,11 +145,11 @@ def interpret(metadata: "parquet.FileMetaData") -> Footer | Unread:
     except KeyError as error:
         return Unread(f"its footer lacks {PREFIX}{error.args[0]}", foreign=True)
     except ValueError as error:
-        return Unread(f"its footer has no numbers where they belong: {error}", foreign=True)
+        return Unread(f"its footer has text where numbers belong: {error}", foreign=True)
 
 
 def account(metadata: "parquet.FileMetaData") -> dict[str, str]:
-    """Give falcolake's own key-value metadata, without the prefix of the names."""
+    """Return falcolake's own key-value metadata, names without their prefix."""
     return {
         name.decode().removeprefix(PREFIX): value.decode(errors="replace")
         for name, value in (metadata.metadata or {}).items()
@@ -156,7 +158,7 @@ def account(metadata: "parquet.FileMetaData") -> dict[str, str]:
 
 
 def times(metadata: "parquet.FileMetaData") -> tuple[int, int] | None:
-    """Give the lowest and the highest `time` by the statistics; None if they do not cover all."""
+    """Return the lowest and the highest `time` by the statistics; None if some are missing."""
     found: list[int] = []
     for group in map(metadata.row_group, range(metadata.num_row_groups)):
         columns = map(group.column, range(group.num_columns))

@@ -1,7 +1,7 @@
 """The IAM documents that a lake needs: who may assume its roles, and what those may do.
 
-Pure: settings and arguments in, documents as JSON types out; nothing is asked of AWS. A document
-allows what falcolake does and nothing more: no delete, no ACL, no tag, no bucket but the lake's.
+Pure: settings and arguments in, documents as JSON types out, without asking AWS. A document allows
+what falcolake does and nothing more: no delete, no ACL, no tag, no bucket but the lake's.
 
 Source: "Collecting data from custom sources" in the Security Lake user guide; "IAM roles for
 service accounts" in the EKS user guide; the IAM and KMS condition keys of the service
@@ -29,7 +29,7 @@ and FALCOLAKE_LAKE__EXTERNAL_ID; 'assume' is what they need.
 The crawler's role has the trust 'crawler-trust', the permissions 'crawler-permissions' and AWS's
 policy {glue}.
 
-Whoever registers must be an administrator of Lake Formation, and needs iam:PassRole on the
+The person who registers must be an administrator of Lake Formation, and needs iam:PassRole on the
 crawler's role and AWS's policy AmazonSecurityLakeAdministrator, or its like.
 
 To query, create a subscriber with data access to {source}, or grant SELECT and DESCRIBE in Lake
@@ -45,12 +45,12 @@ that leaves permissions to IAM.
 
 
 def partition(region: str) -> str:
-    """Name the AWS partition of a region: the second part of every ARN there."""
+    """Return the AWS partition of a region: the second part of every ARN there."""
     return next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
 
 
 def provider_role(source: str, region: str) -> str:
-    """Name the role that Security Lake creates for a custom source's provider."""
+    """Return the name of the role that Security Lake creates for a custom source's provider."""
     return f"AmazonSecurityLake-Provider-{source}-{region}"
 
 
@@ -73,7 +73,7 @@ def trust_eks(
     """Let the pods of one Kubernetes service account assume a role, and no others (IRSA).
 
     `issuer` is the cluster's OpenID Connect issuer, as `aws eks describe-cluster` shows it.
-    Raises Misconfigured if it is none, or if a name is no Kubernetes name.
+    Raises Misconfigured if it is not one, or if a name is not a Kubernetes name.
     """
     place = issuer.removeprefix("https://").rstrip("/")
     if not re.fullmatch(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(/[A-Za-z0-9_.-]+)*", place):
@@ -134,7 +134,7 @@ def permissions(lake: sections.LakeSettings) -> Document:
 
 
 def may_assume(role_arn: str) -> Document:
-    """Allow to assume the lake's role: for the role or user that the workers themselves have."""
+    """Allow assuming the lake's role: for the role or user that the workers themselves have."""
     return _document(
         {
             "Sid": "AssumeTheRoleOfTheLake",
@@ -146,7 +146,7 @@ def may_assume(role_arn: str) -> Document:
 
 
 def crawler_permissions(lake: sections.LakeSettings) -> Document:
-    """Allow Glue's crawler to read the objects; besides it needs AWS's own AWSGlueServiceRole."""
+    """Allow Glue's crawler to read the objects; it also needs AWS's own AWSGlueServiceRole."""
     return _document(*_objects(lake))
 
 
@@ -165,7 +165,7 @@ def _objects(lake: sections.LakeSettings) -> list[Document]:
 
 
 def _key(lake: sections.LakeSettings, key: str) -> Document:
-    """Allow use of the key, through S3 only. An alias is no resource: its keys are named by it."""
+    """Allow use of the key, through S3 only. A condition names the keys of an alias."""
     account = lake.role_arn.split(":")[4] if lake.role_arn else lake.account_id
     keys = f"arn:{partition(lake.region)}:kms:{lake.region}:{account}:key"
     place, _, alias = key.rpartition("alias/") if "alias/" in key else ("", "", "")
@@ -186,7 +186,7 @@ def _key(lake: sections.LakeSettings, key: str) -> Document:
 
 
 def hints(lake: sections.LakeSettings, source: str) -> list[str]:
-    """Say what IAM documents alone do not settle: who registers, who crawls, who may query."""
+    """Return what IAM documents alone do not settle: who registers, who crawls, who may query."""
     region = lake.region.replace("-", "_")
     table = f"amazon_security_lake_table_{region}_ext_{re.sub(r'[^a-z0-9]', '_', source.lower())}"
     database = f"amazon_security_lake_glue_db_{region}"

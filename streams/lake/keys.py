@@ -1,6 +1,6 @@
-"""Keys and footers: what an object's name and its own account say. Pure.
+"""Keys and footers: what an object's key and footer say. Pure.
 
-A key says what its object holds (`ObjectKey`), so the lake is its own ledger; a footer repeats the
+A key says what its object holds (`ObjectKey`), so the lake is its own ledger. A footer repeats the
 window and adds its counts.
 """
 
@@ -11,7 +11,7 @@ from streams.windows.window import Counts
 
 
 class ObjectKey(NamedTuple):
-    """What an object's key says: where it is filed, and the window `[first, end)` it belongs to."""
+    """What an object's key says: its place, and the window `[first, end)` it belongs to."""
 
     region: str
     account_id: str
@@ -22,7 +22,7 @@ class ObjectKey(NamedTuple):
     end: int
 
     def under(self, prefix: str) -> str:
-        """Write the key below a prefix; never with a leading slash."""
+        """Return the key below a prefix; never with a leading slash."""
         return (
             f"{prefix}/region={self.region}/accountId={self.account_id}/eventDay={self.event_day}/"
             f"{self.topic}-{self.partition:05d}-{self.first:020d}-{self.end:020d}.parquet"
@@ -36,7 +36,7 @@ KEY = re.compile(
 
 
 def parse_key(key: str, prefix: str) -> ObjectKey | None:
-    """Read a key back; None if it is not one of falcolake's under this prefix."""
+    """Parse a key; None if it is not one of falcolake's under this prefix."""
     found = KEY.fullmatch(key.removeprefix(f"{prefix}/")) if key.startswith(f"{prefix}/") else None
     if found is None:
         return None
@@ -45,7 +45,7 @@ def parse_key(key: str, prefix: str) -> ObjectKey | None:
 
 
 class Footer(NamedTuple):
-    """A footer's account: window, counts, mapping; the rows that are there, and their times."""
+    """What a footer says: window, counts and mapping; the rows in the file, and their times."""
 
     topic: str
     partition: int
@@ -59,8 +59,8 @@ class Footer(NamedTuple):
 
 
 class Unread(NamedTuple):
-    """Why an object has no footer that counts."""
+    """Why an object has no usable footer."""
 
     reason: str
-    #: Whether it is Parquet of somebody else, not a damaged object.
+    #: Whether another program wrote it, as opposed to a damaged object.
     foreign: bool = False
