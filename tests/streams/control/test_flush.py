@@ -11,7 +11,9 @@ def status(*partitions: PartitionStatus, group_state: str = "stable") -> Status:
     return Status("alerts", "falcolake", group_state, partitions, None)
 
 
-def partition(number: int = 0, owner: str | None = "w at h", sealed: tuple[int, ...] = ()):
+def partition(
+    number: int = 0, owner: str | None = "w at h", sealed: tuple[int, ...] = ()
+) -> PartitionStatus:
     return PartitionStatus(number, 0, 5, 10, sealed, owner)
 
 
