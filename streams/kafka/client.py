@@ -85,9 +85,9 @@ def _options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def client_options(settings: Settings) -> dict[str, Any]:
+def client_options(settings: Settings, bootstrap_ms: int | None = None) -> dict[str, Any]:
     """Return the keyword arguments that kafka-python's admin, consumer and producer share."""
-    options = _options(settings) | {"bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS}
+    options = _options(settings) | {"bootstrap_timeout_ms": bootstrap_ms or BOOTSTRAP_TIMEOUT_MS}
     if settings.kafka.sasl_mechanism == MSK_IAM:
         options |= _by_token(msk.provider(msk.region(settings)))
     return options
@@ -118,11 +118,11 @@ def broker_credentials(settings: Settings) -> "Credentials | None":
 
 
 @contextmanager
-def open_admin(settings: Settings) -> "Iterator[Admin]":
+def open_admin(settings: Settings, bootstrap_ms: int | None = None) -> "Iterator[Admin]":
     """Open an admin client; Kafka's errors inside the block become falcolake's."""
     from kafka import KafkaAdminClient
 
-    with explaining(settings), KafkaAdminClient(**client_options(settings)) as client:
+    with explaining(settings), KafkaAdminClient(**client_options(settings, bootstrap_ms)) as client:
         yield client
 
 

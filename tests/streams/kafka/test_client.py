@@ -120,11 +120,10 @@ def test_mutual_tls_with_the_given_files(
 
 
 def test_a_server_that_is_not_trusted_is_a_matter_of_settings(
-    tls_server: int, monkeypatch: pytest.MonkeyPatch
+    tls_server: int,
 ) -> None:
-    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 500)
     settings = settings_of(bootstrap_servers=f"localhost:{tls_server}", security_protocol="SSL")
-    with pytest.raises(Misconfigured) as caught, client.open_admin(settings):
+    with pytest.raises(Misconfigured) as caught, client.open_admin(settings, 500):
         pass
     assert "CERTIFICATE_VERIFY_FAILED" in caught.value.message
     assert "FALCOLAKE_KAFKA__SSL_CA_FILE" in caught.value.hint
@@ -152,14 +151,11 @@ def test_a_missing_certificate_file_is_named(tmp_path: Path) -> None:
     assert "FALCOLAKE_KAFKA__SSL_CA_FILE" in caught.value.message
 
 
-def test_a_broker_without_sasl_is_a_clear_error(
-    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 500)
+def test_a_broker_without_sasl_is_a_clear_error(kafka_bootstrap: str) -> None:
     settings = settings_of(
         bootstrap_servers=kafka_bootstrap, security_protocol="SASL_PLAINTEXT", **SIGN_IN
     )
-    with pytest.raises(FalcolakeError) as caught, client.open_admin(settings):
+    with pytest.raises(FalcolakeError) as caught, client.open_admin(settings, 500):
         pass
     assert kafka_bootstrap in caught.value.message
     assert caught.value.hint

@@ -105,12 +105,11 @@ def test_an_error_of_a_broker_keeps_its_name() -> None:
 
 
 def test_an_error_of_the_connection_is_not_logged_but_told(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 300)
     settings = settings_of(bootstrap_servers="127.0.0.1:1")
     with pytest.raises(Unavailable) as caught, explaining(settings):
-        KafkaAdminClient(**client.client_options(settings))
+        KafkaAdminClient(**client.client_options(settings, 300))
     assert "ECONNREFUSED" in caught.value.message
     assert caplog.records == []
     assert logging.getLogger("kafka").propagate
