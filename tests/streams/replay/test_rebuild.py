@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from streams.audit.audit import sort_objects
-from streams.kafka import letters, scan
+from streams.kafka import dead_letter_reader, scan
 from streams.lake.reader import LakeReader
-from streams.lake.store import Lake, connect
+from streams.lake.session import connect
+from streams.lake.store import Lake
 from streams.replay.plan import Target
 from streams.replay.rebuild import Rebuilder, Task, WindowReplay
 from streams.settings.mapping import build_mapping
@@ -43,7 +44,7 @@ def rebuild(
         Lake(lake, client),
         reader,
         existing,
-        letters.read(settings),
+        dead_letter_reader.read(settings),
         **task,
     )
     with scan.open_consumer(settings) as consumer, Rebuilder(whole, consumer, directory) as one:

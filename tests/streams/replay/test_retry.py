@@ -3,7 +3,7 @@
 import pytest
 
 from streams.audit import audit
-from streams.kafka import letters
+from streams.kafka import dead_letter_reader
 from streams.replay import retry
 from streams.settings.settings import Settings
 from tests.streams.falco_records import alert, mixed
@@ -32,7 +32,9 @@ def test_what_is_accepted_now_is_resolved_once(settings: Settings, shipped: Lake
     found = retry.run(settings, lambda _: True)
     assert (found.accepted, found.resolved, sum(found.refused.values())) == (2, 2, 3)
     assert f"{found}" == ("5 dead letters: 2 are accepted now, 2 resolved; 3 are still rejected")
-    assert list(letters.standing(settings, lambda _: None)) == [(1, offset) for offset in REJECTED]
+    assert list(dead_letter_reader.standing(settings, lambda _: None)) == [
+        (1, offset) for offset in REJECTED
+    ]
     audited = audit.run(settings)
     assert (audited.problems, audited.counts.rejects) == ((), 3)
     again = retry.run(settings, lambda _: True)
@@ -46,7 +48,7 @@ def test_a_dry_run_only_says_what_would_be_done(settings: Settings, shipped: Lak
     assert found.plain()["resolved"] == 2
     assert "2 would be resolved" in f"{found}"
     assert [(each.key, each.size) for each in shipped.lake.objects()] == before
-    assert len(letters.standing(settings, lambda _: None)) == 5
+    assert len(dead_letter_reader.standing(settings, lambda _: None)) == 5
 
 
 def test_only_the_windows_of_the_letters_that_are_wanted_are_replayed(
@@ -66,4 +68,4 @@ def test_a_truncated_letter_is_decided_by_the_record(
     shipped.refuse(1, [6], value=lambda _: alert(6)[:20], truncated_from=b"200")
     found = retry.run(settings, lambda letter: letter.offset == 6)
     assert (found.accepted, found.refused) == (1, {})
-    assert (1, 6) not in letters.standing(settings, lambda _: None)
+    assert (1, 6) not in dead_letter_reader.standing(settings, lambda _: None)
