@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,7 +47,8 @@ def writer(environment: dict[str, str], tmp_path: Path) -> LakeWriter:
 
 def letter(writer: LakeWriter, offset: int, **headers: bytes) -> None:
     reason = b"a tombstone" if offset == TOMBSTONE else b"not JSON"
-    writer.refuse(1, [offset], value=kafka_has, **{"reason": reason} | headers)
+    named: dict[str, Any] = {"reason": reason} | headers
+    writer.refuse(1, [offset], value=kafka_has, **named)
 
 
 def test_reasons_are_counted_with_one_to_look_at(

@@ -2,6 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
@@ -11,12 +14,13 @@ from streams.embedded.kafka import EmbeddedKafka
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
 from streams.kafka.dead_letter_writer import DeadLetterWriter
 from streams.settings.load import load
+from streams.settings.settings import Settings
 from streams.windows.batch import Rejected
 from tests.streams.falco_records import NOW
 from tests.streams.worker_parts import in_loop
 
 
-def settings_for(bootstrap: str, topic: str, **variables: str):
+def settings_for(bootstrap: str, topic: str, **variables: str) -> Settings:
     return load(
         environment={
             "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": bootstrap,
@@ -27,15 +31,17 @@ def settings_for(bootstrap: str, topic: str, **variables: str):
 
 
 @pytest.fixture
-def settings(kafka_bootstrap, topic):
+def settings(kafka_bootstrap: str, topic: str) -> Settings:
     return settings_for(kafka_bootstrap, topic)
 
 
-def reject(offset: int, value: bytes | None = b"x", key: bytes | None = None, at: int = NOW):
+def reject(
+    offset: int, value: bytes | None = b"x", key: bytes | None = None, at: int = NOW
+) -> Rejected:
     return Rejected(offset, at, key, value, f"Reason {offset}.")
 
 
-def letters(settings, count: int):
+def letters(settings: Settings, count: int) -> list[Any]:
     """Read that many dead letters, of all partitions."""
     topic = settings.kafka.dead_letter_topic
     with KafkaConsumer(
@@ -45,13 +51,15 @@ def letters(settings, count: int):
         consumer.assign(partitions)
         ends = consumer.end_offsets(partitions)
         assert sum(ends.values()) == count
-        found = []
+        found: list[Any] = []
         while len(found) < count:
             found += [each for batch in consumer.poll(1000).values() for each in batch]
     return sorted(found, key=lambda each: int(dict(each.headers)["falcolake.offset"]))
 
 
-async def send(settings, rejects, partition: int = 0, patience: float = 30.0) -> None:
+async def send(
+    settings: Settings, rejects: list[Rejected], partition: int = 0, patience: float = 30.0
+) -> None:
     topic = DeadLetterWriter(settings, timeout=patience)
     try:
         await topic.send(partition, rejects)
@@ -60,7 +68,9 @@ async def send(settings, rejects, partition: int = 0, patience: float = 30.0) ->
 
 
 @in_loop
-async def test_a_dead_letter_is_the_record_as_it_came_with_why_and_where_from(settings):
+async def test_a_dead_letter_is_the_record_as_it_came_with_why_and_where_from(
+    settings: Settings,
+) -> None:
     await send(settings, [reject(7, b"\xff not json", b"key", 1_000)], partition=2)
     (found,) = await asyncio.to_thread(letters, settings, 1)
     assert (found.value, found.key, found.timestamp) == (b"\xff not json", b"key", 1_000)
@@ -74,7 +84,7 @@ async def test_a_dead_letter_is_the_record_as_it_came_with_why_and_where_from(se
 
 
 @in_loop
-async def test_null_and_empty_values_and_keys_stay_what_they_are(settings):
+async def test_null_and_empty_values_and_keys_stay_what_they_are(settings: Settings) -> None:
     rejects = [reject(0, None, None), reject(1, b"", b""), reject(2, None, b"k")]
     await send(settings, rejects)
     found = await asyncio.to_thread(letters, settings, 3)
@@ -85,7 +95,7 @@ async def test_null_and_empty_values_and_keys_stay_what_they_are(settings):
 
 
 @in_loop
-async def test_a_record_without_a_timestamp_is_sent_too(settings):
+async def test_a_record_without_a_timestamp_is_sent_too(settings: Settings) -> None:
     await send(settings, [reject(0, at=-1), reject(1, at=0)])
     first, second = await asyncio.to_thread(letters, settings, 2)
     assert first.timestamp > NOW
@@ -93,19 +103,19 @@ async def test_a_record_without_a_timestamp_is_sent_too(settings):
 
 
 @in_loop
-async def test_many_are_durable_when_send_returns(settings):
+async def test_many_are_durable_when_send_returns(settings: Settings) -> None:
     await send(settings, [reject(n, b"%d" % n) for n in range(3000)], partition=1)
     found = await asyncio.to_thread(letters, settings, 3000)
     assert [each.value for each in found] == [b"%d" % n for n in range(3000)]
 
 
 @in_loop
-async def test_nothing_to_send_is_fine(settings):
+async def test_nothing_to_send_is_fine(settings: Settings) -> None:
     await send(settings, [])
 
 
 @in_loop
-async def test_partitions_that_ship_side_by_side_share_one_connection(settings):
+async def test_partitions_that_ship_side_by_side_share_one_connection(settings: Settings) -> None:
     topic = DeadLetterWriter(settings)
     try:
         await asyncio.gather(*(topic.send(n, [reject(n)]) for n in range(8)))
@@ -116,7 +126,7 @@ async def test_partitions_that_ship_side_by_side_share_one_connection(settings):
 
 
 @in_loop
-async def test_a_record_over_the_topics_limit_is_cut_and_says_so(settings):
+async def test_a_record_over_the_topics_limit_is_cut_and_says_so(settings: Settings) -> None:
     limit(settings, 5000)
     value = bytes(range(256)) * 19
     await send(settings, [reject(0, value), reject(1, b"small")])
@@ -129,13 +139,15 @@ async def test_a_record_over_the_topics_limit_is_cut_and_says_so(settings):
 
 
 @in_loop
-async def test_what_cannot_be_cut_enough_is_an_error_and_no_endless_loop(settings):
+async def test_what_cannot_be_cut_enough_is_an_error_and_no_endless_loop(
+    settings: Settings,
+) -> None:
     limit(settings, 100)
     with pytest.raises(FalcolakeError, match="cannot write to dead-letter topic"):
         await send(settings, [reject(0, b"x" * 500)])
 
 
-def limit(settings, size: int) -> None:
+def limit(settings: Settings, size: int) -> None:
     admin = KafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap_servers)
     try:
         admin.alter_configs(
@@ -155,7 +167,7 @@ def limit(settings, size: int) -> None:
 
 
 @pytest.fixture
-def own_broker(tmp_path):
+def own_broker(tmp_path: Path) -> Iterator[EmbeddedKafka]:
     server = EmbeddedKafka(tmp_path / "kafka")
     server.auto_create = False
     with server:
@@ -164,14 +176,18 @@ def own_broker(tmp_path):
 
 
 @in_loop
-async def test_a_broker_that_is_away_from_the_start_is_waited_for(own_broker):
+async def test_a_broker_that_is_away_from_the_start_is_waited_for(
+    own_broker: EmbeddedKafka,
+) -> None:
     own_broker.stop()
     with pytest.raises(Unavailable, match=r"cannot write to dead-letter topic alerts\.dead-letter"):
         await send(settings_for(own_broker.bootstrap, "alerts"), [reject(0)], patience=2.0)
 
 
 @in_loop
-async def test_a_broker_that_goes_away_is_an_error_soon_and_the_next_try_connects_again(own_broker):
+async def test_a_broker_that_goes_away_is_an_error_soon_and_the_next_try_connects_again(
+    own_broker: EmbeddedKafka,
+) -> None:
     settings = settings_for(own_broker.bootstrap, "alerts")
     topic = DeadLetterWriter(settings, timeout=2.0)
     await topic.send(0, [reject(0)])
@@ -189,7 +205,7 @@ async def test_a_broker_that_goes_away_is_an_error_soon_and_the_next_try_connect
 
 
 @in_loop
-async def test_stopping_while_the_broker_is_away_does_not_hang(own_broker):
+async def test_stopping_while_the_broker_is_away_does_not_hang(own_broker: EmbeddedKafka) -> None:
     topic = DeadLetterWriter(settings_for(own_broker.bootstrap, "alerts"), timeout=2.0)
     await topic.send(0, [reject(0)])
     await asyncio.to_thread(own_broker.kill)
@@ -203,7 +219,9 @@ async def test_stopping_while_the_broker_is_away_does_not_hang(own_broker):
 
 
 @in_loop
-async def test_a_topic_that_is_not_there_is_named_and_not_taken_for_the_alerts_topic(own_broker):
+async def test_a_topic_that_is_not_there_is_named_and_not_taken_for_the_alerts_topic(
+    own_broker: EmbeddedKafka,
+) -> None:
     settings = settings_for(own_broker.bootstrap, "other")
     with pytest.raises(Misconfigured, match=r"there is no topic other\.dead-letter") as caught:
         await send(settings, [reject(0)], patience=2.0)

