@@ -17,7 +17,7 @@ OTHER_MAPPING = Mapping(Options(region=REGION, account_id=ACCOUNT, minimum_prior
 
 @dataclass(slots=True)
 class Message:
-    """A Kafka record, as the clients hand it over."""
+    """A Kafka record, as the clients return it."""
 
     offset: int
     value: bytes | None

@@ -1,7 +1,7 @@
 """A process that stages until it is killed; see `test_staging`.
 
-Each line on standard input starts one worker on the directory that is the argument. It prints its
-process id, then `ready`, then after every append the offset that is now durable.
+Each line on standard input starts a worker on the directory given as the argument. It prints its
+process id, then `ready`, then the offset that is durable after every append.
 """
 
 import itertools

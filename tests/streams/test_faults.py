@@ -1,4 +1,4 @@
-"""Fault points: inert unless asked for, refused beside a real lake, exact when armed."""
+"""Fault points: inert unless armed, refused with a real lake, exact when armed."""
 
 import ast
 import os
@@ -60,7 +60,7 @@ def test_an_armed_process_dies_just_there(wanted: str, done: int) -> None:
     assert f"SIGKILL at {wanted.removesuffix(':kill')}" in log
 
 
-def test_a_fault_that_stops_leaves_a_process_that_can_go_on() -> None:
+def test_a_fault_that_stops_leaves_a_process_that_can_continue() -> None:
     process = passing("put:after:2:stop")
     try:
         _, status = os.waitpid(process.pid, os.WUNTRACED)
@@ -92,7 +92,7 @@ def test_unarmed_points_do_nothing_and_cost_next_to_nothing(
     assert not caplog.records
 
 
-def test_what_raises_has_no_moment_after_it(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_effect_that_raises_has_no_moment_after_it(caplog: pytest.LogCaptureFixture) -> None:
     faults.arm("put:after:1", LOOPBACK)
     with pytest.raises(OSError, match="no"), faults.around("put"):
         raise OSError("no")
@@ -100,7 +100,7 @@ def test_what_raises_has_no_moment_after_it(caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.parametrize("endpoint", [None, "https://s3.eu-central-1.amazonaws.com", "https://x:1"])
-def test_a_fault_beside_a_real_lake_is_refused(endpoint: str | None) -> None:
+def test_a_fault_with_a_real_lake_is_refused(endpoint: str | None) -> None:
     with pytest.raises(Misconfigured, match="FALCOLAKE_FAULT is set") as caught:
         faults.arm("put:before:1", endpoint)
     assert "unset FALCOLAKE_FAULT" in caught.value.hint
@@ -115,12 +115,12 @@ def test_a_lake_on_loopback_may_have_faults(endpoint: str | None) -> None:
     "wanted", ["put", "put:before", "push:before:1", "put:during:1", "put:after:-1", "put:after:x",
                "put:after:1:explode", "put:after:1:stop:now", ":::"],
 )  # fmt: skip
-def test_what_is_no_fault_point_is_refused(wanted: str) -> None:
+def test_an_unknown_fault_point_is_refused(wanted: str) -> None:
     with pytest.raises(Misconfigured, match="not a fault point"):
         faults.arm(wanted, LOOPBACK)
 
 
-def test_the_variable_is_read_by_the_settings_and_is_no_setting(
+def test_the_settings_read_the_variable_but_it_is_not_a_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert wanted_fault() == ""

@@ -1,8 +1,8 @@
 """A ledger and a shipper over real staging and a real lake, with Kafka and dead letters recorded.
 
-What happens is written down in order: `seal 0 [50]`, `put 0-50`, `letter 7`, `commit 0 50`. Kafka's
-side is hand-written because only so every error can be had at every step; the worker over a real
-broker is tested in `tests/flow`.
+Effects are recorded in order: `seal 0 [50]`, `put 0: 0-50`, `letter 7`, `commit 0 50`. Kafka's side
+is hand-written so that a test can have every error at every step; `tests/flow` tests workers with a
+real broker.
 """
 
 import asyncio
@@ -52,9 +52,9 @@ def lake_of(stack: EmbeddedStack, bucket: str) -> sections.LakeSettings:
 
 
 class RecordedKafka:
-    """The group's offsets and the log's bounds. `errors` are raised, one a call, before it acts.
+    """The group's offsets and the log's bounds. Each call raises the next of `errors`, if any.
 
-    An error after the deed is `("after", error)`.
+    It raises before it acts, or afterwards if the error is `("after", error)`.
     """
 
     def __init__(self, effects: list[str], staging_path: Path) -> None:
@@ -97,7 +97,7 @@ class RecordedKafka:
         return self.starts.get(partition, 0)
 
     async def beat(self) -> None:
-        """Nothing to wait for: there is no second loop."""
+        """Do nothing: there is no second loop."""
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
         error = self.errors.pop(0) if self.errors else None
@@ -202,7 +202,7 @@ class Worker:
         highwater: int | None = None,
         epoch: int | None = None,
     ) -> None:
-        """Hand over a batch, as the transport does."""
+        """Append a batch, as the transport does."""
         records = messages(range(first, end) if offsets is None else offsets, value)
         epoch = self.ledger.epoch if epoch is None else epoch
         batch = Batch(partition, first, end, records, epoch, highwater or end)

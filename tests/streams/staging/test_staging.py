@@ -1,4 +1,4 @@
-"""Staging on real DuckDB: what was acknowledged is there, whatever happens to process and disk."""
+"""Staging on real DuckDB: acknowledged appends survive whatever happens to process and disk."""
 
 import contextlib
 import itertools
@@ -137,7 +137,7 @@ def test_a_new_run_of_the_worker_never_appends_to_an_old_segment(path: Path) -> 
 
 
 def test_segments_are_written_through_their_wal_only(path: Path) -> None:
-    """A checkpoint of what is staged would hold up inserts, stops and starts for seconds."""
+    """A checkpoint would delay inserts, stops and starts for seconds."""
     with opened(path) as staging:
         staging.open()
         staging.append(rows(0, 0, 500))
@@ -413,7 +413,7 @@ def test_an_open_that_failed_leaves_the_directory_free(path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
-def test_a_path_that_is_no_directory_is_a_wrong_setting(tmp_path: Path, place: str) -> None:
+def test_a_path_that_is_not_a_directory_is_a_wrong_setting(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Misconfigured, match="cannot open staging") as caught:
         opened(tmp_path / place).open()
@@ -464,7 +464,7 @@ def test_a_window_is_exported_from_all_its_segments_and_from_nothing_else(stagin
     assert sorted(numbers(exported(staging, part))) == list(range(5, 31))
 
 
-def test_of_a_run_staged_twice_only_the_chosen_one_is_exported(staging: Staging) -> None:
+def test_only_the_chosen_one_of_a_run_staged_twice_is_exported(staging: Staging) -> None:
     """A run whose commit was not acknowledged is in its segment, and again in the next."""
     staging.append(rows(0, 0, 10))
     staging.append(rows(0, 10, 20))
@@ -509,7 +509,7 @@ def ordered(number: int, output: str = "") -> bytes:
 
 
 def other_rules(number: int) -> bytes:
-    """Alerts of more rules than the tests' windows have rows, and of one scene."""
+    """Alerts of one scene and of more rules than the tests' windows have rows."""
     return alert(number, rule=f"Other rule {number}", output_fields={"user.name": "root"})
 
 
@@ -588,7 +588,7 @@ def test_rows_are_in_the_order_of_time_then_offset(path: Path, slice_bytes: int)
 
 
 @pytest.mark.parametrize("count", [1, 7, 60])
-def test_the_order_holds_in_a_small_window_beside_many_rules(staging: Staging, count: int) -> None:
+def test_the_order_holds_in_a_small_window_next_to_many_rules(staging: Staging, count: int) -> None:
     staging.append(rows(1, 0, 1000, other_rules))
     made = rows(0, 0, count, shuffled)
     file = exported(staging, window([staging.append(made)]))
@@ -600,7 +600,7 @@ def test_the_order_holds_in_a_small_window_beside_many_rules(staging: Staging, c
 
 
 def test_texts_that_findings_share_are_told_apart_across_restarts(path: Path) -> None:
-    """A window may have runs of an earlier process, and each run numbers its texts anew."""
+    """A window may have runs of an earlier process, and each run numbers its own texts."""
     with opened(path) as staging:
         staging.open()
         runs = appended(staging, [0, 40, 80])
@@ -736,7 +736,7 @@ def test_whatever_an_alert_says_its_window_can_be_staged_and_exported(path: Path
 
 @pytest.mark.faults
 def test_a_window_much_larger_than_memory_is_exported(path: Path) -> None:
-    """Of alerts in any order: to sort such rows at once would need all of them in memory."""
+    """Its alerts come in any order: one sort would need all rows in memory."""
     sizes = Sizes(memory="160MB", slice_bytes=4_000_000, row_group_bytes=4_000_000)
     noise = random.Random(5)
 
@@ -781,7 +781,7 @@ def test_a_segment_takes_no_more_than_its_bytes(staging: Staging) -> None:
 
 @contextlib.contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """No file of this process may become larger; writing on fails as on a full disk."""
+    """No file of this process may become larger: further writes fail as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
@@ -832,7 +832,7 @@ def numbers_of(staging: Staging, runs: list[Run]) -> list[int]:
     return [offset for each in batches for offset in unpack(each, ["offset"])["offset"].to_pylist()]
 
 
-def test_no_room_for_the_wal_is_survived_and_nothing_is_doubled(path: Path) -> None:
+def test_no_room_for_the_wal_is_survived_and_nothing_is_duplicated(path: Path) -> None:
     survives_a_full_disk(path, lambda: largest_file(300_000), lambda: None)
 
 

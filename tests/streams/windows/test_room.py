@@ -1,4 +1,4 @@
-"""Room is a matter of three limits, and comes back only when it lasts."""
+"""Room has three limits, and is back only when there is enough for a while."""
 
 from pathlib import Path
 

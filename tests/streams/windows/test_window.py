@@ -30,7 +30,7 @@ def run(first: int, end: int, segment: int = 1, records: int | None = None, **ch
     return made._replace(**changes)
 
 
-# ---- the whole life of a partition, with crashes
+# ---- the life of a partition, with crashes
 
 
 class Life(RuleBasedStateMachine):
@@ -69,7 +69,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(offsets=st.integers(1, 9))
     def append_without_an_answer(self, offsets: int) -> None:
-        """The disk failed: the file may hold the run, the worker does not count on it."""
+        """The disk failed: the file may hold the run, but the worker does not rely on it."""
         first = self.partition.position
         end = min(first + offsets, self.partition.next_end() or first + offsets)
         self.files.append(run(first, end, self.segment))
@@ -197,7 +197,7 @@ def test_resume_keeps_nothing_before_the_commit_or_after_a_hole() -> None:
     assert resume(0, 5, [], [run(0, 5), run(5, 7)]) == [run(5, 7)]
 
 
-def test_of_a_run_staged_twice_only_one_is_kept() -> None:
+def test_only_one_of_a_run_staged_twice_is_kept() -> None:
     again = run(0, 5, segment=2)
     assert resume(0, 0, [], [run(0, 3), again, run(3, 5)]) == [again]
 
@@ -279,7 +279,7 @@ def test_an_open_window_is_not_sealable_when_the_list_of_ends_is_full() -> None:
     assert not partition.sealable
 
 
-def test_what_another_version_sealed_is_overwritten_by_whoever_comes_next() -> None:
+def test_what_another_version_sealed_is_overwritten_by_every_later_owner() -> None:
     partition = Partition(0, 0, 0, "new", "old", [5], [run(0, 5), run(5, 8)])
     assert next(partition.sealed_windows()).overwrite
     assert partition.claim() == Seal(MIXED, (5,))
@@ -296,7 +296,7 @@ def test_once_inherited_windows_are_committed_the_version_is_the_workers_own() -
     assert partition.seal_with(8) == Seal("new", (8,))
 
 
-def test_a_sealed_window_that_is_not_staged_whole_waits() -> None:
+def test_a_sealed_window_that_is_not_completely_staged_waits() -> None:
     partition = Partition(0, 0, 0, "v", ends=[5, 9], runs=[run(0, 5), run(5, 7)])
     assert [(w.first, w.end) for w in partition.sealed_windows()] == [(0, 5)]
     assert partition.open_runs == []
@@ -349,7 +349,7 @@ def opened(**changes: Any) -> Partition:
         pytest.param({"runs": [run(0, 999, oldest=10**6)]}, 0, 0, False, id="a row less"),
         pytest.param({"runs": [run(0, 9, bytes=10**6)]}, 0, 0, True, id="bytes reached"),
         pytest.param({"ends": [10]}, 10**9, 10**9, False, id="all of it is sealed already"),
-        pytest.param({"ends": [50]}, 10**9, 10**9, False, id="inherited and not staged whole"),
+        pytest.param({"ends": [50]}, 10**9, 10**9, False, id="inherited and not completely staged"),
     ],
 )
 def test_a_window_is_due_by_age_or_size(

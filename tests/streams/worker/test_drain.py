@@ -1,4 +1,4 @@
-"""A drain: nothing more is read, everything staged is sealed and shipped, within the grace."""
+"""A drain: reading ends, and everything staged is sealed and shipped within the grace."""
 
 import asyncio
 from pathlib import Path
@@ -89,7 +89,9 @@ async def test_when_the_grace_is_over_it_says_what_is_left_and_why(
 
 
 @in_loop
-async def test_half_of_a_window_that_another_sealed_does_not_keep_it(worker: Worker) -> None:
+async def test_half_of_a_window_that_another_worker_sealed_does_not_delay_a_drain(
+    worker: Worker,
+) -> None:
     async with worker:
         worker.kafka.committed = {0: (0, Seal(MAPPING.version, (50,)).encode())}
         await worker.assign(0)

@@ -26,7 +26,7 @@ from tests.streams.falco_records import alert, messages
 NOW = 1_767_323_100_000
 HOUR = 3_600_000
 MAPPING = Mapping(Options())
-#: A tallier for each journal would read each rule anew.
+#: A tallier for each journal would decode each rule again.
 TALLIER = Tallier()
 
 
@@ -90,7 +90,7 @@ def test_the_hour_is_the_last_hour_and_no_more() -> None:
     assert (later["findings"], later["rules"], later["severities"]["Low"]) == (0, [], 0)
 
 
-def test_windows_and_samples_that_are_too_old_are_not_told() -> None:
+def test_windows_and_samples_that_are_too_old_are_not_reported() -> None:
     journal = Journal()
     ship(journal)
     journal.sample([], NOW)

@@ -71,7 +71,7 @@ async def test_what_retention_deleted_is_counted_once(make: Callable[..., Worker
 
 
 @in_loop
-async def test_after_a_crash_reading_goes_on_where_staging_ends(
+async def test_after_a_crash_reading_resumes_where_staging_ends(
     make: Callable[..., Worker],
 ) -> None:
     async with make() as worker:
@@ -156,7 +156,7 @@ async def test_a_partition_that_is_taken_away_is_forgotten_and_one_that_stays_is
 
 
 @in_loop
-async def test_staging_of_a_topic_that_was_made_anew_is_not_taken_for_the_new_ones(
+async def test_staging_of_a_deleted_topic_is_not_taken_for_that_of_the_recreated_one(
     make: Callable[..., Worker],
 ) -> None:
     async with make() as worker:
@@ -188,7 +188,7 @@ async def test_metadata_of_a_newer_falcolake_stops_the_worker(make: Callable[...
 
 
 @in_loop
-async def test_retention_that_was_faster_is_counted_and_said(
+async def test_retention_that_was_faster_is_counted_and_logged(
     make: Callable[..., Worker], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with make() as worker:
@@ -218,7 +218,7 @@ async def test_retention_that_overtakes_a_running_worker_is_counted_and_survived
 
 
 @in_loop
-async def test_a_gap_that_kafka_still_has_is_no_loss(make: Callable[..., Worker]) -> None:
+async def test_a_gap_that_kafka_still_has_is_not_a_loss(make: Callable[..., Worker]) -> None:
     """Transactions and compaction leave offsets without a record."""
     async with make() as worker:
         await worker.assign(0)
@@ -248,7 +248,7 @@ async def test_a_batch_out_of_sequence_pauses_and_stages_nothing(
 
 @in_loop
 async def test_a_pause_for_a_strange_offset_seals_nothing(make: Callable[..., Worker]) -> None:
-    """It comes back until a person acts: a window each time would be an object a second."""
+    """It recurs until a person acts: a window each time would be an object a second."""
     async with make() as worker:
         await worker.assign(0)
         await worker.take(0, 0, 10)
@@ -258,7 +258,7 @@ async def test_a_pause_for_a_strange_offset_seals_nothing(make: Callable[..., Wo
 
 
 @in_loop
-async def test_after_a_pause_reading_goes_on_from_where_staging_really_ends(
+async def test_after_a_pause_reading_resumes_where_staging_really_ends(
     make: Callable[..., Worker],
 ) -> None:
     async with make() as worker:
@@ -380,7 +380,7 @@ async def test_an_append_that_fails_pauses_and_the_batch_is_read_again(
 
 @in_loop
 @pytest.mark.parametrize("part", ["usage", "log_start"])
-async def test_no_answer_while_a_batch_is_taken_pauses_and_is_no_crash(
+async def test_no_answer_while_a_batch_is_taken_pauses_and_does_not_crash(
     make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     async with make() as worker:
@@ -722,7 +722,7 @@ async def test_a_flush_seals_once_and_only_when_all_it_asks_for_is_staged(
         assert worker.effects == ["seal 0 [33]", "seal 1 [25]"]
         await worker.take(0, 33, 50)
         await worker.ledger.seal_due()
-        assert len(worker.effects) == 2, "what came later is no part of the flush"
+        assert len(worker.effects) == 2, "what came later is not part of the flush"
 
 
 @in_loop

@@ -59,7 +59,7 @@ def record(message: str, *arguments: object, **named: Any) -> logging.LogRecord:
         ("error", ["cut off", "gone"]),
     ],
 )
-def test_the_level_is_for_falcolake_s_own_words_alone(level: str, expected: list[str]) -> None:
+def test_the_level_is_for_falcolake_s_own_messages_alone(level: str, expected: list[str]) -> None:
     assert [json.loads(line)["message"] for line in said("json", level)] == expected
     assert [line.split(": ", 1)[1] for line in said("text", level)] == expected
 
@@ -91,7 +91,7 @@ def test_a_traceback_and_any_text_stay_inside_the_line() -> None:
     assert "ValueError: first\nsecond" in found["exception"]
 
 
-def test_facts_that_are_no_json_are_written_as_text() -> None:
+def test_facts_that_are_not_json_are_written_as_text() -> None:
     assert (
         json.loads(JsonFormatter().format(record("x", extra=facts(why=ValueError("y")))))["why"]
         == "y"

@@ -50,7 +50,7 @@ async def test_a_batch_that_comes_too_late_is_consumed_and_not_staged(worker: Wo
 
 
 @in_loop
-async def test_the_age_of_what_was_shipped_is_told_once_a_batch(worker: Worker) -> None:
+async def test_the_age_of_what_was_shipped_is_observed_once_a_batch(worker: Worker) -> None:
     async with worker:
         await worker.assign(0)
         await worker.take(0, 0, 10)
@@ -87,7 +87,9 @@ async def test_lag_is_what_kafka_has_and_the_lake_has_not(worker: Worker) -> Non
 
 
 @in_loop
-async def test_what_retention_leaves_is_told_once_it_has_deleted_something(worker: Worker) -> None:
+async def test_what_retention_leaves_is_reported_once_it_has_deleted_something(
+    worker: Worker,
+) -> None:
     def spare(unit: str) -> float | None:
         return worker.metrics.registry.get_sample_value(
             f"falcolake_retention_spare_{unit}", {"partition": "0"}
@@ -111,7 +113,7 @@ async def test_what_retention_leaves_is_told_once_it_has_deleted_something(worke
 
 
 @in_loop
-async def test_without_an_answer_of_kafka_the_last_bounds_hold(worker: Worker) -> None:
+async def test_without_an_answer_from_kafka_the_last_bounds_remain(worker: Worker) -> None:
     async with worker:
         worker.kafka.ends = {0: 40}
         await worker.assign(0)
@@ -134,7 +136,7 @@ async def test_each_assignment_is_a_rebalance_and_staging_is_measured_without_a_
         assert worker.metric("staging_free_bytes") > 0
 
 
-def test_registries_are_a_worker_s_own() -> None:
+def test_every_worker_has_its_own_registry() -> None:
     one, other = Metrics(), Metrics()
     one.sealed(3)
     name = "falcolake_sealed_windows_total"

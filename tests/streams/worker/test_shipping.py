@@ -180,7 +180,7 @@ async def test_no_timestamp_is_too_strange_for_an_empty_object(
 
 
 @in_loop
-async def test_windows_of_a_partition_ship_in_order_and_others_beside_them(
+async def test_windows_of_a_partition_ship_in_order_and_partitions_in_parallel(
     make: Callable[..., Worker],
 ) -> None:
     async with make() as worker:
@@ -290,7 +290,7 @@ async def test_a_disk_without_room_for_the_export_holds(
 
 
 @in_loop
-async def test_a_fault_of_our_own_holds_too_and_says_so(
+async def test_a_bug_holds_too_and_says_so(
     make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with make() as worker:
@@ -318,7 +318,7 @@ async def test_a_partition_that_is_lost_is_abandoned_and_not_held(
 
 
 @in_loop
-async def test_rows_that_went_with_their_partition_are_no_reason_to_hold_it(
+async def test_rows_that_went_with_their_partition_do_not_hold_it(
     make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with make() as worker:

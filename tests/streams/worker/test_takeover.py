@@ -99,7 +99,7 @@ def test_what_is_kept_has_no_hole_and_crosses_no_end(
 # ---- which partition is read first
 
 
-def test_inherited_windows_are_read_one_partition_after_the_other() -> None:
+def test_partitions_with_inherited_windows_take_turns() -> None:
     partitions = take_over({2: found(0, 10), 1: found(0, 10), 0: found(0)}, [], "m", NOW)
     assert first_to_read(partitions) == {1}
     partitions[1].runs.append(run(0, 10, partition=1))

@@ -37,7 +37,7 @@ def test_findings_are_counted_by_severity_and_rule_in_both_classes(event_class: 
     assert not found.reasons
 
 
-def test_rejects_are_counted_by_reason_without_what_is_of_one_record() -> None:
+def test_rejects_are_counted_by_reason_without_the_details_of_one_record() -> None:
     refused = Rows(0, 0, 3)
     for number, reason in enumerate(
         [
