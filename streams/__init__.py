@@ -1,4 +1,4 @@
-"""The way of an alert, and the folder of each step. Start reading at `app`, which builds a worker.
+"""The path of an alert, and the folder of each step. Start reading at `app`, which builds a worker.
 
 Kafka ─► worker.transport ─► worker.ledger ─► staging ─► worker.shipping ─► lake ─► commit
 

@@ -61,7 +61,7 @@ def rewrite(
     footer: dict[str, object] | None = None,
     **options: Any,
 ) -> None:
-    """Write a file anew, changed."""
+    """Write a changed copy of a file."""
     with pq.ParquetFile(file) as source:
         table = source.read()
     said = {

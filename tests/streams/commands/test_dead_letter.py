@@ -12,7 +12,7 @@ from tests.streams.commands.conftest import Run
 from tests.streams.falco_records import REGION, alert
 from tests.streams.lake_writer import LakeWriter
 
-#: Offsets that an earlier mapping refused: two are alerts for today's, one is none.
+#: Offsets that an earlier mapping refused; today's accepts two of the three.
 ACCEPTED, REFUSED = (4, 9), 15
 TOMBSTONE = 17
 

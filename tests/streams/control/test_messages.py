@@ -1,4 +1,4 @@
-"""The control topic's messages: what is one, and what is none."""
+"""Which records of the control topic are messages, and which are not."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Checks run alone: none can take the others down, or make them wait for ever."""
+"""Checks run alone: none can stop the others or make them wait indefinitely."""
 
 import threading
 from collections.abc import Iterator
