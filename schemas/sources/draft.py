@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.falco.alert import text
-from schemas.ocsf.releases import INT32, INT64, OTHER_FILE, Release, observable
+from schemas.ocsf.releases import INT32, INT64, OTHER_FILE, Release, fingerprint, observable
 
 TEXT = "text"
 ANY = "any"
@@ -110,6 +110,16 @@ class Draft:
         for field, attribute in pairs:
             if (value := pop(field, None)) is not None:
                 target[attribute] = value
+
+    def take_hashes(self, target: dict[str, Any], names: tuple[str, ...]) -> None:
+        """Take the fields that are hashes into `target` as fingerprints."""
+        hashes = []
+        for name in names:
+            if name in self.fields and (found := fingerprint(self.fields[name])):
+                hashes.append(found)
+                del self.fields[name]
+        if hashes:
+            target["hashes"] = hashes
 
     def first(self, *names: str) -> str | None:
         """Take the first of `names` that the alert has, and every other with the same value."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.ocsf.releases import Release, file_of, fingerprint
+from schemas.ocsf.releases import Release, file_of
 from schemas.sources.draft import ANY, Draft, Row
 
 _FILE = "evidences[].file"
@@ -73,13 +73,7 @@ def build(draft: Draft, release: Release) -> None:
     if name is not None:
         file["name"] = fields.pop("fd.filename")
     draft.take(file, (("fd.directory", "parent_folder"), ("fd.ino", "uid")))
-    hashes = []
-    for field in _HASHES:
-        if field in fields and (found := fingerprint(fields[field])):
-            hashes.append(found)
-            del fields[field]
-    if hashes:
-        file["hashes"] = hashes
+    draft.take_hashes(file, _HASHES)
     draft.evidence["file"] = file
     draft.observe("evidences[].file.name", 7, file["name"])
     if release.modern and path is not None:

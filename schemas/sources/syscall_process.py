@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from schemas.ocsf.releases import INT64, Release, executable, file_of, fingerprint
+from schemas.ocsf.releases import INT64, Release, executable, file_of
 from schemas.sources.draft import ANY, Draft, Program, Row
 
 _PROCESS = "evidences[].process"
@@ -195,13 +195,7 @@ def _file(draft: Draft, release: Release, process: dict[str, Any]) -> None:
         modified = draft.milliseconds("proc.exe_ino.mtime")
         if modified is not None:
             more["modified_time"] = modified
-    hashes = []
-    for field in _HASHES:
-        if field in fields and (found := fingerprint(fields[field])):
-            hashes.append(found)
-            del fields[field]
-    if hashes:
-        more["hashes"] = hashes
+    draft.take_hashes(more, _HASHES)
     process["file"] = {**file_of(path), **more} if more else executable(path)
 
 
