@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyarrow import parquet
 
 CLASSES = {2001: "security_finding", 2004: "detection_finding"}
@@ -70,7 +71,8 @@ def findings(file: Path, sample: int | None = None) -> Iterator[tuple[int, dict[
         for batch in source.iter_batches(batch_size=BATCH):
             last = first + batch.num_rows
             numbers = chosen[bisect_left(chosen, first) : bisect_left(chosen, last)]
-            rows = batch.take([number - first for number in numbers])
+            places = pa.array([number - first for number in numbers], pa.int64())
+            rows = batch.take(places)
             for number, row in zip(numbers, rows.to_pylist(maps_as_pydicts="lossy"), strict=True):
                 yield number, {name: _plain(name, row[name]) for name in _present(row)}
             first = last

@@ -73,10 +73,11 @@ def policy(
 
     settings = load_settings(context)
     lake = settings.lake
-    settings.require_lake()
-    account = account_of(settings, principal)
+    if kind is not Kind.CRAWLER_TRUST:  # the only document that no setting shapes
+        settings.require_lake()
 
     def trust() -> iam.Document:
+        account = account_of(settings, principal)
         if eks_issuer:
             return iam.trust_eks(account, eks_issuer, namespace, service_account, lake.region)
         return iam.trust_account(account, external_id_of(settings, external_id), lake.region)

@@ -152,14 +152,14 @@ def _selection(
     to_offset: int | None,
 ) -> "Selection":
     from streams.clock import now_ms
-    from streams.commands.times import duration, moment
+    from streams.commands.times import moment, span
     from streams.replay.replay import LAST, Selection
 
     if since and last:
         raise typer.BadParameter("--from and --last exclude each other")
     first = moment(since, "--from") if since else None
     if last:
-        first = now_ms() - round(duration(last, "--last") * 1000)
+        first = now_ms() - round(span(last, "--last") * 1000)
     end = moment(until, "--to") if until else None
     if first is not None and end is not None and first >= end:
         raise typer.BadParameter("--to is not after --from")

@@ -21,6 +21,14 @@ def duration(text: str, option: str) -> float:
         raise typer.BadParameter(f"{option} {text}: {reason}") from None
 
 
+def span(text: str, option: str) -> float:
+    """Return the seconds of a duration that must have a unit, or raise typer's BadParameter."""
+    seconds = duration(text, option)
+    if text.strip()[-1:].isdigit():
+        raise typer.BadParameter(f"{option} {text}: add the unit, as in {text}h or {text}m")
+    return seconds
+
+
 def moment(text: str, option: str) -> int:
     """Return an ISO 8601 time, UTC without a zone, in epoch ms, or raise typer's BadParameter."""
     try:

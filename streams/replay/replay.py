@@ -18,7 +18,7 @@ from typing import Any
 from streams.audit.audit import sort_objects
 from streams.audit.coverage import Known, LakeWindow
 from streams.audit.proof import day
-from streams.errors import FalcolakeError
+from streams.errors import FalcolakeError, Misconfigured
 from streams.kafka import dead_letter_reader, scan, status
 from streams.kafka.errors import translating
 from streams.lake import footers
@@ -177,6 +177,11 @@ def _ranges(
     reader: LakeReader,
 ) -> dict[int, list[tuple[int, int]]]:
     """Return the offset ranges to replay, by partition."""
+    if unknown := sorted(selection.partitions - known.keys()):
+        raise Misconfigured(
+            f"topic {settings.kafka.topic} has no partition {', '.join(map(str, unknown))}",
+            f"its partitions are {', '.join(map(str, sorted(known)))}",
+        )
     if selection.partitions:
         known = {number: each for number, each in known.items() if number in selection.partitions}
     found: dict[int, list[tuple[int, int]]] = {number: [] for number in known}

@@ -32,6 +32,7 @@ from streams.settings.settings import (
     variable,
 )
 
+PREFIX = "FALCOLAKE_"
 CONFIG = "FALCOLAKE_CONFIG"
 DEFAULT_FILE = Path("falcolake.toml")
 WORDING = {
@@ -124,6 +125,17 @@ def _from_file(file: Path | None) -> dict[str, Any]:
 
 
 def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    for name in sorted(variables):
+        section, mark, _ = name.upper().removeprefix(PREFIX).partition("__")
+        sections = {each.upper() for each in Settings.model_fields}
+        if name.upper().startswith(PREFIX) and mark and section not in sections:
+            near = difflib.get_close_matches(section, sections, n=1, cutoff=0.7)
+            raise Misconfigured(
+                f"{name}: there is no section of settings {section}",
+                f"did you mean {PREFIX}{near[0]}{name[len(PREFIX) + len(section) :]}?"
+                if near
+                else f"the sections are {', '.join(sorted(sections))}",
+            )
     source = EnvSettingsSource(Settings)
     source.env_vars = {name.lower(): value for name, value in variables.items() if value}
     try:

@@ -14,6 +14,7 @@ from tests.streams.audit.conftest import (
     with_column,
 )
 from tests.streams.falco_records import ACCOUNT, REGION
+from tests.streams.lake_writer import LakeWriter
 
 
 def test_rows_are_the_findings_they_were_made_from(good: Path) -> None:
@@ -30,6 +31,15 @@ def test_a_sample_is_spread_over_the_rows(settings: Settings, good: Path) -> Non
     assert (found.objects[0].rows, found.objects[0].validated) == (40, 7)
     numbers = [number for number, _ in ocsf_rows.findings(good, 7)]
     assert numbers == [0, 5, 11, 17, 22, 28, 34]
+
+
+def test_a_sample_may_leave_out_whole_batches(writer: LakeWriter, tmp_path: Path) -> None:
+    (key,) = writer.window(1, 0, 2500)
+    file = tmp_path / "large.parquet"
+    file.write_bytes(writer.lake.read(key))
+    numbers = [number for number, _ in ocsf_rows.findings(file, 2)]
+    assert numbers == [0, numbers[-1]]
+    assert numbers[-1] > 1000
 
 
 def test_the_same_fault_in_many_rows_is_told_once(settings: Settings, good: Path) -> None:

@@ -161,6 +161,12 @@ def test_every_document_is_json(falcolake: Run, kind: Kind) -> None:
     assert whole[kind.value] == document
 
 
+def test_the_crawlers_trust_needs_no_settings(falcolake: Run) -> None:
+    done = falcolake("policy", "crawler-trust")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["Version"] == "2012-10-17"
+
+
 def test_without_a_role_there_is_nothing_to_assume(falcolake: Run) -> None:
     whole = json.loads(falcolake("policy", "--external-id", "id", environment=LAKE).stdout)
     assert set(whole) == {*Kind} - {Kind.ALL, Kind.ASSUME}

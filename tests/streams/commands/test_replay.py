@@ -117,6 +117,15 @@ def test_a_stale_key_is_named_with_the_way_out(
     assert other not in {each.key for each in writer.lake.objects()}
 
 
+def test_a_partition_that_the_topic_lacks_is_wrong_usage(
+    falcolake: Run, environment: dict[str, str]
+) -> None:
+    done = falcolake("replay", "--partition", "77", environment=environment)
+    assert done.exit_code == 2
+    assert "has no partition 77" in done.stderr
+    assert "Try: its partitions are 0, 1" in done.stderr
+
+
 def test_a_copy_goes_elsewhere(
     falcolake: Run,
     environment: dict[str, str],

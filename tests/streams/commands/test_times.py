@@ -3,7 +3,7 @@
 import pytest
 import typer
 
-from streams.commands.times import duration, moment
+from streams.commands.times import duration, moment, span
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,12 @@ def test_what_is_not_a_duration_is_named_with_its_option(text: str) -> None:
     with pytest.raises(typer.BadParameter) as caught:
         duration(text, "--last")
     assert caught.value.message.startswith("--last ")
+
+
+def test_a_span_without_a_unit_is_refused() -> None:
+    assert span("6h", "--last") == 21_600
+    with pytest.raises(typer.BadParameter, match="add the unit, as in 6h or 6m"):
+        span("6", "--last")
 
 
 @pytest.mark.parametrize(

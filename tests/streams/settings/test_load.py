@@ -87,6 +87,21 @@ def test_unknown_settings_are_refused_with_the_nearest(tmp_path: Path) -> None:
     assert refusal({}).message == "topic in falcolake.toml: there is no such setting"
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("FALCOLAKE_KAFK__TOPIC", "did you mean FALCOLAKE_KAFKA__TOPIC?"),
+        ("falcolake_lak__bucket", "did you mean FALCOLAKE_LAKE__bucket?"),
+        ("FALCOLAKE_SOMETHING__ELSE", "the sections are KAFKA"),
+    ],
+)
+def test_an_unknown_section_in_the_environment_is_refused(name: str, hint: str) -> None:
+    with pytest.raises(Misconfigured) as caught:
+        load(environment={name: "x"})
+    assert name in caught.value.message
+    assert hint.split(",")[0] in caught.value.hint
+
+
 def test_a_section_that_is_no_table_is_refused(tmp_path: Path) -> None:
     (tmp_path / "falcolake.toml").write_text("kafka = 5\n")
     assert "one by one" in refusal({"FALCOLAKE_KAFKA__TOPIC": "x"}).message
