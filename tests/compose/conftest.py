@@ -1,4 +1,4 @@
-"""Says what a run of the stack leaves out."""
+"""The summary of a run: what it leaves out of the stack."""
 
 import pytest
 

@@ -68,7 +68,7 @@ def serving(fake: FakeS3, tls: SSLContext | None = None) -> Iterator[FakeS3]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     scheme = "http"

@@ -126,7 +126,7 @@ class Group:
     def _replace_static(
         self, request: JoinRequest, member_id: str
     ) -> "Joined | asyncio.Future[Joined]":
-        """Give a returning static member its place back under its new id, and fence the old id."""
+        """Let a returning static member resume its place under its new id, and fence the old id."""
         assert request.instance_id is not None
         old_id = self._instances[request.instance_id]
         old_leader = self.leader
