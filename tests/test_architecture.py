@@ -197,7 +197,6 @@ def loaded_by(code: str) -> set[str]:
                 "streams.lake.footers",
                 "streams.staging.packed",
                 "streams.staging.parquet",
-                "streams.staging.staging",
             },
         ),
         ("prometheus_client", {"streams.app", "streams.page.server", "streams.worker.metrics"}),

@@ -102,10 +102,12 @@ def _records(client: "Consumer", settings: Settings) -> tuple[list[int], "Iterat
 
 def _letter(source: Source, headers: Mapping[str, bytes], record: "ConsumerRecord") -> Letter:
     size = headers.get("falcolake.truncated_from", b"")
+    # Before there was this header the letter had the record's own timestamp.
+    timestamp = headers.get("falcolake.timestamp", b"")
     return Letter(
         *source,
         headers.get("falcolake.reason", b"").decode(errors="replace"),
-        record.timestamp,
+        int(timestamp) if timestamp.removeprefix(b"-").isdigit() else record.timestamp,
         None if "falcolake.null_key" in headers else record.key,
         record.value,
         int(size) if size.isdigit() else None,

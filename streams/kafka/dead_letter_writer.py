@@ -1,9 +1,13 @@
 """Writes the dead-letter topic, where records go unchanged that cannot become findings.
 
-A dead letter has the record's key, value and timestamp, and headers that say why it was refused and
-where it stood: `falcolake.reason`, `.topic`, `.partition`, `.offset` (decimal text). After a crash
-it may be sent again with the same headers, so (topic, partition, offset) identifies it. If the
-record could not be sent unchanged, more headers say so: `.truncated_from` (its size), `.null_key`.
+A dead letter has the record's key, value and headers, and more headers that say why it was refused
+and where it stood: `falcolake.reason`, `.topic`, `.partition`, `.offset`, `.timestamp` (decimal
+text; epoch ms). Its own timestamp is the time of sending: Kafka refuses those of long ago or of the
+future (`message.timestamp.before.max.ms`, `.after.max.ms`). After a crash it may be sent again with
+the same headers, so (topic, partition, offset) identifies it. If the record could not be sent
+unchanged, more headers say so: `.truncated_from` (the value's size), `.key_truncated_from`,
+`.headers_dropped`, `.null_key`. A record's own headers named `falcolake.…` are sent as
+`original.falcolake.…`.
 A letter cannot be taken back. A later one with the same origin, no value and the header `.resolved`
 cancels it: a replay has made the record a finding, or filtered it.
 """
@@ -20,12 +24,13 @@ from streams.errors import FalcolakeError
 from streams.kafka.client import aiokafka_options
 from streams.kafka.errors import translating
 from streams.settings.settings import Settings
-from streams.windows.batch import Rejected
+from streams.windows.batch import Rejected, size_of
 
 #: The client's own bound; the topic's `max.message.bytes` is the one that counts.
 MAX_REQUEST = 64 << 20
 SEND_TIMEOUT = 30.0
 
+PREFIX = "falcolake."
 RESOLVED = "falcolake.resolved"
 
 
@@ -90,18 +95,20 @@ class DeadLetterWriter:
     async def _deliver_alone(
         self, producer: AIOKafkaProducer, target: int | None, partition: int, reject: Rejected
     ) -> None:
-        """Send a record again whose batch was too large, and cut it if it alone is too large.
+        """Send a record again whose batch was too large, and cut it until the topic takes it.
 
-        The record itself was under the topic's limit; with the headers it may be over.
+        The record itself was under its own topic's limit. With more headers it may be over that,
+        and the limit of the dead-letter topic may be lower.
         """
         cut = reject
         while True:
             try:
-                await self._deliver(producer, target, partition, cut, whole=reject.value)
+                await self._deliver(producer, target, partition, cut, whole=reject)
             except MessageSizeTooLargeError:
-                if not cut.value:
+                shorter = shorten(cut)
+                if shorter is None:
                     raise
-                cut = cut._replace(value=cut.value[: len(cut.value) * 3 // 4])
+                cut = shorter
             else:
                 return
 
@@ -111,11 +118,11 @@ class DeadLetterWriter:
         target: int | None,
         partition: int,
         reject: Rejected,
-        whole: bytes | None = None,
+        whole: Rejected | None = None,
     ) -> None:
         headers = self._headers(partition, reject)
-        if whole is not None and reject.value != whole:
-            headers.append(("falcolake.truncated_from", str(len(whole)).encode()))
+        if whole is not None:
+            headers += _cuts(reject, whole)
         key = reject.key
         if key is None and reject.value is None:
             # aiokafka refuses to send a record that has neither.
@@ -128,13 +135,20 @@ class DeadLetterWriter:
                     value=reject.value,
                     key=key,
                     partition=target,
-                    timestamp_ms=reject.timestamp if reject.timestamp >= 0 else None,
                     headers=headers,
                 )
 
-    def _headers(self, partition: int, reject: Rejected) -> list[tuple[str, bytes]]:
-        reason = ("falcolake.reason", reject.reason.encode())
-        return [reason, *self._origin(partition, reject.offset)]
+    def _headers(self, partition: int, reject: Rejected) -> list[tuple[str, bytes | None]]:
+        own = [
+            (f"original.{name}" if name.startswith(PREFIX) else name, value)
+            for name, value in reject.headers
+        ]
+        return [
+            *own,
+            ("falcolake.reason", reject.reason.encode()),
+            ("falcolake.timestamp", str(reject.timestamp).encode()),
+            *self._origin(partition, reject.offset),
+        ]
 
     def _origin(self, partition: int, offset: int) -> list[tuple[str, bytes]]:
         return [
@@ -169,3 +183,32 @@ class DeadLetterWriter:
         if self._producer is not None:
             producer, self._producer = self._producer, None
             await producer.stop()
+
+
+def shorten(reject: Rejected) -> Rejected | None:
+    """Return a reject with its longest part cut by a quarter; None if nothing is left to cut.
+
+    The parts are the value, the key and the headers, which are dropped together.
+    """
+    value, key = reject.value or b"", reject.key or b""
+    headers = size_of(reject) - len(value) - len(key)
+    longest = max(len(value), len(key), headers)
+    if not longest:
+        return None
+    if headers == longest:
+        return reject._replace(headers=())
+    if len(value) == longest:
+        return reject._replace(value=value[: longest * 3 // 4])
+    return reject._replace(key=key[: longest * 3 // 4])
+
+
+def _cuts(sent: Rejected, whole: Rejected) -> list[tuple[str, bytes]]:
+    """Return the headers that say what a dead letter lacks of the record."""
+    headers = []
+    if sent.value != whole.value:
+        headers.append(("falcolake.truncated_from", str(len(whole.value or b"")).encode()))
+    if sent.key != whole.key:
+        headers.append(("falcolake.key_truncated_from", str(len(whole.key or b"")).encode()))
+    if sent.headers != whole.headers:
+        headers.append(("falcolake.headers_dropped", str(len(whole.headers)).encode()))
+    return headers

@@ -1,8 +1,9 @@
-"""Packed findings: the findings of one append as staging stores them, an Arrow IPC stream.
+"""Packed findings and rejects of one append, as staging stores them.
 
-The stream is one zstd-compressed batch. Alerts repeat each other, so a finding takes a fifteenth of
-its text on disk and in DuckDB's memory. Texts that findings share (`schemas.ocsf.parts`) are in a
-dictionary, once each. Arrow's stream format is stable across versions.
+Findings are an Arrow IPC stream of one zstd-compressed batch. Alerts repeat each other, so a
+finding takes a fifteenth of its text on disk and in DuckDB's memory. Texts that findings share
+(`schemas.ocsf.parts`) are in a dictionary, once each. Arrow's stream format is stable across
+versions. Rejects are compressed MessagePack, in pieces.
 """
 
 import functools
@@ -10,11 +11,13 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.mapping import Finding
 from schemas.ocsf.parts import SHARED
+from streams.windows.batch import Rejected
 
 _TEXTS = ("body", "raw_data", "unmapped")
 SCHEMA = pa.schema(
@@ -65,3 +68,25 @@ def unpack(packed: bytes, columns: Iterable[str] = SCHEMA.names) -> pa.Table:
     options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
     table: pa.Table = pa.ipc.open_stream(packed, options=options).read_all()
     return table
+
+
+#: Bytes of one piece of packed rejects. DuckDB holds whole values in memory, each several times.
+PIECE_BYTES = 1 << 20
+
+_encode_rejects = msgspec.msgpack.Encoder().encode
+_decode_rejects = msgspec.msgpack.Decoder(list[Rejected]).decode
+_SIZE_BYTES = 8
+
+
+def pack_rejects(rejects: Sequence[Rejected]) -> list[bytes]:
+    """Pack rejects into pieces of at most `PIECE_BYTES`."""
+    plain = _encode_rejects(rejects)
+    packed = len(plain).to_bytes(_SIZE_BYTES) + pa.compress(plain, "zstd", asbytes=True)
+    return [packed[at : at + PIECE_BYTES] for at in range(0, len(packed), PIECE_BYTES)]
+
+
+def unpack_rejects(pieces: Iterable[bytes]) -> list[Rejected]:
+    """Return the rejects of all pieces of one append, in order."""
+    packed = b"".join(pieces)
+    size = int.from_bytes(packed[:_SIZE_BYTES])
+    return _decode_rejects(pa.decompress(packed[_SIZE_BYTES:], size, "zstd", asbytes=True))

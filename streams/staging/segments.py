@@ -28,20 +28,20 @@ from streams.windows.window import Run
 log = logging.getLogger(__name__)
 
 #: Rows that no checkpoint has written stay in DuckDB's memory, above this in temporary files.
-MEMORY = "96MB"
+MEMORY = 96_000_000
 
 #: The WAL of a segment without committed tables is smaller than this.
 BEGUN_BYTES = 8192
 
 #: The version of these tables, and of the format that `packed` writes.
-LAYOUT = 2
+LAYOUT = 3
 
 TABLES = """
     CREATE TABLE {s}.segment(layout INTEGER, topic VARCHAR, mapping_version VARCHAR);
     CREATE TABLE {s}.findings("partition" INTEGER, "first" BIGINT, region VARCHAR,
         account_id VARCHAR, event_day VARCHAR, findings BIGINT, packed BLOB);
-    CREATE TABLE {s}.rejects("partition" INTEGER, "offset" BIGINT, "timestamp" BIGINT, "key" BLOB,
-        "value" BLOB, reason VARCHAR);
+    CREATE TABLE {s}.rejects("partition" INTEGER, "first" BIGINT, piece INTEGER, pieces INTEGER,
+        packed BLOB);
     CREATE TABLE {s}.runs("partition" INTEGER, "first" BIGINT, "end" BIGINT, records BIGINT,
         findings BIGINT, rejects BIGINT, filtered BIGINT, bytes BIGINT, oldest BIGINT);
 """
@@ -90,6 +90,8 @@ class Segments:
         """The attached ones."""
         self._identity = (LAYOUT, topic, mapping_version)
         self._last = 0
+        #: Bytes of the largest append that DuckDB's memory has room for.
+        self._largest = MEMORY // 4
         self._guard: IO[str] | None = None
         self._db: duckdb.DuckDBPyConnection | None = None
 
@@ -131,7 +133,7 @@ class Segments:
                 shutil.rmtree(leftover)
             else:
                 leftover.unlink(missing_ok=True)
-        self._db = connect(MEMORY, self.path / "temporary")
+        self._db = connect(f"{MEMORY}B", self.path / "temporary")
         self._db.execute(
             "SET checkpoint_threshold='1TB'; SET checkpoint_on_detach='DISABLED';"
             "PRAGMA disable_checkpoint_on_shutdown;"
@@ -151,6 +153,12 @@ class Segments:
         if self._db is None:
             raise Unavailable("staging is closed", "the worker is stopping: start it again")
         return self._db.cursor()
+
+    def make_room(self, size: int) -> None:
+        """Let DuckDB have memory for an append of `size` bytes, which it holds as a whole."""
+        if size > self._largest:
+            self._largest = size
+            self.cursor().execute(f"SET memory_limit='{MEMORY + 2 * size}B'")
 
     def usage(self) -> Usage:
         """Measure what staging takes and what the disk has left."""

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
-import pyarrow as pa
 
 from schemas.mapping import Finding, Mapping
 from streams import faults
-from streams.errors import FalcolakeError
+from streams.errors import Corrupt, FalcolakeError
 from streams.staging import packed
 from streams.staging.parquet import SIZES, Group, Sizes, Writer
 from streams.staging.segments import RUN_COLUMNS, Segments, schema, translated
-from streams.windows.batch import Rejected, Rows
+from streams.windows.batch import Rejected, Rows, size_of
 from streams.windows.room import Usage
 from streams.windows.window import Run, Window
 
@@ -30,19 +29,11 @@ from streams.windows.window import Run, Window
 #: and in scans DuckDB pins 2,048 rows at a time, however long they are.
 SEGMENT_BYTES = 16_000_000
 
-#: Bytes of record values in one portion of rejects, about.
-PORTION_BYTES = 16_000_000
+#: Bytes in one portion of rejects, unless those of one append have more.
+PORTION_BYTES = 4_000_000
 
-REJECTS = pa.schema(
-    [
-        ("partition", pa.int32()),
-        ("offset", pa.int64()),
-        ("timestamp", pa.int64()),
-        ("key", pa.binary()),
-        ("value", pa.binary()),
-        ("reason", pa.string()),
-    ]
-)
+#: Most rejects in one portion: they are all sent to Kafka at once.
+PORTION_REJECTS = 1_000
 
 
 class Packed(NamedTuple):
@@ -125,7 +116,8 @@ class Staging:
         """
         findings = _packed(rows)
         size = sum(len(each.packed) for each in findings)
-        size += sum(len(reject.value or b"") for reject in rows.rejects)
+        rejects = packed.pack_rejects(rows.rejects) if rows.rejects else []
+        size += sum(map(len, rejects))
         with self._lock:
             try:
                 with translated("stage records", self.path):
@@ -133,13 +125,14 @@ class Staging:
                         self.roll()
                     if self._current is None:
                         self._current = self._segments.create()
+                    self._segments.make_room(size)
                     self._filled += size
-                    return self._insert(self._current, rows, findings)
+                    return self._insert(self._current, rows, findings, rejects)
             except FalcolakeError:
                 self.roll()
                 raise
 
-    def _insert(self, number: int, rows: Rows, findings: list[Packed]) -> Run:
+    def _insert(self, number: int, rows: Rows, findings: list[Packed], rejects: list[bytes]) -> Run:
         run = Run(
             number,
             rows.partition,
@@ -157,13 +150,12 @@ class Staging:
             cursor.execute("BEGIN")
             for each in findings:
                 cursor.execute(f"INSERT INTO {name}.findings VALUES (?, ?, ?, ?, ?, ?, ?)", each)
-            if rows.rejects:
-                cursor.register("batch", _rejects(rows))
-                cursor.execute(f"INSERT INTO {name}.rejects SELECT * FROM batch")
-                cursor.unregister("batch")
-            _, *values = run
-            marks = ", ".join("?" for _ in values)
-            cursor.execute(f"INSERT INTO {name}.runs ({RUN_COLUMNS}) VALUES ({marks})", values)
+            for piece, content in enumerate(rejects):
+                values = [rows.partition, rows.first, piece, len(rejects), content]
+                cursor.execute(f"INSERT INTO {name}.rejects VALUES (?, ?, ?, ?, ?)", values)
+            _, *numbers = run
+            marks = ", ".join("?" for _ in numbers)
+            cursor.execute(f"INSERT INTO {name}.runs ({RUN_COLUMNS}) VALUES ({marks})", numbers)
             with faults.around("append"):
                 cursor.execute("COMMIT")
         return run
@@ -212,21 +204,37 @@ class Staging:
 
         A portion is limited so that memory stays bounded; it is empty only if there are no more.
         """
-        counts = window.counts
-        if not counts.rejects:
-            return []
-        most = max(1, self._portion_bytes * counts.records // max(1, window.bytes))
+        portion: list[Rejected] = []
+        size = 0
         with self._reading(window), translated("read staged rejects", self.path):
-            found = (
-                self._segments.cursor()
-                .execute(
-                    'SELECT "offset", "timestamp", "key", "value", reason FROM '
-                    f'({_select("rejects", window, "offset")}) WHERE "offset" >= {first} '
-                    f'ORDER BY "offset" LIMIT {min(most, 10_000)}'
-                )
-                .fetchall()
-            )
-        return [Rejected(*row) for row in found]
+            for run in window.runs:
+                if size >= self._portion_bytes or len(portion) >= PORTION_REJECTS:
+                    break
+                if run.rejects and run.end > first:
+                    found = packed.unpack_rejects(self._pieces(run))
+                    left = [each for each in found if each.offset >= first]
+                    portion += left
+                    size += sum(map(size_of, left))
+        return portion[:PORTION_REJECTS]
+
+    def _pieces(self, run: Run) -> Iterator[bytes]:
+        """Yield the pieces of an append's rejects, one query for each: a record may be huge."""
+        with self._segments.cursor() as cursor:
+            piece, pieces = 0, 1
+            while piece < pieces:
+                found = cursor.execute(
+                    f"SELECT pieces, packed FROM {schema(run.segment)}.rejects "
+                    f'WHERE "partition" = ? AND "first" = ? AND piece = ?',
+                    [run.partition, run.first, piece],
+                ).fetchone()
+                if found is None:
+                    raise Corrupt(
+                        f"staging lacks the rejects of offsets [{run.first}, {run.end})",
+                        "restart the worker with an empty staging directory",
+                    )
+                pieces, content = found
+                yield content
+                piece += 1
 
     @contextlib.contextmanager
     def _reading(self, window: Window) -> Iterator[None]:
@@ -289,12 +297,6 @@ def _packed(rows: Rows) -> list[Packed]:
         Packed(rows.partition, rows.first, *place, len(findings), packed.pack(offsets, findings))
         for place, (offsets, findings) in groups.items()
     ]
-
-
-def _rejects(rows: Rows) -> pa.Table:
-    """Return the rejects of an append as a table, for the segment's."""
-    columns = {name: list(map(attrgetter(name), rows.rejects)) for name in Rejected._fields}
-    return pa.table({"partition": [rows.partition] * len(rows.rejects), **columns}, schema=REJECTS)
 
 
 class _Place(NamedTuple):

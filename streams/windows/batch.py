@@ -13,18 +13,41 @@ from typing import NamedTuple, Protocol
 
 from schemas.mapping import Filtered, Finding, Mapping, Reject
 
-#: Most bytes of record values to map and stage at once, unless one record has more: a fetch may
-#: be many times larger than it was on the wire.
+#: Most bytes of records to map and stage at once, unless one record has more: a fetch may be many
+#: times larger than it was on the wire.
 PIECE_BYTES = 8_000_000
 
 
 class Record(Protocol):
     """One Kafka record, as both aiokafka and kafka-python return it."""
 
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds since the epoch; -1 if it has none."""
+
+    @property
+    def key(self) -> bytes | None:
+        """None if it has none."""
+
+    @property
+    def value(self) -> bytes | None:
+        """None for a tombstone."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """Names and values, in order; a name may repeat."""
+
+
+def size_of(record: Record) -> int:
+    """Return the bytes of a record's key, value and headers."""
+    size = len(record.value or b"") + len(record.key or b"")
+    if record.headers:
+        size += sum(len(name) + len(value or b"") for name, value in record.headers)
+    return size
 
 
 @dataclass(slots=True)
@@ -51,6 +74,7 @@ class Rejected(NamedTuple):
     key: bytes | None
     value: bytes | None
     reason: str
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 @dataclass(slots=True)
@@ -85,10 +109,18 @@ def tabulate(
     for record in records:
         value = record.value
         found = one(value, record.timestamp)
-        if value is not None:
-            size += len(value)
+        size += size_of(record)
         if isinstance(found, Reject):
-            refuse(Rejected(record.offset, record.timestamp, record.key, value, found.reason))
+            refuse(
+                Rejected(
+                    record.offset,
+                    record.timestamp,
+                    record.key,
+                    value,
+                    found.reason,
+                    tuple(record.headers),
+                )
+            )
         elif isinstance(found, Filtered):
             rows.filtered += 1
         else:
@@ -131,7 +163,7 @@ def split(
 
 def _fitting(records: Sequence[Record], max_bytes: int) -> int:
     """Return how many of the records have at most `max_bytes` together, or 1."""
-    sizes = itertools.accumulate(len(record.value or b"") for record in records)
+    sizes = itertools.accumulate(map(size_of, records))
     return next((max(1, n) for n, size in enumerate(sizes) if size > max_bytes), len(records))
 
 

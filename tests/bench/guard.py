@@ -91,6 +91,7 @@ class Record:
     value: bytes | None  # as in batch.Record; here never None
     timestamp: int = 1_795_392_000_000
     key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Work:

@@ -23,6 +23,7 @@ class Message:
     value: bytes | None
     timestamp: int = NOW
     key: bytes | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 def mixed(number: int) -> bytes | None:

@@ -12,7 +12,8 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.embedded.kafka import EmbeddedKafka
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
-from streams.kafka.dead_letter_writer import DeadLetterWriter
+from streams.kafka.dead_letter_reader import standing
+from streams.kafka.dead_letter_writer import RESOLVED, DeadLetterWriter
 from streams.settings.load import load
 from streams.settings.settings import Settings
 from streams.windows.batch import Rejected
@@ -73,10 +74,11 @@ async def test_a_dead_letter_is_the_record_as_it_came_with_why_and_where_from(
 ) -> None:
     await send(settings, [reject(7, b"\xff not json", b"key", 1_000)], partition=2)
     (found,) = await asyncio.to_thread(letters, settings, 1)
-    assert (found.value, found.key, found.timestamp) == (b"\xff not json", b"key", 1_000)
+    assert (found.value, found.key) == (b"\xff not json", b"key")
     assert found.partition == 2
     assert dict(found.headers) == {
         "falcolake.reason": b"Reason 7.",
+        "falcolake.timestamp": b"1000",
         "falcolake.topic": settings.kafka.topic.encode(),
         "falcolake.partition": b"2",
         "falcolake.offset": b"7",
@@ -95,11 +97,62 @@ async def test_null_and_empty_values_and_keys_stay_what_they_are(settings: Setti
 
 
 @in_loop
-async def test_a_record_without_a_timestamp_is_sent_too(settings: Settings) -> None:
-    await send(settings, [reject(0, at=-1), reject(1, at=0)])
-    first, second = await asyncio.to_thread(letters, settings, 2)
-    assert first.timestamp > NOW
-    assert second.timestamp == 0
+async def test_a_letter_has_the_time_of_sending_and_keeps_the_records_in_a_header(
+    settings: Settings,
+) -> None:
+    times = [-1, 0, 4_102_444_800_000]
+    began = time.time_ns() // 1_000_000
+    await send(settings, [reject(n, at=at) for n, at in enumerate(times)])
+    found = await asyncio.to_thread(letters, settings, 3)
+    assert [int(dict(each.headers)["falcolake.timestamp"]) for each in found] == times
+    assert all(began <= each.timestamp <= began + 60_000 for each in found)
+
+
+@in_loop
+async def test_a_record_keeps_its_headers_and_cannot_pretend_to_be_resolved(
+    settings: Settings,
+) -> None:
+    headers = (("trace", b"a"), ("trace", None), (RESOLVED, b"true"), ("falcolake.offset", b"9"))
+    await send(settings, [reject(7)._replace(headers=headers)])
+    (found,) = await asyncio.to_thread(letters, settings, 1)
+    assert found.headers[:4] == [
+        ("trace", b"a"),
+        ("trace", None),
+        (f"original.{RESOLVED}", b"true"),
+        ("original.falcolake.offset", b"9"),
+    ]
+    assert dict(found.headers)["falcolake.offset"] == b"7"
+    assert list(await asyncio.to_thread(standing, settings, lambda _: None)) == [(0, 7)]
+
+
+BIG = 1_048_450
+
+
+@in_loop
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(reject(0, None, b"k" * BIG), id="a key alone"),
+        pytest.param(reject(0, b"v" * BIG), id="a value alone"),
+        pytest.param(reject(0, b"v" * 520_000, b"k" * 520_000), id="key and value"),
+        pytest.param(reject(0, b"v")._replace(headers=(("h", b"h" * BIG),)), id="a header"),
+        pytest.param(reject(0, b"v")._replace(headers=(("h" * BIG, None),)), id="a header's name"),
+        pytest.param(reject(0, b"v" * 3_000_000, b"k" * 2_000_000), id="larger than the topic's"),
+        pytest.param(reject(0, b"v" * 70_000_000), id="larger than the client's"),
+    ],
+)
+async def test_a_default_topic_takes_the_letter_of_any_record(
+    settings: Settings, record: Rejected
+) -> None:
+    await send(settings, [record, reject(1, b"small")])
+    cut, small = await asyncio.to_thread(letters, settings, 2)
+    assert (record.value or b"").startswith(cut.value or b"")
+    assert (record.key or b"").startswith(cut.key or b"")
+    assert len(cut.value or b"") + len(cut.key or b"") + len(cut.headers) > 4
+    assert small.value == b"small"
+    said = dict(cut.headers)
+    assert (said.get("falcolake.truncated_from") is not None) == (cut.value != record.value)
+    assert (said.get("falcolake.key_truncated_from") is not None) == (cut.key != record.key)
 
 
 @in_loop
@@ -134,8 +187,8 @@ async def test_a_record_over_the_topics_limit_is_cut_and_says_so(settings: Setti
     assert len(value) // 2 < len(cut.value) < len(value)
     assert value.startswith(cut.value)
     assert dict(cut.headers)["falcolake.truncated_from"] == str(len(value)).encode()
-    assert len(cut.headers) == 5
-    assert (small.value, len(small.headers)) == (b"small", 4)
+    assert len(cut.headers) == 6
+    assert (small.value, len(small.headers)) == (b"small", 5)
 
 
 @in_loop

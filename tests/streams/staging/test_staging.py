@@ -27,7 +27,7 @@ from streams.errors import Misconfigured, Unavailable
 from streams.staging.packed import unpack
 from streams.staging.parquet import SIZES, Group, Sizes
 from streams.staging.staging import SEGMENT_BYTES, Staging, _Batches
-from streams.windows.batch import Rows
+from streams.windows.batch import Batch, Rejected, Rows, size_of, split, tabulate
 from streams.windows.room import Usage
 from streams.windows.window import Run, Window, resume
 from tests.streams.falco_records import (
@@ -36,6 +36,7 @@ from tests.streams.falco_records import (
     MAPPING,
     OTHER_MAPPING,
     REGION,
+    Message,
     alert,
     mixed,
     rows,
@@ -79,6 +80,14 @@ def appended(
         staging.append(rows(partition, first, end, value))
         for first, end in itertools.pairwise(bounds)
     ]
+
+
+def all_rejects(staging: Staging, made: Window) -> list[Rejected]:
+    """Return the rejects of a window, of all portions."""
+    found: list[Rejected] = []
+    while portion := staging.rejects(made, found[-1].offset + 1 if found else 0):
+        found += portion
+    return found
 
 
 def exported(staging: Staging, made: Window, group: Group = HERE, target: str = "o") -> Path:
@@ -179,7 +188,53 @@ def test_rejects_come_in_portions_that_leave_none_out(path: Path) -> None:
             found += [reject.offset for reject in portion]
             first = found[-1] + 1
     assert found == list(range(100))
-    assert set(portions) == {5}
+    assert set(portions) == {10}, "those of one append stay together"
+
+
+def garbage(size: int) -> bytes:
+    """Bytes that cannot be compressed, as an attacker would send them."""
+    return random.Random(size).randbytes(size)
+
+
+def message(offset: int, value: bytes | None, key: bytes | None = None) -> Message:
+    return Message(offset, value, key=key)
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        pytest.param(
+            [message(n, garbage(1_000_000) if n % 10 == 0 else alert(n)) for n in range(1000)],
+            id="garbage of 1 MB among alerts",
+        ),
+        pytest.param([message(n, garbage(1_000_000)) for n in range(300)], id="300 times 1 MB"),
+        pytest.param([message(0, garbage(57_000_000))], id="57 MB"),
+        pytest.param([message(0, garbage(150_000_000))], id="150 MB"),
+        pytest.param(
+            [message(n, None, garbage(900_000)) for n in range(200)], id="keys without a value"
+        ),
+    ],
+)
+def test_rejects_of_any_size_and_number_come_back_whole(
+    staging: Staging, records: list[Message]
+) -> None:
+    batch = Batch(0, 0, len(records), records, 1, len(records))
+    runs = [
+        staging.append(tabulate(MAPPING, 0, first, end, piece))
+        for first, end, piece in split(batch, (), 10_000, 10_000)
+    ]
+    staged = window(runs)
+    expected = [each for each in records if each.key or not (each.value or b"").startswith(b"{")]
+    assert staged.counts.rejects == len(expected)
+    first, left = 0, iter(expected)
+    while portion := staging.rejects(staged, first):
+        assert sum(map(size_of, portion)) <= 12_000_000 or len(portion) == 1
+        for reject in portion:
+            record = next(left)
+            assert (reject.offset, reject.key) == (record.offset, record.key)
+            assert reject.value == record.value
+        first = portion[-1].offset + 1
+    assert next(left, None) is None
 
 
 # ---- kill -9
@@ -250,7 +305,7 @@ def killed_many_times(path: Path, kills: int, seed: int) -> None:
             found = []
             for group, _ in staging.groups(window(kept)):
                 found += numbers(exported(staging, window(kept), group))
-            found += [reject.offset for reject in staging.rejects(window(kept))]
+            found += [reject.offset for reject in all_rejects(staging, window(kept))]
             assert sorted(found) == list(range(kept[-1].end))
     finally:
         child.close()
@@ -769,11 +824,11 @@ def test_alerts_of_a_megabyte_are_staged_and_exported(path: Path) -> None:
 def test_a_segment_takes_no_more_than_its_bytes(staging: Staging) -> None:
     small = appended(staging, range(0, 3000, 500))
     assert {run.segment for run in small} == {1}
-    large = appended(staging, range(3000, 3041, 4), value=lambda _: b"x" * 1_000_000)
+    large = appended(staging, range(3000, 3041, 4), value=lambda _: garbage(1_000_000))
     per_segment = Counter(run.segment for run in large)
     assert len(per_segment) > 1
     assert max(per_segment.values()) * 4_000_000 <= SEGMENT_BYTES
-    assert staging.rejects(window(large))[0].value == b"x" * 1_000_000
+    assert staging.rejects(window(large))[0].value == garbage(1_000_000)
 
 
 # ---- the disk is full
