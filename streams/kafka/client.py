@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 CLIENT_ID = "falcolake"
 MSK_IAM = "AWS_MSK_IAM"
-# kafka-python's own is 30 s: long for somebody who mistyped a port.
-BOOTSTRAP_TIMEOUT_MS = 10_000
 SEND_TIMEOUT = 30  # seconds
 
 
@@ -87,7 +85,8 @@ def _options(settings: Settings) -> dict[str, Any]:
 
 def client_options(settings: Settings, bootstrap_ms: int | None = None) -> dict[str, Any]:
     """Return the keyword arguments that kafka-python's admin, consumer and producer share."""
-    options = _options(settings) | {"bootstrap_timeout_ms": bootstrap_ms or BOOTSTRAP_TIMEOUT_MS}
+    bootstrap_ms = bootstrap_ms or int(settings.kafka.bootstrap_timeout * 1000)
+    options = _options(settings) | {"bootstrap_timeout_ms": bootstrap_ms}
     if settings.kafka.sasl_mechanism == MSK_IAM:
         options |= _by_token(msk.provider(msk.region(settings)))
     return options

@@ -116,6 +116,9 @@ class KafkaSettings(Section):
         description="Time between heartbeats, one tenth of session_timeout by default",
         examples=[4.5],
     )
+    bootstrap_timeout: Seconds = Field(
+        default=10.0, description="How long a command looks for a broker that answers"
+    )
 
     @property
     def servers(self) -> list[str]:

@@ -15,7 +15,7 @@ from kafka.admin import ACLOperation, ResourceType
 
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import FalcolakeError
-from streams.kafka import client, status
+from streams.kafka import status
 from streams.settings.load import load
 from tests.certificates import Authority
 from tests.conftest import LakeEnvironment
@@ -276,9 +276,9 @@ def test_what_is_refused_names_the_setting_and_no_secret(
     variables = environment(ways[way] | given)
     worker = Worker(variables, tmp_path / "worker.log").start()
     try:
-        monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 2000)
+        soon = {"FALCOLAKE_KAFKA__BOOTSTRAP_TIMEOUT": "2"}
         with pytest.raises(FalcolakeError) as caught:
-            status.read(load(environment=variables))
+            status.read(load(environment=variables | soon))
         setting = f"FALCOLAKE_KAFKA__{named}"
         assert setting in caught.value.message + caught.value.hint
         wait_until(lambda: worker.said(setting), 60, f"the worker names {setting}")

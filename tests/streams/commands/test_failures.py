@@ -7,7 +7,6 @@ import typer.main
 from typer.testing import Result
 
 import cli
-from streams.kafka import client
 from tests.streams.commands.conftest import LEAVES, Run
 
 #: How each command is called, and what it needs before it can do anything: "kafka", "lake"; "s3"
@@ -77,10 +76,13 @@ def test_these_are_all_commands_there_are() -> None:
 @pytest.mark.parametrize("name", having("kafka"))
 @pytest.mark.parametrize("as_json", [False, True])
 def test_a_broker_that_does_not_answer_is_exit_code_1(
-    falcolake: Run, monkeypatch: pytest.MonkeyPatch, name: str, as_json: bool
+    falcolake: Run, name: str, as_json: bool
 ) -> None:
-    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 300)
-    environment = {**LAKE, "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1"}
+    environment = {
+        **LAKE,
+        "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "FALCOLAKE_KAFKA__BOOTSTRAP_TIMEOUT": "300ms",
+    }
     done = falcolake(*call(name, as_json=as_json), environment=environment)
     error, hint = refusal(done, 1)
     assert error.startswith("Error: Kafka at 127.0.0.1:1 does not answer: ")

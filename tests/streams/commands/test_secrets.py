@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from streams.embedded.s3 import S3Server
-from streams.kafka import client
 from tests.conftest import LakeEnvironment
 from tests.flow.worlds import Worker
 from tests.streams.commands.conftest import LEAVES, Run
@@ -46,17 +45,16 @@ def planted(text: str) -> list[str]:
 def test_no_command_tells_a_secret(
     falcolake: Run,
     kafka_bootstrap: str,
-    monkeypatch: pytest.MonkeyPatch,
     command: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Against a Kafka that does not know SASL and an S3 that refuses the key: all of them fail."""
-    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 300)
     environment = {
         **SECRETS,
         **SIGN_IN,
         "FALCOLAKE_KAFKA__SSL_KEY_PASSWORD": "",
         "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "FALCOLAKE_KAFKA__BOOTSTRAP_TIMEOUT": "300ms",
         "FALCOLAKE_LAKE__BUCKET": "lake",
         "FALCOLAKE_LAKE__REGION": "us-east-1",
         "FALCOLAKE_LAKE__ACCOUNT_ID": "123456789012",

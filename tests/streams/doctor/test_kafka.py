@@ -8,7 +8,6 @@ from kafka.admin import ConfigResource, ConfigResourceType
 
 from streams.doctor import kafka
 from streams.doctor.diagnosis import Diagnosis
-from streams.kafka import client
 from streams.settings.load import load
 from streams.settings.settings import Settings
 from tests.streams.doctor.checks import changed, diagnose, one
@@ -18,11 +17,9 @@ def found_by(settings: Settings, name: str) -> list[Diagnosis]:
     return diagnose(kafka.checks(settings), name)
 
 
-def test_a_broker_that_is_away_is_bad(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(client, "BOOTSTRAP_TIMEOUT_MS", 300)
-    found = found_by(changed(environment, KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1"), "kafka")
+def test_a_broker_that_is_away_is_bad(environment: dict[str, str]) -> None:
+    away = {"KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1", "KAFKA__BOOTSTRAP_TIMEOUT": "300ms"}
+    found = found_by(changed(environment, **away), "kafka")
     assert "does not answer" in one(found, "bad").message
 
 
