@@ -226,7 +226,7 @@ def test_a_worker_that_goes_away_is_said_to_be_gone_and_shown_again_when_it_is_b
     assert address is not None
     assert worker.stop() == 0
     wait_until(lambda: page.state() == "No answer", 30)
-    assert "this is from" in page.text("asked")
+    assert "this is its state at" in page.text("asked")
     assert sum(committed for committed, *_ in page.offsets().values()) == 100
     worker.environment["FALCOLAKE_WEB__PORT"] = address.rpartition(":")[2]
     worker.start()
