@@ -1,7 +1,6 @@
 """Records made to stop a worker: each becomes a dead letter, and the alerts around them arrive."""
 
 import random
-import time
 
 import pytest
 from kafka import KafkaProducer
@@ -9,7 +8,6 @@ from kafka import KafkaProducer
 from tests.flow.worlds import World, alert, assert_exactly_once
 
 ALERTS = 5_000
-FAR = 4_102_444_800_000  # 2100
 
 
 def garbage(number: int, size: int) -> bytes:
@@ -18,8 +16,10 @@ def garbage(number: int, size: int) -> bytes:
 
 
 def pills() -> list[tuple[bytes | None, bytes | None, int | None]]:
-    """Values, keys and timestamps (epoch ms) of records that are not alerts."""
-    now = time.time_ns() // 1_000_000
+    """Values, keys and timestamps (epoch ms) of records that are not alerts.
+
+    None of the future: a topic with Kafka's defaults does not take them.
+    """
     return [
         *((garbage(n, 900_000), None, None) for n in range(60)),
         *((None, garbage(n, 900_000), None) for n in range(60)),
@@ -29,8 +29,6 @@ def pills() -> list[tuple[bytes | None, bytes | None, int | None]]:
         (b"[" * 500_000, None, None),
         (b'{"rule":' * 100_000, None, None),
         (b"from the past", None, 1_000),
-        (b"from the future", None, FAR),
-        (b"from a clock that is an hour fast", None, now + 3_700_000),
         (b"", b"", None),
         (b"\0" * 900_000, None, None),
     ]
