@@ -125,9 +125,9 @@ def _from_file(file: Path | None) -> dict[str, Any]:
 
 
 def _from_environment(variables: Mapping[str, str]) -> dict[str, Any]:
+    sections = {each.upper() for each in Settings.model_fields}
     for name in sorted(variables):
         section, mark, _ = name.upper().removeprefix(PREFIX).partition("__")
-        sections = {each.upper() for each in Settings.model_fields}
         if name.upper().startswith(PREFIX) and mark and section not in sections:
             near = difflib.get_close_matches(section, sections, n=1, cutoff=0.7)
             raise Misconfigured(
@@ -157,7 +157,7 @@ def _strays(variables: Mapping[str, str]) -> Iterator[str]:
     right = set(known.values())
     for name in sorted(variables):
         meant = known.get(name.upper().replace("_", ""))
-        if name.upper().startswith("FALCOLAKE_") and meant and name.upper() not in right:
+        if name.upper().startswith(PREFIX) and meant and name.upper() not in right:
             yield f"{name} is not a setting and is ignored; did you mean {meant}?"
 
 

@@ -176,7 +176,7 @@ class Staging:
                 self._segments.cursor()
                 .execute(
                     "SELECT region, account_id, event_day, sum(findings)::BIGINT FROM "
-                    f"({_select('findings', window, 'first')}) GROUP BY ALL ORDER BY ALL"
+                    f"({_select(window)}) GROUP BY ALL ORDER BY ALL"
                 )
                 .fetchall()
             )
@@ -334,11 +334,11 @@ class _Batches:
         ).fetchall()
 
 
-def _select(table: str, window: Window, place: str) -> str:
-    """SQL for a window's rows: of each segment just the offsets whose runs are the window's."""
+def _select(window: Window) -> str:
+    """SQL for a window's findings: of each segment just those whose runs are the window's."""
     parts = [
-        f'SELECT * FROM {schema(part.segment)}.{table} WHERE "partition" = {window.partition} '
-        f'AND "{place}" >= {part.first} AND "{place}" < {part.end}'
+        f'SELECT * FROM {schema(part.segment)}.findings WHERE "partition" = {window.partition} '
+        f'AND "first" >= {part.first} AND "first" < {part.end}'
         for part in _stretches(window.runs)
     ]
     return " UNION ALL ".join(parts)
