@@ -7,7 +7,7 @@ IMAGE ?= falcolake
 
 .PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-compose \
 	lint check format docs site pictures mutate-protocol mutate-mapping lock bench bench-guard \
-	dist test-dist image chart clean
+	dist test-dist image chart hostile clean
 
 setup: $(READY)
 
@@ -109,6 +109,11 @@ site: $(READY)
 # The pictures of the status page, taken in Chromium while all of it runs; some minutes.
 pictures: $(READY)
 	$(BIN)/python -m tests.docs.pictures
+
+# Hostile records from their value to Parquet, each with a bound on its time; a million take 10 minutes.
+COUNT ?= 1000000
+hostile: $(READY)
+	$(BIN)/python -m tests.hostile $(COUNT) $(SEED)
 
 # Breaks the protocol a step at a time and shows which tests notice.
 mutate-protocol: $(READY)

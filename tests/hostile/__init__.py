@@ -1,0 +1,1 @@
+"""Hostile records by the million, from their value to Parquet, each with a bound on its time."""
