@@ -12,7 +12,7 @@ from streams.kafka.client import open_admin
 from streams.kafka.errors import unknown_topic
 from streams.kafka.topics import partitions_of
 from streams.settings.settings import Settings
-from streams.windows.window import read_seal
+from streams.windows.seal import read_seal
 
 if TYPE_CHECKING:
     from kafka import TopicPartition

@@ -4,12 +4,13 @@ Outlives the app: while a failed app waits to restart, this says what it waits f
 that both event loops run. The main loop answers the probe itself: if it is stuck, the probe fails.
 The consumer's loop, in its own thread, is tested every few seconds. Nothing outside the process
 makes it unhealthy, because a restart would not fix that. *Ready* means that partitions are
-assigned, Kafka answers, and nothing is held or paused.
+assigned, Kafka answers, and nothing is held, blocked or paused.
 """
 
 import asyncio
 import contextlib
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from streams.errors import FalcolakeError
@@ -136,6 +137,11 @@ class Health:
             found.append(
                 Blocker("paused", ledger.pause.reason, ledger.pause.hint, now - ledger.pause.since)
             )
+        since = ledger.alarms.blocked
+        found += [
+            Blocker("blocked", why.reason, why.hint, now - since.get(number, now), number)
+            for number, why in sorted(ledger.blocked().items())
+        ]
         return found + [
             Blocker("held", hold.reason, hold.hint, now - hold.since, number)
             for number, hold in sorted(shipper.held.items())
@@ -154,13 +160,18 @@ class Health:
             "partitions": sorted(ledger.partitions) if ledger else [],
             "kafka": None if away is None else {"reason": away.reason, "try": away.hint},
             "paused": None if paused is None else f"{paused.reason}. {paused.hint}",
-            "held": {
-                str(blocker.partition): {
-                    "reason": blocker.reason,
-                    "try": blocker.hint,
-                    "seconds": blocker.seconds,
-                }
-                for blocker in blockers
-                if blocker.kind == "held"
-            },
+            "held": _by_partition(blockers, "held"),
+            "blocked": _by_partition(blockers, "blocked"),
         }
+
+
+def _by_partition(blockers: Iterable[Blocker], kind: str) -> dict[str, dict[str, Any]]:
+    return {
+        str(blocker.partition): {
+            "reason": blocker.reason,
+            "try": blocker.hint,
+            "seconds": blocker.seconds,
+        }
+        for blocker in blockers
+        if blocker.kind == kind
+    }

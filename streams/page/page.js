@@ -57,6 +57,7 @@ const TITLES = {
 const STATES = {
   starting: ["Starting", "bad"],
   kafka: ["Kafka unreachable", "bad"],
+  blocked: ["Blocked", "bad"],
   held: ["Held", "bad"],
   paused: ["Paused", "warn"],
   unassigned: ["No partitions", "warn"],
@@ -117,6 +118,7 @@ function showProblems(report) {
     const numbers = group.map((each) => each.partition).join(", ");
     const whose = `Partition${group.length > 1 ? "s" : ""} ${numbers}`;
     const title = kind === "held" ? `${whose} cannot ship`
+      : kind === "blocked" ? `${whose}: blocked until a person decides`
       : kind === "retention" ? `${whose}: retention is near` : TITLES[kind];
     const mood = STATES[kind]?.[1] === "warn" ? "problem warn" : "problem";
     return node(
@@ -222,7 +224,8 @@ function showPartitions(report) {
   byId("partitions").replaceChildren(...report.partitions.map((each) => {
     const staged = Math.min(each.lag, Math.max(0, each.staged - each.committed));
     const unread = each.lag - staged;
-    const [state, mood] = each.held ? ["held", "bad"]
+    const [state, mood] = each.blocked ? ["blocked", "bad"]
+      : each.held ? ["held", "bad"]
       : unread > 0 ? ["reading", ""] : each.lag ? ["staged", ""] : ["idle", "good"];
     const share = shares(
       [

@@ -76,6 +76,7 @@ class Reporter:
             **progress._asdict(),
             "lag": progress.lag,
             "held": held,
+            "blocked": partition.blocked is not None,
             "open": None
             if opened is None
             else {"first": runs[0].first, "records": partition.open_records, "oldest": opened},

@@ -2,22 +2,14 @@
 
 A `Run` is what one append put into one segment. The runs of a partition follow each other without a
 hole from the committed offset. A `Window` is a half-open offset range, cut out of the runs at the
-sealed ends. `Partition` has both for one partition. `Seal` is the commit metadata: after a crash
-the next owner, here or on another machine, cuts the same windows from it.
+sealed ends. `Partition` has both for one partition, or says why it is `Blocked`.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from streams.errors import Misconfigured
-
-#: Kafka's default for `offset.metadata.max.bytes`.
-METADATA_BYTES = 4096
-
-#: In place of a version: several mappings may have put these windows, so every worker overwrites.
-MIXED = "*"
+from streams.windows.seal import MIXED, UNSEALED, Seal
 
 
 class Run(NamedTuple):
@@ -81,55 +73,16 @@ class Window:
         return min((run.oldest for run in self.runs if run.records), default=0)
 
 
-class Seal(NamedTuple):
-    """The commit metadata: the ends of the sealed windows not yet committed, oldest first.
+class Blocked(NamedTuple):
+    """Why a partition is not read, sealed, shipped or committed, and what to try.
 
-    `version` is the mapping version that sealed them.
+    Going on would lose or double records, so it waits for a person, unless `kind` is "unproved":
+    that one is tried again.
     """
 
-    version: str
-    ends: tuple[int, ...]
-
-    def encode(self) -> str:
-        """Return the metadata text; empty if nothing is sealed."""
-        if not self.ends:
-            return ""
-        return json.dumps(
-            {"v": 1, "m": self.version, "ends": list(self.ends)}, separators=(",", ":")
-        )
-
-    @property
-    def fits(self) -> bool:
-        """Whether Kafka accepts metadata of this length."""
-        return len(self.encode()) <= METADATA_BYTES
-
-
-UNSEALED = Seal("", ())
-
-
-def read_seal(metadata: str, committed: int) -> Seal:
-    """Return the seal in commit metadata; metadata of another tool seals nothing.
-
-    Raises Misconfigured for metadata of a newer falcolake: guessing could duplicate findings.
-    """
-    try:
-        found = json.loads(metadata or "{}")
-    except (ValueError, RecursionError):
-        return UNSEALED
-    if not isinstance(found, dict) or "v" not in found:
-        return UNSEALED
-    ends, version = found.get("ends"), found.get("m")
-    if (
-        found["v"] != 1
-        or not isinstance(version, str)
-        or not isinstance(ends, list)
-        or not all(type(end) is int for end in ends)
-    ):
-        raise Misconfigured(
-            f"a newer falcolake wrote the group's commit metadata: {metadata[:100]}",
-            "upgrade this worker; do not run an older version next to a newer one",
-        )
-    return Seal(version, tuple(sorted(end for end in set(ends) if end > committed)))
+    kind: Literal["truncated", "recreated", "overlap", "unproved"]
+    reason: str
+    hint: str
 
 
 @dataclass(slots=True)
@@ -137,7 +90,7 @@ class Partition:
     """One assigned partition: what of it is committed, sealed and staged.
 
     `committed` is the group's offset. `start` is later only if Kafka's retention deleted the
-    records between.
+    records between. Nothing of a `blocked` partition is read, sealed or shipped.
     """
 
     number: int
@@ -152,6 +105,7 @@ class Partition:
     #: When this worker last sealed the partition, in monotonic seconds; None if never.
     sealed_at: float | None = None
     highwater: int = 0
+    blocked: Blocked | None = None
 
     @property
     def position(self) -> int:
@@ -185,7 +139,11 @@ class Partition:
     @property
     def sealable(self) -> bool:
         """Whether the open window has records and its seal would fit into the metadata."""
-        return self.open_records > 0 and self.seal_with(self.position).fits
+        return self.blocked is None and self.open_records > 0 and self.seal_with(self.position).fits
+
+    def block(self, blocked: Blocked) -> None:
+        """Take nothing more of this partition, and keep nothing of it: Kafka may have it again."""
+        self.blocked, self.runs, self.opened = blocked, [], None
 
     def seal_with(self, end: int) -> Seal:
         """Return the seal that adds a window ending at `end` to those that wait."""
@@ -206,6 +164,8 @@ class Partition:
 
     def sealed_windows(self) -> Iterator[Window]:
         """Yield the sealed windows that are completely staged, oldest first."""
+        if self.blocked is not None:
+            return
         first = self.committed
         for end in self.ends:
             if end > self.position:
@@ -286,10 +246,10 @@ def is_flushing(partitions: Iterable[Partition], targets: Mapping[int, int]) -> 
     """Whether a flush up to these offsets seals the open windows now.
 
     It waits until every partition is staged up to its target: windows are sealed together, and
-    every seal makes an object of each partition. A target beyond the end of the log delays no other
-    partition, and seals nothing.
+    every seal makes an object of each partition. A target beyond the end of the log, or in a
+    blocked partition, delays no other partition and seals nothing.
     """
-    asked = [p for p in partitions if targets.get(p.number, 0) > p.sealed_end]
+    asked = [p for p in partitions if targets.get(p.number, 0) > p.sealed_end and p.blocked is None]
     if any(p.position < targets[p.number] and not p.caught_up for p in asked):
         return False
     return any(

@@ -25,8 +25,9 @@ from streams.staging.staging import Staging
 from streams.windows.batch import Batch, Found, Lost, split, tabulate
 from streams.windows.progress import Bounds, Progress, Tracker
 from streams.windows.room import Room, Usage
+from streams.windows.seal import MIXED
 from streams.windows.window import (
-    MIXED,
+    Blocked,
     Limits,
     Partition,
     Run,
@@ -35,9 +36,10 @@ from streams.windows.window import (
     is_flushing,
     is_full,
 )
+from streams.worker.alarms import Alarms
 from streams.worker.metrics import Metrics
 from streams.worker.pause import Headroom, Pause
-from streams.worker.takeover import Losses, first_to_read, take_over
+from streams.worker.takeover import take_over, to_read
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ class Ledger:
         self.partitions: dict[int, Partition] = {}
         self.wanted: frozenset[int] | None = None
         self.usage: Usage | None = None
+        self.alarms = Alarms(metrics)
         self._staging = staging
         self._mapping = mapping
         self._limits = limits
@@ -97,7 +100,6 @@ class Ledger:
         self._draining = False
         self._backoff = Backoff(shortest_pause, LONGEST_PAUSE)
         self._tracker = Tracker()
-        self._losses = Losses()
         self._targets: dict[int, int] = {}
         self._lock = asyncio.Lock()
         self._left: list[Run] = []
@@ -145,16 +147,16 @@ class Ledger:
             held = [*self._left, *self._staged()]
             self._left = []
             self._assignment = self.epoch = self.epoch + 1
-            for number, state in found.items():
-                self._report_lost(number, self._losses.at_takeover(number, state))
+            self.alarms.took_over(found)
             version = self._mapping.version
             self.partitions = take_over(found, held, version, time.monotonic())
             await self._run(self._staging.roll)
             await self._forget()
-            self.wanted = first_to_read(self.partitions)
+            self.wanted = to_read(self.partitions)
             positions = self._positions()
             self._tracker.note({n: Bounds(each.start, each.end, None) for n, each in found.items()})
             self._metrics.assigned(positions)
+            self.alarms.show_blocked(self.partitions, time.monotonic())
             self.show()
         log.info(
             "assigned partitions %s, reading on from %s",
@@ -162,18 +164,6 @@ class Ledger:
             {n: positions[n] for n in sorted(positions)},
         )
         return self.epoch, positions
-
-    def _report_lost(self, number: int, lost: range) -> None:
-        if not lost:
-            return
-        self._metrics.lost(number, len(lost))
-        log.error(
-            "partition %d: Kafka's retention deleted offsets %d to %d before they were read: "
-            "lengthen the topic's retention or add workers",
-            number,
-            lost[0],
-            lost[-1],
-        )
 
     def _staged(self) -> Iterator[Run]:
         """Yield the runs that are staged and not committed."""
@@ -197,7 +187,7 @@ class Ledger:
         self._metrics.consumed(len(batch.records))
         async with self._lock:
             partition = self.partitions.get(batch.partition)
-            if batch.epoch != self.epoch or self.paused or partition is None:
+            if batch.epoch != self.epoch or self.paused or partition is None or partition.blocked:
                 return
             partition.highwater = batch.highwater
             try:
@@ -220,8 +210,7 @@ class Ledger:
             return False
         if oldest > position:
             start = await self.kafka.log_start(batch.partition)
-            lost = self._losses.between(batch.partition, position, start)
-            self._report_lost(batch.partition, lost)
+            self.alarms.skipped(batch.partition, position, start)
         return True
 
     async def _append_pieces(self, batch: Batch, partition: Partition) -> None:
@@ -241,9 +230,22 @@ class Ledger:
             if partition.sealable and is_full(partition, self._limits):
                 await self._seal_or_grow()
         if self.wanted is not None:
-            before, self.wanted = self.wanted, first_to_read(self.partitions)
+            before, self.wanted = self.wanted, to_read(self.partitions)
             if self.wanted != before:
                 await self._run(self._staging.roll)
+
+    # ---- blocked partitions
+
+    async def block(self, number: int, blocked: Blocked) -> None:
+        """Take nothing more of a partition and drop what is staged of it; under the lock."""
+        self.partitions[number].block(blocked)
+        self.alarms.show_blocked(self.partitions, time.monotonic())
+        self.wanted = to_read(self.partitions)
+        await self._forget()
+
+    def blocked(self) -> dict[int, Blocked]:
+        """Return the partitions that are blocked, and why."""
+        return {n: p.blocked for n, p in self.partitions.items() if p.blocked is not None}
 
     # ---- pauses
 
@@ -382,6 +384,7 @@ class Ledger:
         return (
             assignment == self._assignment
             and partition is not None
+            and partition.blocked is None
             and partition.committed == window.first
         )
 

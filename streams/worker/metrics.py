@@ -21,7 +21,7 @@ from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
 from streams.windows.batch import Rows
 from streams.windows.progress import Progress
 from streams.windows.room import Usage
-from streams.windows.window import Window
+from streams.windows.window import Blocked, Window
 from streams.worker.journal import Journal
 from streams.worker.tally import SEVERITIES, Tallier
 
@@ -47,6 +47,7 @@ class Metrics:
         ProcessCollector(registry=registry)
         self._tallier = Tallier()
         self._holding: set[int] = set()
+        self._blocking: dict[int, Blocked] = {}
         self._declare_reading()
         self._declare_shipping()
         self._declare_partitions()
@@ -117,6 +118,12 @@ class Metrics:
             "held_since_seconds",
             "when shipping was held, epoch s; absent while it is not",
             "partition",
+        )
+        self._blocked = gauge(
+            "blocked_since_seconds",
+            "when a partition was blocked, epoch s; absent while it is not",
+            "partition",
+            "kind",
         )
         self._last = gauge(
             "last_shipped_timestamp_seconds", "when a window was last committed, epoch s"
@@ -232,6 +239,24 @@ class Metrics:
         self._holding.discard(partition)
         self._held.remove(str(partition))
         self._note("released", f"partition {partition}: no longer held")
+
+    def blocked(self, partition: int, blocked: Blocked, since: float) -> None:
+        """Publish that a partition is blocked; `since` is monotonic."""
+        if self._blocking.get(partition) != blocked:
+            self.unblocked(partition, released=False)
+            self._blocking[partition] = blocked
+            self._note("blocked", f"partition {partition}: blocked: {blocked.reason}")
+        epoch = clock.now_ms() / 1000 - (time.monotonic() - since)
+        self._blocked.labels(str(partition), blocked.kind).set(epoch)
+
+    def unblocked(self, partition: int, *, released: bool = True) -> None:
+        """Record that a partition is read again, or belongs to another worker."""
+        before = self._blocking.pop(partition, None)
+        if before is None:
+            return
+        self._blocked.remove(str(partition), before.kind)
+        if released:
+            self._note("unblocked", f"partition {partition}: no longer blocked here")
 
     def told(self, kind: str) -> None:
         """Count a record of the control topic."""

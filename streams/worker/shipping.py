@@ -102,7 +102,8 @@ class Shipper:
 
     def start(self) -> None:
         """Start shipping every waiting window that is neither under way nor held."""
-        for number in self.held.keys() - self._ledger.partitions.keys():
+        ledger = self._ledger
+        for number in self.held.keys() - (ledger.partitions.keys() - ledger.blocked().keys()):
             self._release(number)
         for number in self._ledger.waiting():
             hold = self.held.get(number)
@@ -141,7 +142,7 @@ class Shipper:
                 await self._ship_own(shipment)
                 self._release(number)
         except Lost:
-            log.info("partition %d: another worker ships its windows now", number)
+            log.info("partition %d: its windows are no longer shipped here", number)
         except FalcolakeError as error:
             self._hold(number, error)
         except Exception as error:
@@ -181,10 +182,10 @@ class Shipper:
             log.info("partition %d: ships again", number)
 
     def reasons(self) -> dict[int, str]:
-        """Return why partitions are held and what to try, by number."""
+        """Return why partitions are held or blocked and what to try, by number."""
         return {
-            number: f"{hold.reason} ({hold.hint})" if hold.hint else hold.reason
-            for number, hold in self.held.items()
+            number: f"{each.reason} ({each.hint})" if each.hint else each.reason
+            for number, each in (self.held | self._ledger.blocked()).items()
         }
 
     async def ship(self, shipment: Shipment) -> None:

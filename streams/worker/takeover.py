@@ -8,7 +8,8 @@ it continues from the committed offset without a hole; everything else is read a
 from collections.abc import Iterable, Mapping
 
 from streams.windows.batch import Found
-from streams.windows.window import Partition, Run, read_seal, resume
+from streams.windows.seal import read_seal
+from streams.windows.window import Partition, Run, resume
 
 
 def take_over(
@@ -50,18 +51,22 @@ def _take(
     return partition
 
 
-def first_to_read(partitions: Mapping[int, Partition]) -> frozenset[int] | None:
-    """Return the only partition to read for now, or None for all of them.
+def to_read(partitions: Mapping[int, Partition]) -> frozenset[int] | None:
+    """Return the partitions to read for now, or None for all of them.
 
-    Windows that earlier workers sealed are read one partition after the other. Side by side they
-    could fill staging before one of them is complete, and so before one can be shipped.
+    Blocked ones are not read. Windows that earlier workers sealed are read one partition after the
+    other. Side by side they could fill staging before one of them is complete, and so before one
+    can be shipped.
     """
+    readable = {n: each for n, each in sorted(partitions.items()) if each.blocked is None}
     unfinished = [
         number
-        for number, partition in sorted(partitions.items())
+        for number, partition in readable.items()
         if partition.next_end() is not None and not partition.caught_up
     ]
-    return frozenset(unfinished[:1]) or None
+    if unfinished:
+        return frozenset(unfinished[:1])
+    return None if len(readable) == len(partitions) else frozenset(readable)
 
 
 class Losses:

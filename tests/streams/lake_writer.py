@@ -15,7 +15,8 @@ from streams.lake.store import Lake
 from streams.settings.settings import Settings
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
-from streams.windows.window import MIXED, Seal, Window
+from streams.windows.seal import MIXED, Seal
+from streams.windows.window import Window
 from tests.streams.falco_records import ACCOUNT, DAY, MAPPING, REGION, alert, mixed, rows
 
 

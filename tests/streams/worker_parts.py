@@ -23,7 +23,8 @@ from streams.staging.staging import Staging
 from streams.windows.batch import Batch, Found, Rejected
 from streams.windows.progress import Bounds
 from streams.windows.room import Room
-from streams.windows.window import Limits, read_seal
+from streams.windows.seal import read_seal
+from streams.windows.window import Blocked, Limits
 from streams.worker.ledger import Ledger
 from streams.worker.metrics import Metrics
 from streams.worker.shipping import STOP_PATIENCE, Shipper
@@ -32,6 +33,7 @@ from tests.streams.falco_records import ACCOUNT, MAPPING, REGION, alert, message
 TOPIC = "falco-events"
 LIMITS = Limits(interval=300, max_bytes=10**9, max_rows=10**6)
 ROOM = Room(10**9, 0)
+BLOCKED = Blocked("overlap", "the lake has its windows", "use another prefix")
 
 
 def in_loop(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -207,6 +209,11 @@ class Worker:
         epoch = self.ledger.epoch if epoch is None else epoch
         batch = Batch(partition, first, end, records, epoch, highwater or end)
         await self.ledger.append(batch)
+
+    async def block(self, partition: int) -> None:
+        """Block a partition, as a check does that fails."""
+        async with self.ledger._lock:
+            await self.ledger.block(partition, BLOCKED)
 
     async def seal(self) -> None:
         """Seal all that is open, as a flush does."""

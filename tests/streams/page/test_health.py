@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from streams import clock
 from streams.embedded.ports import free_ports
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Unavailable
@@ -18,7 +19,7 @@ from streams.page.server import Web
 from streams.settings.sections import LakeSettings, WebSettings
 from streams.settings.settings import Settings
 from streams.worker.metrics import Metrics
-from tests.streams.worker_parts import Worker, in_loop
+from tests.streams.worker_parts import BLOCKED, Worker, in_loop
 from tests.waiting import wait_until
 
 LAKE = LakeSettings(bucket="lake", region="us-east-1", account_id=ACCOUNT_ID)
@@ -123,6 +124,34 @@ async def test_every_problem_is_told_at_once_with_since_when(tmp_path: Path) -> 
         assert [each.partition for each in found] == [None, None, 1]
         assert [each.hint for each in found[1:]] == ["wait", "look after it"]
         assert all(0 <= each.seconds < 60 for each in found)
+
+
+@in_loop
+async def test_a_blocked_partition_is_shown_until_it_is_another_worker_s(tmp_path: Path) -> None:
+    async with Worker(tmp_path / "staging", LAKE) as worker:
+        health = Health()
+        health.runs(worker.ledger, worker.shipper)
+        settings = Settings(lake=LAKE)
+        reporter = Reporter(settings, health, worker.metrics.journal)
+        await worker.assign(0, 1)
+        worker.shipper._hold(0, Unavailable("the lake is away", "look after it"))
+        await worker.block(0)
+        worker.shipper.start()
+        found = health.readiness()
+        assert (found["ready"], found["held"], found["paused"]) == (False, {}, None)
+        assert found["reasons"] == [BLOCKED.reason]
+        assert found["blocked"]["0"]["try"] == BLOCKED.hint
+        assert worker.shipper.reasons() == {0: f"{BLOCKED.reason} ({BLOCKED.hint})"}
+        report = reporter.plain()
+        assert [(each["kind"], each["partition"]) for each in report["problems"]] == [
+            ("blocked", 0)
+        ]
+        assert [each["blocked"] for each in report["partitions"]] == [True, False]
+        since = worker.metric("blocked_since_seconds", partition="0", kind="overlap")
+        assert abs(since - clock.now_ms() / 1000) < 60
+        await worker.assign(1)
+        assert health.readiness()["ready"]
+        assert not worker.metric("blocked_since_seconds", partition="0", kind="overlap")
 
 
 @in_loop

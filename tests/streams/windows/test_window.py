@@ -1,6 +1,5 @@
 """Windows: whatever happens, they tile the offsets."""
 
-import json
 from typing import Any
 
 import pytest
@@ -8,18 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from streams.errors import Misconfigured
+from streams.windows.seal import MIXED, UNSEALED, Seal, read_seal
 from streams.windows.window import (
-    METADATA_BYTES,
-    MIXED,
-    UNSEALED,
+    Blocked,
     Limits,
     Partition,
     Run,
-    Seal,
     Window,
     is_due,
-    read_seal,
+    is_flushing,
     resume,
 )
 
@@ -28,6 +24,9 @@ def run(first: int, end: int, segment: int = 1, records: int | None = None, **ch
     records = end - first if records is None else records
     made = Run(segment, 0, first, end, records, records, 0, 0, 100 * records, 1000)
     return made._replace(**changes)
+
+
+BLOCKED = Blocked("overlap", "the lake has its windows", "use another prefix")
 
 
 # ---- the life of a partition, with crashes
@@ -202,67 +201,7 @@ def test_only_one_of_a_run_staged_twice_is_kept() -> None:
     assert resume(0, 0, [], [run(0, 3), again, run(3, 5)]) == [again]
 
 
-# ---- seals
-
-
-@given(
-    version=st.text(max_size=60),
-    ends=st.lists(st.integers(1, 2**63 - 1), unique=True, max_size=20).map(sorted),
-)
-def test_a_seal_comes_back_from_its_text(version: str, ends: list[int]) -> None:
-    seal = Seal(version, tuple(ends))
-    assert read_seal(seal.encode(), 0) == (seal if ends else UNSEALED)
-
-
-def test_a_seal_is_written_as_the_protocol_says() -> None:
-    assert json.loads(Seal("x", (7, 9)).encode()) == {"v": 1, "m": "x", "ends": [7, 9]}
-    assert UNSEALED.encode() == ""
-
-
-def test_ends_that_are_committed_are_no_longer_sealed() -> None:
-    assert read_seal(Seal("x", (7, 9, 12)).encode(), 9) == Seal("x", (12,))
-
-
-def test_ends_are_sorted_and_each_there_once() -> None:
-    assert read_seal('{"v":1,"m":"x","ends":[9,7,9]}', 0) == Seal("x", (7, 9))
-
-
-@pytest.mark.parametrize(
-    "metadata",
-    ["", "hello", "{}", "null", "[1]", "1", '"v"', '{"ends":[1]}', "[" * 4000, "9" * 4096, "\x00"],
-)
-def test_metadata_of_another_tool_seals_nothing(metadata: str) -> None:
-    assert read_seal(metadata, 0) == UNSEALED
-
-
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        '{"v":2,"m":"x","ends":[1]}',
-        '{"v":1,"ends":[1]}',
-        '{"v":1,"m":"x","ends":["1"]}',
-        '{"v":1,"m":"x","ends":[true]}',
-        '{"v":1,"m":"x","ends":[1.0]}',
-        '{"v":1,"m":"x","ends":{}}',
-        '{"v":1,"m":1,"ends":[1]}',
-    ],
-)
-def test_metadata_of_a_newer_falcolake_is_refused_not_guessed(metadata: str) -> None:
-    with pytest.raises(Misconfigured, match="newer falcolake") as caught:
-        read_seal(metadata, 0)
-    assert "upgrade" in caught.value.hint
-
-
-def test_a_seal_that_kafka_would_not_take_does_not_fit() -> None:
-    ends = list(range(10**18, 10**18 + 300))
-    fitting = [count for count in range(1, 300) if Seal("v", tuple(ends[:count])).fits]
-    longest = Seal("v", tuple(ends[: fitting[-1]])).encode()
-    assert fitting == list(range(1, fitting[-1] + 1))
-    assert METADATA_BYTES - 20 < len(longest.encode()) <= METADATA_BYTES
-
-
-def test_the_version_is_measured_as_kafka_stores_it() -> None:
-    assert len(Seal("é" * 100, (1,)).encode().encode()) == len(Seal("é" * 100, (1,)).encode())
+# ---- what can be sealed
 
 
 def test_a_window_without_a_record_is_not_sealed() -> None:
@@ -294,6 +233,26 @@ def test_once_inherited_windows_are_committed_the_version_is_the_workers_own() -
     partition = Partition(0, 0, 0, "new", "old", [5], [run(0, 5), run(5, 8)])
     partition.commit(5)
     assert partition.seal_with(8) == Seal("new", (8,))
+
+
+def test_a_blocked_partition_seals_and_ships_nothing_and_keeps_nothing() -> None:
+    partition = Partition(0, 0, 0, "v", ends=[5], runs=[run(0, 5), run(5, 8)], opened=1.0)
+    assert partition.sealable and list(partition.sealed_windows())
+    partition.blocked = BLOCKED
+    assert not partition.sealable
+    assert not list(partition.sealed_windows())
+    partition.block(BLOCKED)
+    assert (partition.runs, partition.opened, partition.position) == ([], None, 0)
+
+
+def test_a_flush_does_not_wait_for_a_blocked_partition() -> None:
+    behind = Partition(0, 0, 0, "v", highwater=9)
+    other = Partition(1, 0, 0, "v", runs=[run(0, 5)], highwater=5)
+    targets = {0: 9, 1: 5}
+    assert not is_flushing([behind, other], targets)
+    behind.block(BLOCKED)
+    assert is_flushing([behind, other], targets)
+    assert not is_flushing([behind], targets)
 
 
 def test_a_sealed_window_that_is_not_completely_staged_waits() -> None:

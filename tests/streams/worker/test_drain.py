@@ -7,7 +7,7 @@ import pytest
 
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Unavailable
-from streams.windows.window import Seal
+from streams.windows.seal import Seal
 from streams.worker.drain import LEAVING, drain
 from tests.streams.falco_records import MAPPING
 from tests.streams.worker_parts import Worker, in_loop, lake_of
@@ -61,6 +61,17 @@ async def test_what_comes_after_is_not_taken(worker: Worker) -> None:
         assert worker.ledger.partitions[0].position == 20
         assert await drained(worker)
         assert worker.kafka.committed == {0: (20, "")}
+
+
+@in_loop
+async def test_a_blocked_partition_does_not_delay_it(worker: Worker) -> None:
+    async with worker:
+        await worker.assign(0, 1)
+        await worker.take(0, 0, 20)
+        await worker.take(1, 0, 5)
+        await worker.block(0)
+        assert await drained(worker)
+        assert worker.kafka.committed == {1: (5, "")}
 
 
 @in_loop

@@ -12,7 +12,8 @@ from streams.errors import Misconfigured, Unavailable
 from streams.settings.sections import LakeSettings
 from streams.windows.batch import Batch, Lost, Rows
 from streams.windows.room import BATCH_BYTES, Room, Usage
-from streams.windows.window import METADATA_BYTES, MIXED, Limits, Seal, read_seal
+from streams.windows.seal import METADATA_BYTES, MIXED, Seal, read_seal
+from streams.windows.window import Limits
 from streams.worker.ledger import SHORTEST_PAUSE
 from streams.worker.pause import Pause
 from tests.streams.falco_records import MAPPING, OTHER_MAPPING, alert, mixed
@@ -225,6 +226,33 @@ async def test_a_gap_that_kafka_still_has_is_not_a_loss(make: Callable[..., Work
         await worker.take(0, 0, 60, offsets=[50, 59])
         assert worker.metric("lost_records_total", partition="0") == 0
         assert worker.ledger.partitions[0].position == 60
+
+
+# ---- blocked partitions
+
+
+@in_loop
+async def test_a_blocked_partition_rests_and_the_others_go_on(
+    make: Callable[..., Worker], tmp_path: Path
+) -> None:
+    async with make() as worker:
+        await worker.assign(0, 1)
+        await worker.take(0, 0, 10)
+        await worker.seal()
+        await worker.take(0, 10, 20)
+        (shipment,) = worker.ledger.waiting().values()
+        await worker.block(0)
+        assert worker.ledger.wanted == {1}
+        assert not worker.ledger.holds(shipment)
+        await worker.take(0, 20, 30)
+        await worker.take(1, 0, 5)
+        await worker.seal()
+        assert worker.effects == ["seal 0 [10]", "seal 1 [5]"]
+        assert bounds(worker) == {1: (0, 5)}
+        files = sorted(path.name for path in (tmp_path / "staging").glob("segment-*.duckdb"))
+        assert files == ["segment-00000002.duckdb"]
+        with pytest.raises(Lost):
+            await worker.ledger.commit(shipment)
 
 
 # ---- pauses
@@ -525,7 +553,7 @@ async def test_a_full_list_of_seals_makes_the_open_window_grow_and_disturbs_no_o
     make: Callable[..., Worker],
 ) -> None:
     async with make(limits=Limits(10**9, 10**9, 10)) as worker:
-        ends = many_ends(237)
+        ends = many_ends(236)
         assert Seal(MAPPING.version, ends).fits
         assert not Seal(MAPPING.version, (*ends, 10**15 + 300)).fits
         worker.kafka.committed[0] = (ends[0] - 1, Seal(MAPPING.version, ends).encode())

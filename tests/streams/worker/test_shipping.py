@@ -18,7 +18,7 @@ from streams.errors import Misconfigured, Unavailable
 from streams.lake.keys import parse_key
 from streams.settings.sections import LakeSettings
 from streams.windows.batch import Lost
-from streams.windows.window import Seal
+from streams.windows.seal import Seal
 from streams.worker.shipping import SHORTEST_HOLD
 from tests.streams.falco_records import ACCOUNT, DAY, MAPPING, OTHER_MAPPING, alert, mixed, rows
 from tests.streams.worker_parts import TOPIC, Worker, in_loop

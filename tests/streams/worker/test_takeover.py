@@ -6,11 +6,13 @@ from hypothesis import strategies as st
 
 from streams.errors import Misconfigured
 from streams.windows.batch import Found
-from streams.windows.window import Partition, Run, Seal
-from streams.worker.takeover import Losses, first_to_read, take_over
+from streams.windows.seal import Seal
+from streams.windows.window import Blocked, Partition, Run
+from streams.worker.takeover import Losses, take_over, to_read
 
 NOW = 1234.5
 END = 10**6
+BLOCKED = Blocked("overlap", "the lake has its windows", "use another prefix")
 
 
 def run(first: int, end: int, partition: int = 0, segment: int = 1) -> Run:
@@ -101,15 +103,24 @@ def test_what_is_kept_has_no_hole_and_crosses_no_end(
 
 def test_partitions_with_inherited_windows_take_turns() -> None:
     partitions = take_over({2: found(0, 10), 1: found(0, 10), 0: found(0)}, [], "m", NOW)
-    assert first_to_read(partitions) == {1}
+    assert to_read(partitions) == {1}
     partitions[1].runs.append(run(0, 10, partition=1))
-    assert first_to_read(partitions) == {2}
+    assert to_read(partitions) == {2}
     partitions[2].runs.append(run(0, 10, partition=2))
-    assert first_to_read(partitions) is None
+    assert to_read(partitions) is None
 
 
 def test_a_partition_that_ends_before_its_seal_keeps_no_other_waiting() -> None:
-    assert first_to_read(take_over({0: found(0, 10, end=0)}, [], "m", NOW)) is None
+    assert to_read(take_over({0: found(0, 10, end=0)}, [], "m", NOW)) is None
+
+
+def test_a_blocked_partition_is_not_read_and_keeps_no_other_waiting() -> None:
+    partitions = take_over({0: found(0, 10), 1: found(0)}, [], "m", NOW)
+    assert to_read(partitions) == {0}
+    partitions[0].block(BLOCKED)
+    assert to_read(partitions) == {1}
+    partitions[1].block(BLOCKED)
+    assert to_read(partitions) == frozenset()
 
 
 # ---- what retention deleted
