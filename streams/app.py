@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import time
 from dataclasses import dataclass, field
@@ -205,6 +206,7 @@ def run(settings: Settings, grace: float | None = None) -> bool:
     Misconfigured or Corrupt if it cannot continue.
     """
     logs.configure(settings.log)
+    os.umask(0o077)  # staging holds alerts, and DuckDB creates files there
     # A batch makes tens of thousands of tuples that live for a second. At Python's default
     # threshold the collector would walk them again and again.
     gc.set_threshold(100_000, 20, 50)

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streams.doctor.diagnosis import Check, Diagnosis, bad, good, warning
+from streams.errors import Misconfigured
 from streams.settings.settings import Settings, variable
+from streams.staging.directory import LOCK, refuse_strangers
 
 
 def checks(settings: Settings) -> list[Check]:
@@ -35,14 +37,18 @@ def staging(settings: Settings) -> Iterator[Diagnosis]:
             )
         return
     try:
+        refuse_strangers(path)
         with tempfile.TemporaryFile(dir=path, prefix="doctor-") as file:
             file.write(b"doctor")
+    except Misconfigured as error:
+        yield bad("staging", str(error), error.hint)
+        return
     except OSError as error:
         yield bad(
             "staging", f"{path} cannot be written: {error.strerror or error}", f"correct {name}"
         )
         return
-    if _locked(path / "lock"):
+    if _locked(path / LOCK):
         yield good("staging", f"a worker is using {path}; another worker needs its own {name}")
     else:
         yield good("staging", f"{path} can be written, and no worker is using it")

@@ -281,7 +281,7 @@ class Rebuilder:
     def _put(
         self, staged: Window, group: Group, rows: int, key: str, there: Stored | None
     ) -> ObjectReplay:
-        file = self._staging.path / "object.parquet"
+        file = self._staging.target(1)
         try:
             self._objects.export(staged, group, file)
             if there is not None and self._task.reader.equals(key, file):

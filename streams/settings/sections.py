@@ -228,7 +228,8 @@ class StagingSettings(Section):
     path: FilePath = Field(
         default=Path("~/.local/state/falcolake"),
         validate_default=True,
-        description="Directory for staging files, for this worker only; ~ is the home directory",
+        description="Directory for staging files, new or empty, for this worker only; "
+        "~ is the home directory",
     )
     max_bytes: Size = Field(
         default=4_000_000_000,

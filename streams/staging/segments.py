@@ -1,26 +1,24 @@
-"""Segments: the DuckDB files of a staging directory, and the lock on the directory.
+"""Segments: the DuckDB files of a staging directory.
 
 A segment is one file, written through its WAL only and unlinked once nothing needs it. That is
 several times faster than one growing file, whose checkpoints block inserts for seconds. After
 kill -9 a segment holds complete appends, and its contents are read from the file. If a file does
 not open, or belongs to another topic or mapping, its records are read from Kafka again; a damaged
-file is moved aside, never deleted. Only one worker at a time can use a directory.
+file is moved aside, never deleted.
 """
 
 import contextlib
-import fcntl
 import logging
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import duckdb
 
 from streams import faults
 from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
+from streams.staging.directory import TEMPORARY, Directory, make_private
 from streams.staging.parquet import connect, literal
 from streams.windows.room import Usage
 from streams.windows.window import Run
@@ -92,7 +90,7 @@ class Segments:
         self._last = 0
         #: Bytes of the largest append that DuckDB's memory has room for.
         self._largest = MEMORY // 4
-        self._guard: IO[str] | None = None
+        self._directory = Directory(path)
         self._db: duckdb.DuckDBPyConnection | None = None
 
     # ---- the directory
@@ -100,15 +98,16 @@ class Segments:
     def open(self) -> list[Run]:
         """Lock the directory and attach earlier segments; return the runs in them.
 
-        Raises Misconfigured if another worker uses the directory or it cannot be written.
+        Raises Misconfigured if another worker uses the directory, it holds other files, or it
+        cannot be written.
         """
         try:
             with translated("open staging", self.path):
-                self._lock_directory()
+                self._directory.hold(LAYOUT)
                 self._connect()
-            self._last = max(self._found(".damaged"), default=0)
+            self._last = max(self._directory.segments(".damaged"), default=0)
             runs = []
-            for number in self._found():
+            for number in self._directory.segments():
                 self._last = max(self._last, number)
                 runs += self._attach(number)
         except BaseException:
@@ -116,24 +115,8 @@ class Segments:
             raise
         return runs
 
-    def _lock_directory(self) -> None:
-        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._guard = (self.path / "lock").open("a")
-        try:
-            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Misconfigured(
-                f"another worker uses the staging directory {self.path}",
-                "stop it, or set FALCOLAKE_STAGING__PATH to another directory",
-            ) from None
-
     def _connect(self) -> None:
-        for leftover in [*self.path.glob("*.parquet"), *self.path.glob("temporary*")]:
-            if leftover.is_dir():
-                shutil.rmtree(leftover)
-            else:
-                leftover.unlink(missing_ok=True)
-        self._db = connect(f"{MEMORY}B", self.path / "temporary")
+        self._db = connect(f"{MEMORY}B", self.path / TEMPORARY)
         self._db.execute(
             "SET checkpoint_threshold='1TB'; SET checkpoint_on_detach='DISABLED';"
             "PRAGMA disable_checkpoint_on_shutdown;"
@@ -144,9 +127,7 @@ class Segments:
         if self._db is not None:
             self._db.close()
             self._db = None
-        if self._guard is not None:
-            self._guard.close()
-            self._guard = None
+        self._directory.release()
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """Return a connection to all segments. Raises Unavailable once they are closed."""
@@ -162,19 +143,8 @@ class Segments:
 
     def usage(self) -> Usage:
         """Measure what staging takes and what the disk has left."""
-        staged = 0
         with translated("measure staging", self.path):
-            for entry in [*self.path.iterdir(), *self.path.glob("temporary*/*")]:
-                with contextlib.suppress(FileNotFoundError):  # removed by an export meanwhile
-                    if entry.is_file() and entry.suffix != ".damaged":
-                        staged += entry.stat().st_size
-            return Usage(staged, shutil.disk_usage(self.path).free)
-
-    def _found(self, suffix: str = "") -> list[int]:
-        """Return the numbers of segments that have a file, main or WAL, with this suffix."""
-        name = re.compile(r"segment-(\d+)\.duckdb(\.wal)?" + re.escape(suffix))
-        found = (name.fullmatch(path.name) for path in self.path.glob("segment-*"))
-        return sorted({int(each[1]) for each in found if each})
+            return Usage(self._directory.bytes(), shutil.disk_usage(self.path).free)
 
     # ---- one segment
 
@@ -190,6 +160,8 @@ class Segments:
                 cursor.execute(TABLES.format(s=name))
                 cursor.execute(f"INSERT INTO {name}.segment VALUES (?, ?, ?)", list(self._identity))
                 cursor.execute("COMMIT")
+            for file in (self._file(number), self._wal(number)):
+                make_private(file)
             _sync_directory(self.path)
         except (duckdb.Error, OSError):
             self.remove(number)

@@ -19,6 +19,7 @@ from schemas.mapping import Finding, Mapping
 from streams import faults
 from streams.errors import Corrupt, FalcolakeError
 from streams.staging import packed
+from streams.staging.directory import TEMPORARY_COPY, export_name, make_private
 from streams.staging.parquet import SIZES, Group, Sizes, Writer
 from streams.staging.segments import RUN_COLUMNS, Segments, schema, translated
 from streams.windows.batch import Rejected, Rows, size_of
@@ -76,7 +77,7 @@ class Staging:
         self._segments = Segments(path, topic, mapping_version)
         self._segment_bytes = segment_bytes
         self._portion_bytes = portion_bytes
-        self._writer = Writer(path / "temporary-copy", sizes)
+        self._writer = Writer(path / TEMPORARY_COPY, sizes)
         self._lock = threading.RLock()
         self._dropped: set[int] = set()
         self._exporting: dict[int, int] = {}
@@ -87,7 +88,8 @@ class Staging:
     def open(self) -> list[Run]:
         """Open the directory and return the runs that earlier workers left in it.
 
-        Raises Misconfigured if another worker uses the directory or it cannot be written.
+        Raises Misconfigured if another worker uses the directory, it holds other files, or it
+        cannot be written.
         """
         runs = self._segments.open()
         self._writer.open()
@@ -167,6 +169,10 @@ class Staging:
 
     # ---- exporting
 
+    def target(self, number: int) -> Path:
+        """Return a file for an export; the next start removes it if it is left."""
+        return self.path / export_name(number)
+
     def groups(self, window: Window) -> list[tuple[Group, int]]:
         """Return the groups of a window's findings, in a fixed order, with their row counts."""
         if not window.runs:
@@ -198,6 +204,7 @@ class Staging:
         ):
             source = _Batches(reading, window, group)
             self._writer.write(source, mapping, metadata, target)
+            make_private(target)
 
     def rejects(self, window: Window, first: int = 0) -> list[Rejected]:
         """Return the next portion of the window's rejects, from offset `first` on, by offset.

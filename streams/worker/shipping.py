@@ -245,7 +245,7 @@ class Shipper:
         """Export one object and put it; return its key and its bytes."""
         key = self._lake.key(self._objects.key(window, group))
         # Every try has another file: an abandoned one may still be writing to its own.
-        file = self._staging.path / f"{next(self._files)}.parquet"
+        file = self._staging.target(next(self._files))
         try:
             await self._run(self._export, window, group, file)
             size = file.stat().st_size

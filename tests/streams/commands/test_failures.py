@@ -1,6 +1,10 @@
 """What any command may meet: no Kafka, no topic, no lake, wrong settings or options."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import typer.main
@@ -122,6 +126,33 @@ def test_a_lake_that_does_not_answer_is_exit_code_1(
     error, hint = refusal(done, 1)
     assert error.startswith("Error: cannot list the lake in s3://lake: ")
     assert hint.startswith("Try: ")
+
+
+@pytest.mark.parametrize("place", ["others", "others/report.parquet", "/proc/staging"])
+def test_a_staging_path_that_cannot_work_ends_the_worker(tmp_path: Path, place: str) -> None:
+    report = tmp_path / "others" / "report.parquet"
+    report.parent.mkdir()
+    report.write_text("somebody's")
+    environment = {
+        **LAKE,
+        "FALCOLAKE_STAGING__PATH": str(tmp_path / place),
+        "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1",
+        "FALCOLAKE_WEB__PORT": "0",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "cli", "worker"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    *_, error, hint = done.stderr.splitlines()
+    assert error.startswith("Error: ")
+    assert str(tmp_path / place) in error
+    assert hint.startswith("Try: set FALCOLAKE_STAGING__PATH to ")
+    assert report.read_text() == "somebody's"
 
 
 @pytest.mark.parametrize("name", sorted(NEEDS.keys() - WITHOUT_SETTINGS - {"doctor"}))

@@ -34,6 +34,12 @@ def test_a_directory_that_cannot_be_used_is_bad(
     assert "cannot be written" in one(itself, "bad").message
 
 
+def test_a_directory_with_others_files_is_bad(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "report.parquet").write_text("somebody's")
+    found = found_by(changed(environment, STAGING__PATH=tmp_path), "staging")
+    assert "report.parquet" in one(found, "bad").message
+
+
 def test_a_disk_without_room_is_told(environment: dict[str, str]) -> None:
     full = found_by(changed(environment, STAGING__MIN_FREE_BYTES=10**18), "staging disk")
     assert "reading from Kafka pauses" in one(full, "bad").message

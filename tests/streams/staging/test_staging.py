@@ -3,9 +3,11 @@
 import contextlib
 import itertools
 import json
+import os
 import random
 import resource
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -24,6 +26,15 @@ from hypothesis import strategies as st
 
 from streams.audit.page_sizes import pages
 from streams.errors import Misconfigured, Unavailable
+from streams.staging.directory import (
+    EXPORT,
+    LOCK,
+    MARK,
+    TEMPORARY,
+    TEMPORARY_COPY,
+    export_name,
+    not_ours,
+)
 from streams.staging.packed import unpack
 from streams.staging.parquet import SIZES, Group, Sizes
 from streams.staging.staging import SEGMENT_BYTES, Staging, _Batches
@@ -104,7 +115,10 @@ def numbers(file: Path) -> list[int]:
 
 
 def names(path: Path) -> list[str]:
-    return sorted(entry.name for entry in path.iterdir())
+    """Return what is in a staging directory, but for what is always there."""
+    found = {entry.name for entry in path.iterdir()}
+    assert found >= {LOCK, MARK, TEMPORARY, TEMPORARY_COPY}
+    return sorted(found - {LOCK, MARK, TEMPORARY, TEMPORARY_COPY})
 
 
 # ---- append, and what a restart finds
@@ -413,7 +427,7 @@ def test_a_segment_of_another_mapping_or_topic_is_dropped(path: Path) -> None:
         staging.append(rows(0, 0, 5, mapping=OTHER_MAPPING))
     with opened(path, topic="other", version=OTHER_MAPPING.version) as staging:
         assert staging.open() == []
-    assert names(path) == ["lock"]
+    assert names(path) == []
 
 
 def test_a_segment_of_another_layout_is_dropped(path: Path) -> None:
@@ -425,7 +439,7 @@ def test_a_segment_of_another_layout_is_dropped(path: Path) -> None:
         database.execute(f"ATTACH '{path / MAIN}' AS one; UPDATE one.segment SET layout = 1")
     with opened(path) as staging:
         assert staging.open() == []
-    assert names(path) == ["lock"]
+    assert names(path) == []
 
 
 def test_a_segment_that_was_only_begun_is_dropped(path: Path) -> None:
@@ -434,7 +448,7 @@ def test_a_segment_that_was_only_begun_is_dropped(path: Path) -> None:
         database.execute(f"ATTACH '{path / MAIN}' AS segment_1")
     with opened(path) as staging:
         assert staging.open() == []
-    assert names(path) == ["lock"]
+    assert names(path) == []
 
 
 # ---- one worker a directory
@@ -458,11 +472,10 @@ def test_the_directory_is_free_again_after_close(path: Path) -> None:
 
 def test_an_open_that_failed_leaves_the_directory_free(path: Path) -> None:
     path.mkdir()
-    (path / "temporary").write_text("in the way")
-    (path / "lock").mkdir()
-    with pytest.raises(Unavailable):
+    (path / MARK).mkdir()
+    with pytest.raises(Misconfigured, match="Is a directory"):
         opened(path).open()
-    (path / "lock").rmdir()
+    (path / MARK).rmdir()
     with opened(path) as staging:
         staging.open()
 
@@ -484,14 +497,148 @@ def test_a_path_with_odd_characters_works(tmp_path: Path) -> None:
         assert again.open() == [run]
 
 
+def tree(path: Path) -> dict[str, bytes]:
+    """Return all files below a directory, with their contents."""
+    return {
+        f"{file.relative_to(path)}": file.read_bytes()
+        for file in sorted(path.rglob("*"))
+        if file.is_file()
+    }
+
+
+#: Files of others, each close to a name of ours.
+STRANGERS = (
+    *(
+        "report.parquet",
+        "1.parquet",
+        "export-1.parquet.bak",
+        "my-export-1.parquet",
+        "temporary.txt",
+    ),
+    *("temporary-notes/a.txt", "temporaries/b", "segment-1.duckdb", "segment-00000001.duckdb.old"),
+    *("data/lock", "lock.txt", ".falcolake-staging.old", "lost+found.txt", ".bashrc"),
+)
+
+
+def put(path: Path, names: Iterable[str]) -> dict[str, bytes]:
+    for name in names:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(f"somebody's {name}")
+    return tree(path)
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_a_directory_with_others_files_is_refused_and_left_as_it_is(
+    path: Path, stranger: str
+) -> None:
+    before = put(path, [stranger])
+    mode = path.stat().st_mode
+    with pytest.raises(Misconfigured, match="is not a staging directory") as caught:
+        opened(path).open()
+    assert stranger.split("/")[0] in str(caught.value)
+    assert "FALCOLAKE_STAGING__PATH" in caught.value.hint
+    assert tree(path) == before
+    assert path.stat().st_mode == mode
+
+
+def test_others_files_in_a_marked_directory_stay_and_do_not_count(path: Path) -> None:
+    with opened(path) as first:
+        first.open()
+    spilled = ("temporary/notes.txt", "temporary-copy/deep/er.parquet")
+    before = put(path, [*STRANGERS, *spilled])
+    with opened(path) as again:
+        again.open()
+        put(path, ["big"])
+        (path / "big").write_bytes(bytes(1_000_000))
+        assert again.usage().staged < 100_000
+    assert {name: tree(path)[name] for name in before} == before
+
+
 def test_leftovers_of_exports_are_removed_at_the_start(path: Path) -> None:
-    path.mkdir()
-    (path / "0-0-20260102.parquet").write_bytes(b"half")
-    (path / "temporary").mkdir()
-    (path / "temporary" / "duckdb_temp_storage-0.tmp").write_bytes(b"half")
     with opened(path) as staging:
         staging.open()
-        assert names(path) == ["lock"]
+    left = [export_name(1), export_name(12_345), "temporary/duckdb_temp_314_0_owner"]
+    put(path, [*left, "temporary-copy/duckdb_temp_314_0_storage_S32K-0.tmp"])
+    with opened(path) as staging:
+        staging.open()
+        assert names(path) == []
+        assert [*(path / TEMPORARY).iterdir(), *(path / TEMPORARY_COPY).iterdir()] == []
+
+
+def test_a_directory_from_before_there_were_marks_is_taken_over(path: Path) -> None:
+    with opened(path) as first:
+        first.open()
+        runs = appended(first, [0, 5, 9])
+    (path / MARK).unlink()
+    put(path, ["17.parquet", "temporary/duckdb_temp_storage-0.tmp"])
+    with opened(path) as second:
+        assert sorted(second.open()) == sorted(runs)
+    assert (path / MARK).is_file()
+    assert not any(name.endswith(".parquet") for name in names(path))
+
+
+def test_a_new_volume_with_lost_and_found_is_taken(path: Path) -> None:
+    (path / "lost+found").mkdir(parents=True)
+    with opened(path) as staging:
+        staging.open()
+    assert names(path) == ["lost+found"]
+
+
+def test_a_link_is_never_followed_to_what_is_not_ours(tmp_path: Path, path: Path) -> None:
+    before = put(tmp_path / "else", ["duckdb_temp_0.tmp"])
+    with opened(path) as first:
+        first.open()
+    (path / TEMPORARY_COPY).rmdir()
+    (path / TEMPORARY_COPY).symlink_to(tmp_path / "else")
+    (path / export_name(1)).symlink_to(tmp_path / "else" / "duckdb_temp_0.tmp")
+    with opened(path) as again:
+        again.open()
+    assert tree(tmp_path / "else") == before
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="/\0"), min_size=1), min_size=1))
+def test_without_a_mark_no_name_is_ours_by_accident(found: list[str]) -> None:
+    ours = {LOCK, MARK, TEMPORARY, TEMPORARY_COPY, "lost+found"}
+    if ours.isdisjoint(found) and not any(map(EXPORT.fullmatch, found)):
+        assert not_ours(found) == sorted(set(found))
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_staging_is_for_its_user_alone_whatever_the_umask(path: Path, umask: int) -> None:
+    if umask != 0o077:  # an upgrade: a directory that all may read
+        with opened(path) as earlier:
+            earlier.open()
+            earlier.append(rows(0, 0, 5))
+        for each in (path, *path.rglob("*")):
+            each.chmod(0o777 if each.is_dir() else 0o666)
+    before = os.umask(umask)
+    try:
+        with opened(path) as staging:
+            staging.open()
+            run = staging.append(rows(0, 5, 9))
+            exported(staging, window([run]), target="export-1")
+            modes = {each: stat.S_IMODE(each.stat().st_mode) for each in (path, *path.rglob("*"))}
+    finally:
+        os.umask(before)
+    assert set(modes.values()) == {0o700, 0o600}
+    assert all((mode == 0o700) == each.is_dir() for each, mode in modes.items())
+
+
+def test_a_directory_that_turned_unwritable_is_a_wrong_setting(small_disk: Path) -> None:
+    path = small_disk / "staging"
+    with opened(path) as staging:
+        staging.open()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    with pytest.raises(Misconfigured, match="Read-only file system") as caught:
+        opened(path).open()
+    assert "STAGING__PATH" in caught.value.hint
+
+
+@pytest.mark.parametrize("place", ["/proc/falcolake/staging", "/dev/null/staging", "a" * 300])
+def test_a_path_that_can_never_exist_is_a_wrong_setting(tmp_path: Path, place: str) -> None:
+    with pytest.raises(Misconfigured, match="cannot open staging") as caught:
+        opened(tmp_path / place).open()
+    assert "STAGING__PATH" in caught.value.hint
 
 
 def test_nothing_is_left_but_the_lock_once_all_is_forgotten(path: Path) -> None:
@@ -501,7 +648,7 @@ def test_nothing_is_left_but_the_lock_once_all_is_forgotten(path: Path) -> None:
         exported(staging, window(runs)).unlink()
         staging.roll()
         staging.keep_only([])
-    assert names(path) == ["lock"]
+    assert names(path) == []
 
 
 # ---- export
@@ -904,7 +1051,7 @@ def test_no_room_for_a_new_segment_is_survived_and_leaves_nothing(
 ) -> None:
     with largest_file(2000), pytest.raises(Unavailable):
         staging.append(rows(0, 0, 5))
-    assert names(path) == ["lock"]
+    assert names(path) == []
     assert staging.append(rows(0, 0, 5)).records == 5
 
 
@@ -938,7 +1085,7 @@ def test_keep_only_unlinks_the_segments_that_no_run_needs(staging: Staging, path
     staging.roll()
     second = staging.append(rows(0, 5, 9))
     staging.keep_only([second])
-    assert names(path) == ["lock", "segment-00000002.duckdb", "segment-00000002.duckdb.wal"]
+    assert names(path) == ["segment-00000002.duckdb", "segment-00000002.duckdb.wal"]
     staging.keep_only([second])
     assert numbers(exported(staging, window([second]))) == [5, 6, 7, 8]
     assert first.segment == 1
@@ -974,7 +1121,7 @@ def test_a_segment_is_forgotten_only_once_its_export_is_done(staging: Staging, p
     forgotten.set()
     export.join(60)
     assert len(numbers(target)) == 2000
-    assert names(path) == ["lock", "o"]
+    assert names(path) == ["o"]
 
 
 def test_exports_and_appends_run_side_by_side(staging: Staging) -> None:
@@ -1030,4 +1177,4 @@ def test_after_close_staging_says_so(path: Path) -> None:
     staging.close()
     with pytest.raises(Unavailable, match="staging is closed"):
         staging.append(rows(0, 0, 1))
-    wait_until(lambda: names(path) == ["lock"], 1)
+    wait_until(lambda: names(path) == [], 1)

@@ -69,7 +69,7 @@ def footer(file: pq.ParquetFile) -> dict[str, str]:
 
 
 def leftovers(worker: Worker) -> list[str]:
-    return sorted(p.name for p in worker.staging.path.iterdir() if p.name != "lock")
+    return sorted(p.name for p in worker.staging.path.iterdir() if p.suffix)
 
 
 async def sealed(
