@@ -14,7 +14,7 @@ from typing import Any
 
 from streams.settings.sections import LogSettings
 
-#: Seconds between two log lines of the same kind from aiokafka.
+#: Seconds between two log lines of the same kind from a library that repeats itself.
 SELDOM = 30.0
 TEXT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -56,14 +56,17 @@ class JsonFormatter(logging.Formatter):
 
 
 class _Seldom(logging.Filter):
-    """Drops most repeats of aiokafka's messages: without a broker it logs ten a second."""
+    """Drops most repeats of aiokafka's and aiohttp's messages.
+
+    Without a broker aiokafka logs ten a second; aiohttp logs every request that is not HTTP.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self._last: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not record.name.startswith("aiokafka"):
+        if not record.name.startswith(("aiokafka", "aiohttp")):
             return True
         kind, now = str(record.msg), time.monotonic()
         if now - self._last.get(kind, -SELDOM) < SELDOM:

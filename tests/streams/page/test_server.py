@@ -254,3 +254,67 @@ async def test_an_address_of_the_network_is_warned_about(
     await web.stop()
     await worker.shipper.stop()
     assert "open to the network on 0.0.0.0" in caplog.text
+
+
+async def status_for(url: str, **headers: str) -> int:
+    """Return the status that a request for the report with these headers gets."""
+    async with aiohttp.ClientSession() as http, http.get(url, headers=headers) as answer:
+        await answer.read()
+        return answer.status
+
+
+@in_loop
+async def test_on_a_loopback_address_only_its_own_names_are_answered(served: Served) -> None:
+    async with served:
+        for path in ("/", "/status.json", "/metrics", "/healthz", "/nowhere"):
+            for host in (
+                "attacker.example",
+                "attacker.example:6066",
+                "localhost.attacker.example",
+                "127.0.0.1.attacker.example",
+                "127.0.0.1@attacker.example",
+                "127.0.0.1:6066:1",
+                "[::1",
+                "::1",
+                "",
+                "10.0.0.1",
+            ):
+                assert await status_for(served.url + path, Host=host) == 421, (path, host)
+        for host in (
+            "localhost",
+            "LocalHost:1",
+            "127.0.0.1",
+            "127.0.0.1:65535",
+            "[::1]",
+            "[::1]:6066",
+        ):
+            assert await status_for(f"{served.url}/status.json", Host=host) == 200, host
+        async with served.http.get("/", headers={"Host": "attacker.example"}) as answer:
+            assert "localhost, 127.0.0.1 and [::1]" in await answer.text()
+            assert answer.headers["Content-Security-Policy"]
+
+
+@in_loop
+async def test_on_an_address_of_the_network_every_name_is_answered(tmp_path: Path) -> None:
+    worker = Worker(tmp_path / "staging", LAKE)
+    settings = WebSettings(host="0.0.0.0", port=free_ports(1)[0])
+    web = web_of(settings, Health(), worker.metrics)
+    await web.start()
+    url = f"http://{HOST}:{settings.port}/healthz"
+    for host in ("10.1.2.3:6066", "falcolake-0.falcolake.security.svc.cluster.local:6066"):
+        assert await status_for(url, Host=host) == 200
+    await web.stop()
+    await worker.shipper.stop()
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "192.0.2.1"])
+@in_loop
+async def test_an_address_that_is_not_this_machine_s_is_told_by_its_setting(
+    tmp_path: Path, host: str
+) -> None:
+    worker = Worker(tmp_path / "staging", LAKE)
+    web = web_of(WebSettings(host=host, port=0), Health(), worker.metrics)
+    with pytest.raises(Misconfigured, match=rf"^cannot listen on {host}:0: [A-Z][a-z ]+$") as error:
+        await web.start()
+    assert "FALCOLAKE_WEB__HOST" in error.value.hint
+    await worker.shipper.stop()
