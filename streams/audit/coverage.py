@@ -15,7 +15,7 @@ from streams.windows.window import Counts
 Kind = Literal[
     "gap",  # offsets that no window covers; Kafka has them, or was not asked
     "lost",  # offsets that no window covers and Kafka no longer has
-    "overlap",  # offsets that two windows cover
+    "overlap",  # offsets that two windows cover, or windows of two topics of one name
     "short",  # a window with fewer rows than findings: an object is missing
     "excess",  # a window with more rows than findings: an object is duplicated or stale
     "counts",  # counts that do not add up, or exceed the window
@@ -88,6 +88,11 @@ class LakeWindow:
     def footers(self) -> list[Footer]:
         """The footers that belong to this window."""
         return [footer for each in self.objects if (footer := each.account) is not None]
+
+    @property
+    def topic_ids(self) -> frozenset[str]:
+        """The ids of the topics in its footers; none if they have no ids."""
+        return frozenset(footer.topic_id for footer in self.footers if footer.topic_id)
 
     @property
     def counts(self) -> Counts:

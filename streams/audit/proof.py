@@ -108,6 +108,9 @@ def _overlap(found: Coverage, before: LakeWindow, window: LakeWindow) -> Problem
         f"the windows [{before.first}, {before.end}) and [{window.first}, {window.end}) "
         "both have these offsets"
     )
+    ids = before.topic_ids | window.topic_ids
+    if len(ids) > 1:
+        text += f", of two topics of this name, with the ids {_list(ids)}"
     return _at(found, "overlap", window.first, min(before.end, window.end), text)
 
 
@@ -195,6 +198,10 @@ def _window(window: LakeWindow, *, complete: bool) -> Iterator[Problem]:
     footers = window.footers
     if not footers:
         return
+    if len(window.topic_ids) > 1:
+        ids = _list(window.topic_ids)
+        yield Problem("overlap", f"its objects are of two topics of this name, with the ids {ids}")
+        return
     if len({(footer.counts, footer.mapping_version) for footer in footers}) > 1:
         stories = sorted({_words(footer.counts._asdict()) for footer in footers})
         versions = sorted({footer.mapping_version for footer in footers})
@@ -212,6 +219,10 @@ def _window(window: LakeWindow, *, complete: bool) -> Iterator[Problem]:
         yield Problem("short", text)
     elif rows > counts.findings:
         yield Problem("excess", text)
+
+
+def _list(ids: frozenset[str]) -> str:
+    return " and ".join(sorted(ids))
 
 
 def _words(values: dict[str, int]) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.kafka.client import open_admin
 from streams.kafka.errors import unknown_topic
-from streams.kafka.topics import partitions_of
+from streams.kafka.topics import partitions_of, topic_id_of
 from streams.settings.settings import Settings
 from streams.windows.seal import read_seal
 
@@ -48,13 +48,17 @@ class PartitionStatus:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The topic and its group. `dead_letters` is None while that topic does not exist."""
+    """The topic and its group. `dead_letters` is None while that topic does not exist.
+
+    `topic_id` is empty if Kafka has no ids.
+    """
 
     topic: str
     group: str
     group_state: str
     partitions: tuple[PartitionStatus, ...]
     dead_letters: int | None
+    topic_id: str = ""
 
     @property
     def lag(self) -> int:
@@ -83,6 +87,7 @@ class Status:
         """Return the status as JSON types."""
         return {
             "topic": self.topic,
+            "topic_id": self.topic_id or None,
             "group": self.group,
             "group_state": self.group_state,
             "lag": self.lag,
@@ -142,6 +147,7 @@ def look(admin: "Admin", settings: Settings) -> Status:
             for place in partitions
         ),
         dead_letters,
+        topic_id_of(admin, topic),
     )
 
 

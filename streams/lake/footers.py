@@ -141,6 +141,7 @@ def interpret(metadata: "parquet.FileMetaData") -> Footer | Unread:
             said["mapping_version"],
             metadata.num_rows,
             times(metadata),
+            said.get("topic_id", ""),
         )
     except KeyError as error:
         return Unread(f"its footer lacks {PREFIX}{error.args[0]}", foreign=True)

@@ -56,6 +56,8 @@ class Footer(NamedTuple):
     rows: int
     #: Lowest and highest `time`, epoch ms; None without rows or without statistics.
     times: tuple[int, int] | None
+    #: The id of the topic (KIP-516); empty if Kafka has no ids, or an older version wrote it.
+    topic_id: str = ""
 
 
 class Unread(NamedTuple):

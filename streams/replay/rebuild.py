@@ -101,7 +101,7 @@ class Task:
 
     `source` is the lake. `target` is where objects go, `reader` reads it, and `existing` has its
     objects by window (partition, first, end). `letters` is None if the replay leaves dead letters
-    alone.
+    alone. `topic_id` is the topic's id now.
     """
 
     settings: Settings
@@ -111,6 +111,7 @@ class Task:
     reader: LakeReader
     existing: dict[tuple[int, int, int], LakeWindow]
     letters: Letters | None
+    topic_id: str = ""
     dry_run: bool = False
     prune: bool = False
     resume: bool = False
@@ -155,6 +156,10 @@ class Rebuilder:
                 yield WindowReplay(*target[:3], "refused", f"{error}")
             return
         window.objects = [_with_footer(self._task.source, each) for each in window.objects]
+        if others := _others(window.footers, self._task.topic_id):
+            reason = f"its records were of an earlier topic of this name, with the id {others[0]}"
+            yield WindowReplay(*target[:3], "refused", reason, before=_counts(window))
+            return
         if self._task.resume and self._whole(target):
             yield WindowReplay(*target[:3], "skipped", "complete, with the current mapping")
             return
@@ -192,7 +197,9 @@ class Rebuilder:
             letters := set(self._task.letters.of(partition, first, end))
         ):
             self._met |= letters.intersection(record.offset for record in records)
-        return self._staging.append(tabulate(self._task.mapping, partition, first, end, records))
+        task = self._task
+        rows = tabulate(task.mapping, partition, first, end, records, task.topic_id)
+        return self._staging.append(rows)
 
     def _check(self, target: Target, records: int, window: LakeWindow | None) -> None:
         """Raise Refusal if Kafka has deleted records of the window, before or during the read."""
@@ -361,6 +368,11 @@ class Rebuilder:
 
 def _with_footer(reader: LakeReader, stored: Stored) -> Stored:
     return stored._replace(footer=read(reader, StoredObject(stored.key, stored.size)))
+
+
+def _others(footers: Sequence[Footer], topic_id: str) -> list[str]:
+    """Return the ids of other topics in footers; those without an id may be of this one."""
+    return sorted({each.topic_id for each in footers} - {"", topic_id}) if topic_id else []
 
 
 def _rows(stored: Stored) -> int | None:

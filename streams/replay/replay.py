@@ -129,7 +129,8 @@ def run(
     changes = dict(zip(("bucket", "prefix"), options.to, strict=True)) if options.to else {}
     goal = lake.model_copy(update=changes)
     # What is committed before the keys are listed must be among them.
-    known = _known(settings)
+    state = status.read(settings)
+    known = _known(state)
     arranged, _ = sort_objects(source.objects(), lake.prefix)
     topic = settings.kafka.topic
     windows = {number: arranged.get((topic, number), []) for number in known}
@@ -148,6 +149,7 @@ def run(
         reader,
         {(n, each.first, each.end): each for n, some in there.items() for each in some},
         None if options.to else dead_letter_reader.read(settings),
+        state.topic_id,
         options.dry_run,
         options.prune,
         options.resume,
@@ -159,10 +161,10 @@ def run(
     return found
 
 
-def _known(settings: Settings) -> dict[int, Known]:
+def _known(state: status.Status) -> dict[int, Known]:
     return {
         each.partition: Known(each.begin, each.end, each.committed, each.committed, each.sealed)
-        for each in status.read(settings).partitions
+        for each in state.partitions
     }
 
 

@@ -60,4 +60,6 @@ class Objects:
             **window.counts._asdict(),
             "mapping_version": self.mapping.version,
         }
+        if window.topic_id:
+            values["topic_id"] = window.topic_id
         return {f"falcolake.{name}": str(value) for name, value in values.items()}

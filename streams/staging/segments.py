@@ -32,7 +32,7 @@ MEMORY = 96_000_000
 BEGUN_BYTES = 8192
 
 #: The version of these tables, and of the format that `packed` writes.
-LAYOUT = 3
+LAYOUT = 4
 
 TABLES = """
     CREATE TABLE {s}.segment(layout INTEGER, topic VARCHAR, mapping_version VARCHAR);
@@ -41,7 +41,8 @@ TABLES = """
     CREATE TABLE {s}.rejects("partition" INTEGER, "first" BIGINT, piece INTEGER, pieces INTEGER,
         packed BLOB);
     CREATE TABLE {s}.runs("partition" INTEGER, "first" BIGINT, "end" BIGINT, records BIGINT,
-        findings BIGINT, rejects BIGINT, filtered BIGINT, bytes BIGINT, oldest BIGINT);
+        findings BIGINT, rejects BIGINT, filtered BIGINT, bytes BIGINT, oldest BIGINT,
+        topic_id VARCHAR);
 """
 
 

@@ -146,6 +146,7 @@ class Staging:
             rows.filtered,
             rows.bytes,
             rows.oldest,
+            rows.topic_id,
         )
         name = schema(number)
         with self._segments.cursor() as cursor:  # closed after an error, which rolls back

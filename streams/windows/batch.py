@@ -79,11 +79,15 @@ class Rejected(NamedTuple):
 
 @dataclass(slots=True)
 class Rows:
-    """What mapping made of the records of `[first, end)`, ready for staging."""
+    """What mapping made of the records of `[first, end)`, ready for staging.
+
+    `topic_id` is the id of the topic that they were read from; empty if Kafka has no ids.
+    """
 
     partition: int
     first: int
     end: int
+    topic_id: str = ""
     findings: list[Finding] = field(default_factory=list)
     #: The offset of each finding's record.
     offsets: list[int] = field(default_factory=list)
@@ -99,10 +103,15 @@ class Rows:
 
 
 def tabulate(
-    mapping: Mapping, partition: int, first: int, end: int, records: Sequence[Record]
+    mapping: Mapping,
+    partition: int,
+    first: int,
+    end: int,
+    records: Sequence[Record],
+    topic_id: str = "",
 ) -> Rows:
     """Map the records of offsets `[first, end)` of a partition."""
-    rows = Rows(partition, first, end)
+    rows = Rows(partition, first, end, topic_id)
     add, at, refuse = rows.findings.append, rows.offsets.append, rows.rejects.append
     one = mapping.map
     size = 0
@@ -171,12 +180,14 @@ class Found(NamedTuple):
     """The state of a partition in Kafka at assignment.
 
     `committed` is None in a new group; `start` and `end` are the log's first and next offset.
+    `topic_id` is the topic's id; empty if Kafka has no ids.
     """
 
     committed: int | None
     metadata: str
     start: int
     end: int
+    topic_id: str = ""
 
 
 class Lost(Exception):  # noqa: N818 - what happened to the partition

@@ -17,6 +17,7 @@ class Run(NamedTuple):
 
     `end - first` may exceed `records`: transactions and compaction leave offsets without a record.
     `bytes` is the sum of the records' values, `oldest` the lowest record timestamp (epoch ms).
+    `topic_id` is the id of the topic that they were read from; empty if Kafka has no ids.
     """
 
     segment: int
@@ -29,6 +30,7 @@ class Run(NamedTuple):
     filtered: int
     bytes: int
     oldest: int
+    topic_id: str = ""
 
 
 class Counts(NamedTuple):
@@ -72,6 +74,11 @@ class Window:
         """Return the lowest timestamp of the window's records, epoch ms; 0 if it has none."""
         return min((run.oldest for run in self.runs if run.records), default=0)
 
+    @property
+    def topic_id(self) -> str:
+        """Return the id of the topic that its records were read from; empty if there is none."""
+        return self.runs[0].topic_id if self.runs else ""
+
 
 class Blocked(NamedTuple):
     """Why a partition is not read, sealed, shipped or committed, and what to try.
@@ -106,6 +113,8 @@ class Partition:
     sealed_at: float | None = None
     highwater: int = 0
     blocked: Blocked | None = None
+    #: The topic's id at assignment; empty if Kafka has no ids.
+    topic_id: str = ""
 
     @property
     def position(self) -> int:

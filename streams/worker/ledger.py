@@ -220,7 +220,10 @@ class Ledger:
         room = max_rows - partition.open_records
         for first, end, records in split(batch, partition.ends, room, max_rows):
             began = time.monotonic()
-            rows = await self._run(tabulate, self._mapping, batch.partition, first, end, records)
+            topic_id = partition.topic_id
+            rows = await self._run(
+                tabulate, self._mapping, batch.partition, first, end, records, topic_id
+            )
             mapped = time.monotonic()
             run = await self._run(self._staging.append, rows)
             if not partition.open_runs and first >= partition.sealed_end:

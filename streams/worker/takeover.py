@@ -34,8 +34,8 @@ def _take(
 ) -> Partition:
     committed = found.start if found.committed is None else found.committed
     seal = read_seal(found.metadata, committed)
-    # A run beyond Kafka's end comes from a deleted topic of the same name.
-    held = [run for run in held if run.end <= found.end]
+    # A run beyond Kafka's end comes from a deleted topic of the same name, also without ids.
+    held = [run for run in held if run.end <= found.end and run.topic_id == found.topic_id]
     partition = Partition(
         number,
         committed,
@@ -45,6 +45,7 @@ def _take(
         ends=list(seal.ends),
         runs=resume(committed, found.start, seal.ends, held),
         highwater=found.end,
+        topic_id=found.topic_id,
     )
     if partition.open_runs:
         partition.opened = monotonic

@@ -31,6 +31,7 @@ from streams.errors import FalcolakeError, Misconfigured
 from streams.kafka.errors import no_answer
 from streams.windows.batch import Batch, Found, Lost
 from streams.windows.progress import Bounds
+from streams.worker.topic_ids import ask
 
 log = logging.getLogger(__name__)
 
@@ -234,13 +235,24 @@ class BatchConsumer(driver.Consumer):
             committed = await consumer._coordinator.fetch_committed_offsets(tps)
             starts = await consumer.beginning_offsets(tps)
             ends = await consumer.end_offsets(tps)
+            ids = await self._ids(tps)
         found = {}
         for tp in tps:
             known = committed.get(tp)
             at = known.offset if known is not None and known.offset >= 0 else None
             metadata = known.metadata if known is not None else ""
-            found[tp.partition] = Found(at, metadata or "", starts[tp], ends[tp])
+            found[tp.partition] = Found(at, metadata or "", starts[tp], ends[tp], ids[tp])
         return generation, found
+
+    async def _ids(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, str]:
+        """Return the topic's id by partition, as its leader knows it: it has the records."""
+        client = self._thread._ensure_consumer()._client
+        leaders = {tp: client.cluster.leader_for_partition(tp) for tp in tps}
+        if any(leader in {None, -1} for leader in leaders.values()):
+            await client.force_metadata_update()
+            raise kafka_errors.LeaderNotAvailableError(self._topic)
+        ids = {each: await ask(client, each, self._topic) for each in set(leaders.values())}
+        return {tp: ids[leader] for tp, leader in leaders.items()}
 
     async def _begin(self, epoch: int, positions: Mapping[int, int], generation: int) -> None:
         subscription = self._thread._ensure_consumer()._subscription.subscription
@@ -312,6 +324,14 @@ class BatchConsumer(driver.Consumer):
             return int(found[tp])
 
         return await self._answer(ask(), f"the first offset of {tp}")
+
+    async def topic_id(self, partition: int) -> str:
+        """Return the topic's id, as the partition's leader knows it; empty if Kafka has no ids.
+
+        Raises Unavailable, also if there is no such topic.
+        """
+        tp = TopicPartition(self._topic, partition)
+        return (await self._answer(self._ids([tp]), f"the id of {self._topic}"))[tp]
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
         """Return the bounds of partitions, and the times of their first records.

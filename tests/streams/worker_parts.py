@@ -67,6 +67,7 @@ class RecordedKafka:
         self.oldest: dict[int, int] = {}
         self.seeks: list[dict[int, int]] = []
         self.answers = True
+        self.topic_id_now = ""
         self.errors: list[Any] = []
         self._path = staging_path
 
@@ -118,7 +119,7 @@ class RecordedKafka:
         for number in partitions:
             offset, metadata = self.committed.get(number, (None, ""))
             start, end = self.starts.get(number, 0), self.ends.get(number, 10**6)
-            made[number] = Found(offset, metadata, start, end)
+            made[number] = Found(offset, metadata, start, end, self.topic_id_now)
         return made
 
 

@@ -1,7 +1,8 @@
 """The broker's APIs: their versions and handlers.
 
-Versions end before topics are named by id (KIP-516), so clients use names. Other known APIs get
-UNSUPPORTED_VERSION if their answer has room for an error; see `refusal`.
+Metadata returns the ids of topics (KIP-516). Versions end before requests can name topics by id, so
+clients use names. Other known APIs get UNSUPPORTED_VERSION if their answer has room for an error;
+see `refusal`.
 """
 
 from collections.abc import Iterable
@@ -54,7 +55,7 @@ APIS = {
         _api(producer, "Produce", 3, 9, records_api.produce),
         _api(consumer, "Fetch", 4, 11, records_api.fetch),
         _api(consumer, "ListOffsets", 1, 7, records_api.list_offsets),
-        _api(metadata, "Metadata", 0, 9, cluster_api.metadata),
+        _api(metadata, "Metadata", 0, 11, cluster_api.metadata),
         _api(consumer, "OffsetCommit", 2, 8, offsets_api.offset_commit),
         _api(consumer, "OffsetFetch", 1, 8, offsets_api.offset_fetch),
         _api(metadata, "FindCoordinator", 0, 4, cluster_api.find_coordinator),

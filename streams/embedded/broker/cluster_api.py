@@ -1,5 +1,6 @@
 """Handlers of requests about the broker itself."""
 
+import uuid
 from typing import Any
 
 from kafka.protocol.admin import DescribeClusterResponse
@@ -34,7 +35,9 @@ def _described(broker: Broker, name: str, create: bool) -> Any:
             error_code=error.code, name=name, partitions=[]
         )
     return MetadataResponse.MetadataResponseTopic(
-        name=name, partitions=[_partition(index) for index in range(len(topic.logs))]
+        name=name,
+        topic_id=uuid.UUID(topic.id),
+        partitions=[_partition(index) for index in range(len(topic.logs))],
     )
 
 

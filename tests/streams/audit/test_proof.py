@@ -171,6 +171,23 @@ def test_windows_that_share_offsets_overlap() -> None:
     ]
 
 
+def test_windows_of_two_topics_of_one_name_overlap() -> None:
+    one, two = {"topic_id": "first"}, {"topic_id": "second"}
+    assert kinds(prove(stored(0, 10, says=one), stored(10, 12, says=two))) == []
+    (problem,) = prove(stored(0, 10, says=one), stored(9, 12, says=two)).problems
+    assert (problem.kind, problem.first, problem.end) == ("overlap", 9, 10)
+    assert "two topics of this name, with the ids first and second" in problem.message
+    # Two windows of the same bounds have different keys if their alerts are of different days.
+    counts: Any = {"records": 10, "findings": 10, "rows": 5}
+    same = [
+        stored(0, 10, says=one, **counts),
+        stored(0, 10, says=two, event_day="20261124", **counts),
+    ]
+    (problem,) = prove(*same).problems
+    assert (problem.kind, problem.first, problem.end) == ("overlap", 0, 10)
+    assert "first and second" in problem.message
+
+
 def test_sealed_windows_may_be_past_the_committed_offset() -> None:
     objects = stored(0, 5), stored(5, 8), stored(8, 9)
     assert kinds(prove(*objects, known=at(5, 8, 9))) == []

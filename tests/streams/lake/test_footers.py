@@ -47,6 +47,15 @@ def test_a_footer_is_read_from_the_end_of_the_file_alone(tmp_path: Path) -> None
     assert found == Footer("alerts", 3, 5, 9, counts, "1", 3, (10, 30))
 
 
+def test_a_footer_may_have_the_id_of_the_topic(tmp_path: Path) -> None:
+    found = footer(tmp_path, ACCOUNT | {"topic_id": "abc"})
+    older = footer(tmp_path, ACCOUNT)
+    assert isinstance(found, Footer)
+    assert found.topic_id == "abc"
+    assert isinstance(older, Footer)
+    assert older.topic_id == ""
+
+
 @pytest.mark.parametrize("tail", [b"", b"PAR1", b"\xff" * 40 + b"\x20\x00\x00\x00PAR1"])
 def test_bytes_that_are_not_a_footer_are_corrupt(tail: bytes) -> None:
     with pytest.raises(Corrupt, match="footer cannot be read") as caught:

@@ -115,6 +115,20 @@ def test_an_object_that_the_window_no_longer_has_is_stale_until_it_is_pruned(
     assert other not in [each.key for each in writer.lake.objects()]
 
 
+def test_a_window_of_an_earlier_topic_is_refused_and_stays(
+    settings: Settings, writer: LakeWriter, directory: Path
+) -> None:
+    rebuild(settings, directory, topic_id="earlier")
+    before = {each.key: writer.lake.read(each.key) for each in writer.lake.objects()}
+    bounds = Target(1, 0, 8)
+    (window,) = rebuild(settings, directory, bounds, topic_id="now")
+    assert (window.outcome, window.objects) == ("refused", [])
+    assert window.reason == "its records were of an earlier topic of this name, with the id earlier"
+    assert {each.key: writer.lake.read(each.key) for each in writer.lake.objects()} == before
+    (same,) = rebuild(settings, directory, bounds, topic_id="earlier")
+    assert same.outcome == "same"
+
+
 def test_a_window_is_refused_unless_kafka_has_all_its_records(
     settings: Settings, writer: LakeWriter, directory: Path
 ) -> None:

@@ -20,7 +20,7 @@ from streams.windows.window import (
 )
 
 
-def run(first: int, end: int, segment: int = 1, records: int | None = None, **changes: int) -> Run:
+def run(first: int, end: int, segment: int = 1, records: int | None = None, **changes: Any) -> Run:
     records = end - first if records is None else records
     made = Run(segment, 0, first, end, records, records, 0, 0, 100 * records, 1000)
     return made._replace(**changes)

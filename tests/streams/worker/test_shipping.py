@@ -134,6 +134,17 @@ async def test_the_footers_say_the_same_of_the_window_and_add_up(
 
 
 @in_loop
+async def test_the_footers_have_the_id_of_the_topic_if_there_is_one(
+    make: Callable[..., Worker],
+) -> None:
+    async with make() as worker:
+        worker.kafka.topic_id_now = "an-id"
+        await sealed(worker)
+        await worker.ship()
+        assert {footer(file)["topic_id"] for file in stored(worker).values()} == {"an-id"}
+
+
+@in_loop
 async def test_an_all_rejected_window_puts_one_empty_object_of_its_oldest_records_day(
     make: Callable[..., Worker],
 ) -> None:

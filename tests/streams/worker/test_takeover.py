@@ -51,6 +51,14 @@ def test_runs_beyond_the_end_of_the_log_are_of_an_earlier_topic() -> None:
     assert taken(found(0, end=3), run(0, 30)).position == 0
 
 
+def test_runs_of_another_topic_of_this_name_are_dropped() -> None:
+    state = found(0)._replace(topic_id="second")
+    old, new = run(0, 10)._replace(topic_id="first"), run(0, 10)._replace(topic_id="second")
+    assert taken(state, old).runs == []
+    assert taken(state, new, old).runs == [new]
+    assert taken(found(0), run(0, 10)).runs == [run(0, 10)], "a broker without ids"
+
+
 def test_the_seals_that_were_found_are_the_next_windows() -> None:
     partition = taken(found(10, 20, 30), run(10, 20), run(20, 30), run(30, 33))
     windows = [(each.first, each.end, each.overwrite) for each in partition.sealed_windows()]

@@ -1,10 +1,13 @@
 """Topics, their settings and log starts, as in Kafka."""
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import UnknownTopicOrPartitionError as UnknownTopic
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import (
@@ -22,6 +25,8 @@ from kafka.protocol.metadata import (
     MetadataResponse,
 )
 
+from streams.kafka.topics import topic_id_of
+from streams.worker import topic_ids
 from tests.streams.embedded.raw_kafka import RawClient, build_batch
 from tests.waiting import wait_until
 
@@ -114,6 +119,42 @@ def test_partitions_are_added_and_never_removed(admin: KafkaAdminClient, new_nam
     for count in (5, 1):
         with pytest.raises(InvalidPartitionsError):
             admin.create_partitions({new_name: count})
+
+
+def test_a_topic_has_an_id_until_it_is_deleted(
+    admin: KafkaAdminClient, raw: RawClient, new_name: str
+) -> None:
+    assert topic_id_of(admin, new_name) == ""
+    ids = []
+    for _ in range(2):
+        wait_until(lambda: raw.create_topic(new_name) == 0)
+        admin.wait_for_topics([new_name])
+        admin.create_partitions({new_name: 2})
+        ids.append(topic_id_of(admin, new_name))
+        admin.delete_topics([new_name])
+        wait_until(lambda: new_name not in admin.list_topics())
+    assert [len(each) for each in ids] == [22, 22]
+    assert ids[0] != ids[1]
+
+
+def test_a_worker_asks_for_the_same_id(
+    admin: KafkaAdminClient, kafka_bootstrap: str, make_topic: Callable[..., str]
+) -> None:
+    name = make_topic()
+
+    async def asked(topic: str) -> str:
+        client = AIOKafkaClient(bootstrap_servers=kafka_bootstrap)
+        await client.bootstrap()
+        try:
+            node = client.get_random_node()
+            assert node is not None
+            return await topic_ids.ask(client, node, topic)
+        finally:
+            await client.close()
+
+    assert asyncio.run(asked(name)) == topic_id_of(admin, name)
+    with pytest.raises(UnknownTopic):
+        asyncio.run(asked("there-is-no-such-topic"))
 
 
 def test_a_recreated_topic_is_empty(

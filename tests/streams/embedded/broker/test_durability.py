@@ -24,6 +24,7 @@ from kafka.protocol.consumer import (
     OffsetFetchRequest,
     OffsetFetchResponse,
 )
+from kafka.protocol.metadata import MetadataRequest, MetadataResponse
 from kafka.protocol.producer import InitProducerIdRequest, InitProducerIdResponse
 from kafka.record.memory_records import MemoryRecords
 
@@ -54,6 +55,11 @@ def delete_records(raw: RawClient, topic: str, before: int) -> int:
     request = DeleteRecordsRequest(topics=[described(name=topic, partitions=[partition])])
     answer = raw.call(request, DeleteRecordsResponse, 1)
     return answer.topics[0].partitions[0].low_watermark
+
+
+def topic_id(raw: RawClient, topic: str) -> object:
+    request = MetadataRequest(topics=[MetadataRequest.MetadataRequestTopic(name=topic)])
+    return raw.call(request, MetadataResponse, 10).topics[0].topic_id
 
 
 def values_of(raw: RawClient, topic: str, partition: int = 0) -> list[bytes]:
@@ -139,10 +145,12 @@ def test_topics_settings_offsets_and_starts_survive_a_restart(
     request = DeleteTopicsRequest(topic_names=["dropped"], timeout_ms=1000)
     assert raw.call(request, DeleteTopicsResponse, 3).responses[0].error_code == 0
 
+    own = topic_id(raw, "kept")
     code, errors = broker.stop()
     assert (code, errors) == (0, "")
     raw = connect(start_broker().bootstrap)
     assert raw.create_topic("kept") == 36
+    assert topic_id(raw, "kept") == own
     assert raw.produce("kept", build_batch(b"v"), partition=2).error_code == 0
     assert raw.produce("kept", build_batch(b"v" * 2000)).error_code == 10
     assert raw.list_offset("kept", -2).offset == 3
