@@ -154,6 +154,7 @@ def loaded_by(code: str) -> set[str]:
             "aiokafka",
             {
                 "streams.kafka.dead_letter_writer",
+                "streams.kafka.markers",
                 "streams.kafka.msk",
                 "streams.kafka.produce",
                 "streams.worker.listener",
@@ -187,6 +188,7 @@ def loaded_by(code: str) -> set[str]:
                 "streams.kafka.scan",
                 "streams.kafka.status",
                 "streams.kafka.topics",
+                "streams.kafka.transactions",
             },
         ),
         (

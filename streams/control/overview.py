@@ -6,7 +6,7 @@ is read if its settings are there. What does not answer is left out, and a note 
 
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +112,14 @@ def _date(settings: Settings, found: Overview) -> None:
         with scan.open_consumer(settings) as client:
             first = scan.first_records(client, found.status.topic, ranges)
         found.oldest = {number: record.timestamp for number, record in first.items()}
+        # Transaction markers and aborted records get no window: nothing else waits here.
+        found.status = replace(
+            found.status,
+            partitions=tuple(
+                replace(each, waits=each.partition in first or bool(each.sealed))
+                for each in found.status.partitions
+            ),
+        )
 
 
 def _ask(settings: Settings, admin: "Admin", found: Overview) -> None:

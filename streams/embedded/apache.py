@@ -109,5 +109,6 @@ def _settings(port: int, controller_port: int, advertised_port: int) -> dict[str
         # After kill -9 the node waits until its earlier registration expires.
         "broker.heartbeat.interval.ms": 500,
         "broker.session.timeout.ms": 3000,
+        "log.cleaner.backoff.ms": 500,  # tests should not wait 15 s for compaction either
         "log.cleaner.dedupe.buffer.size": 4 << 20,  # 128 MiB of heap otherwise
     }

@@ -1,5 +1,8 @@
 """Reads records of given offset ranges once, outside any group. Changes nothing in Kafka.
 
+Records of aborted transactions are never returned, and the end of a partition is its last stable
+offset: where the first transaction that is still open begins.
+
 Partitions are numbers here: only this folder and the worker know the clients' own types.
 """
 
@@ -10,6 +13,7 @@ from typing import TYPE_CHECKING
 from streams.errors import Unavailable
 from streams.kafka.client import client_options
 from streams.kafka.errors import explaining
+from streams.kafka.markers import accept_empty
 from streams.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,7 +21,7 @@ if TYPE_CHECKING:
 
     from streams.kafka.client import Consumer
 
-#: Polls in a row without a record before Kafka counts as silent.
+#: Polls in a row without progress before Kafka counts as silent.
 PATIENCE = 30
 POLL_MS = 1000
 
@@ -34,11 +38,18 @@ def new_consumer(settings: Settings) -> "Consumer":
     from kafka import KafkaConsumer
 
     options = client_options(settings)
-    return KafkaConsumer(**options, auto_offset_reset="earliest", enable_auto_commit=False)
+    return accept_empty(
+        KafkaConsumer(
+            **options,
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            isolation_level="read_committed",
+        )
+    )
 
 
 def bounds(client: "Consumer", topic: str) -> dict[int, tuple[int, int]]:
-    """Return the first and the next offset of each partition; nothing if there is no such topic."""
+    """Return where each partition begins and ends; nothing if there is no such topic."""
     from kafka import TopicPartition
 
     places = [TopicPartition(topic, number) for number in client.partitions_for_topic(topic) or ()]
@@ -85,19 +96,26 @@ def scan(
     for place in waiting:
         client.resume(place)  # an earlier scan of it with this client paused it at its end
         client.seek(place, ranges[place.partition][0])
-    patience = PATIENCE
+    patience, before = PATIENCE, -1
     while waiting:
         batches = client.poll(timeout_ms=POLL_MS)
         for place, records in batches.items():
             end = ranges[place.partition][1]
             yield from (record for record in records if record.offset < end)
-        for place in [place for place, end in waiting.items() if client.position(place) >= end]:
-            client.pause(place)
-            del waiting[place]
-        patience = PATIENCE if batches else patience - 1
-        if not patience:
+        positions = {place: client.position(place) for place in waiting}
+        for place, position in positions.items():
+            if position >= waiting[place]:
+                client.pause(place)
+                del waiting[place]
+        # Aborted transactions move the position too, without a record.
+        reached = sum(positions.values())
+        patience, before = (PATIENCE if reached != before else patience - 1), reached
+        if waiting and not patience:
             names = ", ".join(f"{place.topic}-{place.partition}" for place in waiting)
-            raise Unavailable(f"Kafka does not send the records of {names}", "try again")
+            raise Unavailable(
+                f"Kafka does not send the records of {names}",
+                "try again; a transaction that is open holds back all that follows it",
+            )
 
 
 def first_records(

@@ -8,9 +8,11 @@ lake, so the lag is what is not there yet. Changes nothing.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from streams import clock
 from streams.kafka.client import open_admin
 from streams.kafka.errors import unknown_topic
 from streams.kafka.topics import partitions_of, topic_id_of
+from streams.kafka.transactions import OpenTransaction, open_transactions
 from streams.settings.settings import Settings
 from streams.windows.seal import read_seal
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from streams.kafka.client import Admin
 
+    Transactions = dict[TopicPartition, OpenTransaction]
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionStatus:
@@ -26,6 +30,7 @@ class PartitionStatus:
 
     `committed` is None before the first commit; `sealed` are the ends of the windows that are
     sealed and not yet committed; `owner` is the worker's client id and host, None without one.
+    `end` is the last stable offset: what follows belongs to, or waits for, the `transaction`.
     """
 
     partition: int
@@ -34,11 +39,21 @@ class PartitionStatus:
     end: int
     sealed: tuple[int, ...]
     owner: str | None
+    transaction: OpenTransaction | None = None
+    #: False if it is known that Kafka has no record past the committed offset.
+    waits: bool = True
 
     @property
     def lag(self) -> int:
         """Offsets that are in Kafka and not in the lake: an upper bound of the records."""
+        if not self.waits:
+            return 0
         return self.end - min(max(self.begin, self.committed or 0), self.end)
+
+    @property
+    def log_end(self) -> int:
+        """The log's next offset."""
+        return self.end + (self.transaction.offsets if self.transaction else 0)
 
     @property
     def lost(self) -> int:
@@ -75,9 +90,14 @@ class Status:
         ]
         found += [
             f"partition {partition.partition}: committed {partition.committed} is beyond "
-            f"the end {partition.end}; was the topic deleted and recreated?"
+            f"the end {partition.log_end}; was the topic deleted and recreated?"
             for partition in self.partitions
-            if (partition.committed or 0) > partition.end
+            if (partition.committed or 0) > partition.log_end
+        ]
+        found += [
+            f"partition {partition.partition}: {partition.transaction}"
+            for partition in self.partitions
+            if partition.transaction is not None and partition.transaction.is_long
         ]
         if not any(partition.owner for partition in self.partitions) and self.lag:
             found.append(f"no worker of group {self.group} is running")
@@ -102,6 +122,7 @@ class Status:
                     "lost": partition.lost,
                     "sealed": list(partition.sealed),
                     "owner": partition.owner,
+                    "transaction": partition.transaction and partition.transaction._asdict(),
                 }
                 for partition in self.partitions
             ],
@@ -128,7 +149,7 @@ def look(admin: "Admin", settings: Settings) -> Status:
         raise unknown_topic(settings)
     # Committed offsets before ends: what is written in between must not make a negative lag.
     committed = _committed(admin, group, partitions)
-    begins, ends = _bounds(admin, partitions)
+    begins, ends, transactions = _bounds(admin, partitions)
     state, owners = _members(admin, group, topic)
     dead_letters = _records(admin, settings.kafka.dead_letter_topic)
     return Status(
@@ -143,6 +164,7 @@ def look(admin: "Admin", settings: Settings) -> Status:
                 ends[place],
                 committed[place][1] if place in committed else (),
                 owners.get(place.partition),
+                transactions.get(place),
             )
             for place in partitions
         ),
@@ -153,17 +175,26 @@ def look(admin: "Admin", settings: Settings) -> Status:
 
 def _bounds(
     admin: "Admin", partitions: "list[TopicPartition]"
-) -> "tuple[dict[TopicPartition, int], dict[TopicPartition, int]]":
+) -> "tuple[dict[TopicPartition, int], dict[TopicPartition, int], Transactions]":
+    """Return the first offsets, the last stable ones, and the transactions after them."""
     from kafka.admin import OffsetSpec
+    from kafka.protocol.consumer import IsolationLevel
 
-    begins, ends = (
-        admin.list_partition_offsets(dict.fromkeys(partitions, spec))
-        for spec in (OffsetSpec.EARLIEST, OffsetSpec.LATEST)
+    # The log's ends before the last stable offsets: what is written in between is not open.
+    begins, ends, stable = (
+        {
+            place: found.offset
+            for place, found in admin.list_partition_offsets(
+                dict.fromkeys(partitions, spec), isolation_level
+            ).items()
+        }
+        for spec, isolation_level in (
+            (OffsetSpec.EARLIEST, IsolationLevel.READ_UNCOMMITTED),
+            (OffsetSpec.LATEST, IsolationLevel.READ_UNCOMMITTED),
+            (OffsetSpec.LATEST, IsolationLevel.READ_COMMITTED),
+        )
     )
-    return (
-        {place: found.offset for place, found in begins.items()},
-        {place: found.offset for place, found in ends.items()},
-    )
+    return begins, stable, open_transactions(admin, stable, ends, clock.now_ms())
 
 
 def _committed(
@@ -200,5 +231,5 @@ def _records(admin: "Admin", topic: str) -> int | None:
     partitions = partitions_of(admin, topic)
     if partitions is None:
         return None
-    begins, ends = _bounds(admin, partitions)
+    begins, ends, _ = _bounds(admin, partitions)
     return sum(ends[place] - begins[place] for place in partitions)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from streams import clock
 from streams.errors import FalcolakeError
 from streams.worker.ledger import Ledger
 from streams.worker.shipping import Shipper
@@ -147,6 +148,16 @@ class Health:
             for number, hold in sorted(shipper.held.items())
         ]
 
+    def delays(self) -> list[Blocker]:
+        """Return the open transactions that records wait for: another program's, so no blockers."""
+        now = clock.now_ms()
+        return [
+            Blocker(
+                "transaction", each.reason, each.hint, (now - each.since) / 1000, each.partition
+            )
+            for each in (self._ledger.delays() if self._ledger else ())
+        ]
+
     def readiness(self) -> dict[str, Any]:
         """Return whether the worker does its work, and if not, why."""
         blockers = self.blockers()
@@ -162,6 +173,7 @@ class Health:
             "paused": None if paused is None else f"{paused.reason}. {paused.hint}",
             "held": _by_partition(blockers, "held"),
             "blocked": _by_partition(blockers, "blocked"),
+            "waits": [each.plain() for each in self.delays()],
         }
 
 

@@ -61,6 +61,7 @@ const STATES = {
   held: ["Held", "bad"],
   paused: ["Paused", "warn"],
   unassigned: ["No partitions", "warn"],
+  transaction: ["Waiting for a transaction", "warn"],
 };
 
 function stateOf(report) {
@@ -119,6 +120,7 @@ function showProblems(report) {
     const whose = `Partition${group.length > 1 ? "s" : ""} ${numbers}`;
     const title = kind === "held" ? `${whose} cannot ship`
       : kind === "blocked" ? `${whose}: blocked until a person decides`
+      : kind === "transaction" ? `${whose}: a transaction is open`
       : kind === "retention" ? `${whose}: retention is near` : TITLES[kind];
     const mood = STATES[kind]?.[1] === "warn" ? "problem warn" : "problem";
     return node(

@@ -51,7 +51,7 @@ class Reporter:
             "interval": settings.window.interval,
             "ready": self._health.readiness()["ready"],
             "draining": self._health.draining,
-            "problems": [each.plain() for each in problems],
+            "problems": [each.plain() for each in (*problems, *self._health.delays())],
             "partitions": partitions,
             "staging": self._staging(),
             **self._journal.plain(now),

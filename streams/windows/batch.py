@@ -54,8 +54,8 @@ def size_of(record: Record) -> int:
 class Batch:
     """The records of offsets `[first, end)`, read in `epoch`.
 
-    `records` may be empty: transaction markers move the position too. `highwater` was the
-    partition's end in Kafka at the fetch.
+    `records` may be empty: transaction markers and aborted records move the position too.
+    `highwater` was the partition's last stable offset at the fetch: no more could be read then.
     """
 
     partition: int
@@ -181,6 +181,7 @@ class Found(NamedTuple):
 
     `committed` is None in a new group; `start` and `end` are the log's first and next offset.
     `topic_id` is the topic's id; empty if Kafka has no ids.
+    `stable` is where the first open transaction begins; None if none is open.
     """
 
     committed: int | None
@@ -188,6 +189,12 @@ class Found(NamedTuple):
     start: int
     end: int
     topic_id: str = ""
+    stable: int | None = None
+
+    @property
+    def readable(self) -> int:
+        """Return the offset up to which records can be read."""
+        return self.end if self.stable is None else self.stable
 
 
 class Lost(Exception):  # noqa: N818 - what happened to the partition

@@ -23,7 +23,7 @@ from streams.backoff import Backoff
 from streams.errors import FalcolakeError, Unavailable
 from streams.staging.staging import Staging
 from streams.windows.batch import Batch, Found, Lost, split, tabulate
-from streams.windows.progress import Bounds, Progress, Tracker
+from streams.windows.progress import Bounds, Delay, Progress, Tracker
 from streams.windows.room import Room, Usage
 from streams.windows.seal import MIXED
 from streams.windows.window import (
@@ -100,6 +100,8 @@ class Ledger:
         self._draining = False
         self._backoff = Backoff(shortest_pause, LONGEST_PAUSE)
         self._tracker = Tracker()
+        #: Where the transactions begin that are reported as open for long, by partition.
+        self._delayed: dict[int, int] = {}
         self._targets: dict[int, int] = {}
         self._lock = asyncio.Lock()
         self._left: list[Run] = []
@@ -154,7 +156,10 @@ class Ledger:
             await self._forget()
             self.wanted = to_read(self.partitions)
             positions = self._positions()
-            self._tracker.note({n: Bounds(each.start, each.end, None) for n, each in found.items()})
+            bounds = {
+                n: Bounds(each.start, each.end, None, each.stable) for n, each in found.items()
+            }
+            self._tracker.note(bounds, clock.now_ms())
             self._metrics.assigned(positions)
             self.alarms.show_blocked(self.partitions, time.monotonic())
             self.show()
@@ -432,7 +437,22 @@ class Ledger:
     async def ask_bounds(self) -> None:
         """Ask Kafka for the bounds of the partitions; without an answer keep the last ones."""
         with contextlib.suppress(Unavailable):
-            self._tracker.note(await self.kafka.bounds(list(self.partitions)))
+            self._tracker.note(await self.kafka.bounds(list(self.partitions)), clock.now_ms())
+        self._report_delays()
+
+    def _report_delays(self) -> None:
+        """Log each transaction that has been open for long, once, and that it has ended."""
+        delays = {delay.partition: delay for delay in self.delays()}
+        for number, delay in delays.items():
+            if self._delayed.get(number) != delay.first:
+                log.warning("partition %d: %s: %s", number, delay.reason, delay.hint)
+        for number in self._delayed.keys() - delays.keys():
+            log.info("partition %d: no transaction has been open for long any more", number)
+        self._delayed = {number: delay.first for number, delay in delays.items()}
+
+    def delays(self) -> list[Delay]:
+        """Return the transactions that have been open for long, as Kafka last answered."""
+        return self._tracker.delays(clock.now_ms())
 
     def progress(self) -> list[Progress]:
         """Return how far each partition is."""

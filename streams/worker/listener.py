@@ -97,7 +97,9 @@ class Listener:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[AIOKafkaConsumer]:
         options = aiokafka_options(self._settings)
-        consumer = AIOKafkaConsumer(**options, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(
+            **options, auto_offset_reset="earliest", isolation_level="read_committed"
+        )
         try:
             await consumer.start()
             yield consumer

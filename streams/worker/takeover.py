@@ -34,8 +34,10 @@ def _take(
 ) -> Partition:
     committed = found.start if found.committed is None else found.committed
     seal = read_seal(found.metadata, committed)
-    # A run beyond Kafka's end comes from a deleted topic of the same name, also without ids.
-    held = [run for run in held if run.end <= found.end and run.topic_id == found.topic_id]
+    # A run beyond Kafka's end comes from a deleted topic of the same name, also without ids. One
+    # beyond the last stable offset may hold records of a transaction that will be aborted: old
+    # versions read them.
+    held = [run for run in held if run.end <= found.readable and run.topic_id == found.topic_id]
     partition = Partition(
         number,
         committed,
@@ -44,8 +46,8 @@ def _take(
         inherited=seal.version if seal.ends and seal.version != version else "",
         ends=list(seal.ends),
         runs=resume(committed, found.start, seal.ends, held),
-        highwater=found.end,
         topic_id=found.topic_id,
+        highwater=found.readable,
     )
     if partition.open_runs:
         partition.opened = monotonic

@@ -17,11 +17,14 @@ the tests cover the ranges that pyproject.toml pins.
 
 import asyncio
 import contextlib
+import copy
 import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka import errors as kafka_errors
+from aiokafka.consumer.fetcher import READ_UNCOMMITTED
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -29,6 +32,7 @@ from faust.types import TP, ConsumerMessage
 from streams.backoff import Backoff
 from streams.errors import FalcolakeError, Misconfigured
 from streams.kafka.errors import no_answer
+from streams.kafka.markers import accept_empty_in_worker
 from streams.windows.batch import Batch, Found, Lost
 from streams.windows.progress import Bounds
 from streams.worker.topic_ids import ask
@@ -72,9 +76,18 @@ class Intake(Protocol):
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """The thread of the aiokafka consumer, which ends even if Kafka does not answer."""
+    """The thread of the aiokafka consumer.
+
+    It reads committed transactions only, and ends even if Kafka does not answer.
+    """
 
     logger = logging.getLogger("faust.consumer")
+
+    def _create_worker_consumer(self, transport: driver.Transport) -> AIOKafkaConsumer:
+        """Return the consumer. Faust itself reads committed records only if it also writes them."""
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # not started yet, so nothing has read it
+        return accept_empty_in_worker(consumer)
 
     async def on_thread_stop(self) -> None:
         """Leave the group and disconnect, in limited time."""
@@ -155,12 +168,12 @@ class BatchConsumer(driver.Consumer):
             records, state = fetched.get(tp, []), self._assignment.state_value(tp)
             if state is None or not state.has_valid_position:
                 continue
-            # The position also moves past transaction markers, which are not records.
+            # The position also moves past transaction markers and aborted records.
             end = int(state.position)
             if records or end > first:
                 self._reached[number] = end
-                highwater = consumer.highwater(tp) or end
-                batches.append(Batch(number, first, end, records, self._epoch, highwater))
+                stable = max(end, consumer.last_stable_offset(tp) or 0)
+                batches.append(Batch(number, first, end, records, self._epoch, stable))
         return batches
 
     def _wanted(self) -> frozenset[TP]:
@@ -234,14 +247,21 @@ class BatchConsumer(driver.Consumer):
         async with asyncio.timeout(COMMIT_TIMEOUT):
             committed = await consumer._coordinator.fetch_committed_offsets(tps)
             starts = await consumer.beginning_offsets(tps)
-            ends = await consumer.end_offsets(tps)
             ids = await self._ids(tps)
+            ends, stable = await _log_ends(consumer, tps), await consumer.end_offsets(tps)
         found = {}
         for tp in tps:
             known = committed.get(tp)
             at = known.offset if known is not None and known.offset >= 0 else None
             metadata = known.metadata if known is not None else ""
-            found[tp.partition] = Found(at, metadata or "", starts[tp], ends[tp], ids[tp])
+            found[tp.partition] = Found(
+                at,
+                metadata or "",
+                starts[tp],
+                ends[tp],
+                ids[tp],
+                _open(stable[tp], ends[tp]),
+            )
         return generation, found
 
     async def _ids(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, str]:
@@ -343,12 +363,15 @@ class BatchConsumer(driver.Consumer):
         async def ask() -> dict[int, Bounds]:
             consumer = self._thread._ensure_consumer()
             starts = await consumer.beginning_offsets(tps)
-            ends = await consumer.end_offsets(tps)
+            ends, stable = await _log_ends(consumer, tps), await consumer.end_offsets(tps)
             # The first record that is not older than the epoch is the first one.
             firsts = await consumer.offsets_for_times(dict.fromkeys(tps, 0))
             return {
                 tp.partition: Bounds(
-                    starts[tp], ends[tp], found.timestamp if (found := firsts[tp]) else None
+                    starts[tp],
+                    ends[tp],
+                    found.timestamp if (found := firsts[tp]) else None,
+                    _open(stable[tp], ends[tp]),
                 )
                 for tp in tps
             }
@@ -366,6 +389,24 @@ class BatchConsumer(driver.Consumer):
         """Run a coroutine on the loop of the consumer's thread."""
         loop = self._thread.thread_loop
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, loop))
+
+
+async def _log_ends(
+    consumer: AIOKafkaConsumer, tps: Iterable[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return the ends of partitions, open transactions included.
+
+    The consumer's own `end_offsets` returns the last stable offsets.
+    """
+    fetcher = copy.copy(consumer._fetcher)
+    fetcher._isolation_level = READ_UNCOMMITTED
+    ends: dict[TopicPartition, int] = await fetcher.end_offsets(tps, consumer._request_timeout_ms)
+    return ends
+
+
+def _open(stable: int, end: int) -> int | None:
+    """Return where the first open transaction begins, or None."""
+    return stable if stable < end else None
 
 
 class BatchTransport(driver.Transport):

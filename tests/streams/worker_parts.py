@@ -65,6 +65,7 @@ class RecordedKafka:
         self.starts: dict[int, int] = {}
         self.ends: dict[int, int] = {}
         self.oldest: dict[int, int] = {}
+        self.stable: dict[int, int] = {}
         self.seeks: list[dict[int, int]] = []
         self.answers = True
         self.topic_id_now = ""
@@ -108,7 +109,10 @@ class RecordedKafka:
             raise error
         return {
             number: Bounds(
-                self.starts.get(number, 0), self.ends.get(number, 0), self.oldest.get(number)
+                self.starts.get(number, 0),
+                self.ends.get(number, 0),
+                self.oldest.get(number),
+                self.stable.get(number),
             )
             for number in partitions
         }
@@ -119,7 +123,9 @@ class RecordedKafka:
         for number in partitions:
             offset, metadata = self.committed.get(number, (None, ""))
             start, end = self.starts.get(number, 0), self.ends.get(number, 10**6)
-            made[number] = Found(offset, metadata, start, end, self.topic_id_now)
+            made[number] = Found(
+                offset, metadata, start, end, self.topic_id_now, self.stable.get(number)
+            )
         return made
 
 

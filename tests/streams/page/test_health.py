@@ -155,6 +155,33 @@ async def test_a_blocked_partition_is_shown_until_it_is_another_worker_s(tmp_pat
 
 
 @in_loop
+async def test_a_transaction_that_is_open_for_long_is_logged_once_and_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("streams.windows.progress.LONG_OPEN", 0.0)
+    async with Worker(tmp_path / "staging", LAKE) as worker:
+        health, metrics = Health(), Metrics()
+        health.runs(worker.ledger, worker.shipper)
+        await worker.assign(0, 1)
+        worker.kafka.ends, worker.kafka.stable = {0: 70, 1: 70}, {1: 40}
+        for _ in range(2):
+            await worker.ledger.ask_bounds()
+        (line,) = (each.getMessage() for each in caplog.records)
+        assert line.startswith("partition 1: a transaction that has been open for over 0 s, since")
+        assert "offset 40, holds back 30 offsets" in line
+        found = health.readiness()
+        assert (found["ready"], found["reasons"]) == (True, [])
+        assert [each["partition"] for each in found["waits"]] == [1]
+        reporter = Reporter(Settings(lake=LAKE), health, metrics.journal)
+        (problem,) = reporter.plain()["problems"]
+        assert (problem["kind"], problem["partition"]) == ("transaction", 1)
+        worker.kafka.stable = {}
+        await worker.ledger.ask_bounds()
+        assert health.readiness()["waits"] == []
+        assert len(caplog.records) == 1
+
+
+@in_loop
 async def test_a_worker_that_drains_is_not_ready(tmp_path: Path) -> None:
     async with Worker(tmp_path / "staging", LAKE) as worker:
         health = Health()

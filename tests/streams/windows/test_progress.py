@@ -1,6 +1,6 @@
 """How far a partition is: offsets, lag in records and seconds, and what retention leaves."""
 
-from streams.windows.progress import Bounds, Progress, Tracker
+from streams.windows.progress import LONG_OPEN, Bounds, Progress, Tracker
 from streams.windows.window import Partition, Run
 
 NOW = 1_000_000_000
@@ -41,13 +41,13 @@ def test_what_is_not_read_yet_is_as_old_as_it_has_been_known() -> None:
 
 def test_kafka_s_answer_moves_the_end_while_nothing_is_read() -> None:
     tracker = Tracker()
-    tracker.note({3: Bounds(0, 500, NOW - 1000)})
+    tracker.note({3: Bounds(0, 500, NOW - 1000)}, NOW)
     assert look(tracker, partition(run(100, 200, 1), highwater=200)).lag == 400
 
 
 def test_retention_that_deleted_what_was_not_read_leaves_no_lag_of_it() -> None:
     tracker = Tracker()
-    tracker.note({3: Bounds(150, 200, NOW)})
+    tracker.note({3: Bounds(150, 200, NOW)}, NOW)
     progress = look(tracker, partition(highwater=200))
     assert progress.lag == 50
     assert progress.spare_records == -50
@@ -55,7 +55,7 @@ def test_retention_that_deleted_what_was_not_read_leaves_no_lag_of_it() -> None:
 
 def test_spare_is_what_lies_between_retention_and_the_first_record_not_in_the_lake() -> None:
     tracker = Tracker()
-    tracker.note({3: Bounds(40, 200, NOW - 3_600_000)})
+    tracker.note({3: Bounds(40, 200, NOW - 3_600_000)}, NOW)
     progress = look(tracker, partition(run(100, 150, 600), highwater=200))
     assert (progress.spare_records, progress.spare_seconds) == (60, 3000)
 
@@ -64,6 +64,44 @@ def test_nothing_is_spare_or_short_where_nothing_waits_or_nothing_was_deleted() 
     waiting, idle = partition(run(100, 150, 600), highwater=150), partition(highwater=100)
     tracker = Tracker()
     for bounds, found in ((Bounds(0, 150, NOW), waiting), (Bounds(40, 100, NOW), idle)):
-        tracker.note({3: bounds})
+        tracker.note({3: bounds}, NOW)
         progress = look(tracker, found)
         assert (progress.spare_records, progress.spare_seconds) == (None, None)
+
+
+def test_what_has_no_record_left_is_not_behind_and_no_lag() -> None:
+    """Markers and aborted records move the position, and no window is made for them."""
+    tracker = Tracker()
+    left = Partition(3, 100, 100, "v", runs=[run(100, 104, 5)._replace(records=0)], highwater=104)
+    for now in (NOW, NOW + 3_600_000):
+        progress = look(tracker, left, now)
+        assert (progress.staged, progress.end, progress.lag, progress.behind) == (104, 104, 0, 0)
+    left.highwater = 105
+    assert look(tracker, left).lag == 5
+
+
+def test_a_sealed_window_that_turns_out_empty_still_waits() -> None:
+    left = partition(run(100, 104, 5)._replace(records=0), highwater=104)
+    left.ends = [104]
+    assert look(Tracker(), left).lag == 4
+
+
+def test_nothing_is_behind_because_of_what_follows_an_open_transaction() -> None:
+    tracker = Tracker()
+    tracker.note({3: Bounds(0, 500, NOW - 1000, stable=100)}, NOW)
+    progress = look(tracker, partition(highwater=100))
+    assert (progress.end, progress.lag, progress.behind) == (100, 0, 0)
+
+
+def test_a_transaction_is_reported_once_it_has_been_open_for_long() -> None:
+    tracker, long = Tracker(), int(LONG_OPEN * 1000)
+    for late, wanted in ((0, []), (long - 1, []), (long, [(3, 40, 60, NOW)])):
+        tracker.note({3: Bounds(0, 100, None, stable=40), 4: Bounds(0, 100, None)}, NOW + late)
+        assert tracker.delays(NOW + late) == wanted
+
+
+def test_transactions_that_follow_each_other_are_not_one_that_is_long() -> None:
+    tracker, long = Tracker(), int(LONG_OPEN * 1000)
+    for late, stable in ((0, 40), (long - 1, 50), (long, 60), (2 * long - 1, None), (2 * long, 60)):
+        tracker.note({3: Bounds(0, 100, None, stable=stable)}, NOW + late)
+        assert tracker.delays(NOW + late) == []

@@ -59,6 +59,12 @@ def test_runs_of_another_topic_of_this_name_are_dropped() -> None:
     assert taken(found(0), run(0, 10)).runs == [run(0, 10)], "a broker without ids"
 
 
+def test_runs_beyond_the_last_stable_offset_are_read_again_and_are_no_reason_to_wait() -> None:
+    state = found(0, end=30)._replace(stable=5)
+    partition = taken(state, run(0, 5), run(5, 30))
+    assert (partition.runs, partition.highwater, partition.caught_up) == ([run(0, 5)], 5, True)
+
+
 def test_the_seals_that_were_found_are_the_next_windows() -> None:
     partition = taken(found(10, 20, 30), run(10, 20), run(20, 30), run(30, 33))
     windows = [(each.first, each.end, each.overwrite) for each in partition.sealed_windows()]
