@@ -16,6 +16,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -48,8 +49,10 @@ from streams.worker.journal import Journal
 from streams.worker.ledger import Ledger
 from streams.worker.listener import Listener
 from streams.worker.metrics import Metrics
+from streams.worker.requests import watch_client
 from streams.worker.shipping import Shipper
 from streams.worker.transport import BatchTransport
+from streams.worker.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +102,8 @@ class Falcolake(faust.App):
         await self.ledger.close()
 
 
-def build(settings: Settings, metrics: Metrics) -> Falcolake:
-    """Build the worker's app, which reports to `metrics`.
+def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
+    """Build the worker's app, which reports to `metrics` and `watch`.
 
     Raises Misconfigured for settings that cannot work.
     """
@@ -116,7 +119,9 @@ def build(settings: Settings, metrics: Metrics) -> Falcolake:
         Room(disk.max_bytes, disk.min_free_bytes),
         metrics,
     )
-    dead_letters = DeadLetterWriter(settings)
+    conf = _faust_settings(settings)
+    watched = partial(watch_client, watch, longest_rebalance=conf["broker_rebalance_timeout"])
+    dead_letters = DeadLetterWriter(settings, watch=watched)
     place = Group(settings.lake.region, settings.lake.account_id, "")
     shipper = Shipper(
         ledger,
@@ -124,10 +129,15 @@ def build(settings: Settings, metrics: Metrics) -> Falcolake:
         Lake(settings.lake, connect(settings.lake)),
         dead_letters,
         metrics,
+        watch=watch,
     )
-    app = Falcolake(settings.kafka.group_id, **_faust_settings(settings))
+    app = Falcolake(settings.kafka.group_id, **conf)
     app.transport = BatchTransport(
-        app.conf.broker_consumer, app, topic=settings.kafka.topic, intake=ledger
+        app.conf.broker_consumer,
+        app,
+        topic=settings.kafka.topic,
+        intake=ledger,
+        watch=watched,
     )
     ledger.kafka = app.consumer
     app.ledger, app.shipper, app.dead_letters = ledger, shipper, dead_letters
@@ -224,17 +234,20 @@ async def _serve(settings: Settings, leaving: Leaving) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leaving.ask)
     journal = Journal(contents=settings.web.show_contents)
-    health, metrics = Health(), Metrics(journal)
-    app: Falcolake | None = build(settings, metrics)
+    metrics = Metrics(journal)
+    watch = Watch(metrics)
+    health = Health(waits=watch.waits)
+    app: Falcolake | None = build(settings, metrics, watch)
     server = Web(settings.web, health, metrics, Reporter(settings, health, journal))
     await server.start()
     health.start()
+    watch.start()
     backoff = Backoff(SHORTEST_RESTART, LONGEST_RESTART)
     try:
         while not leaving.wanted.is_set():
             began = time.monotonic()
             try:
-                await _run_once(app or build(settings, metrics), settings, health, leaving)
+                await _run_once(app or build(settings, metrics, watch), settings, health, leaving)
             except Unavailable as error:
                 health.rests(error)
                 if time.monotonic() - began > LONGEST_RESTART:
@@ -248,6 +261,7 @@ async def _serve(settings: Settings, leaving: Leaving) -> None:
                     leaving.left_something = True
             app = None
     finally:
+        watch.stop()
         health.stop()
         await server.stop()
 

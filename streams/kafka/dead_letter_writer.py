@@ -13,8 +13,9 @@ cancels it: a replay has made the record a finding, or filtered it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import MessageSizeTooLargeError
@@ -37,12 +38,18 @@ RESOLVED = "falcolake.resolved"
 class DeadLetterWriter:
     """Sends rejects, each acknowledged by all in-sync replicas. Connects when first needed.
 
-    `timeout` is for each step, in seconds.
+    `timeout` is for each step, in seconds. `watch` is called with each client before it connects.
     """
 
-    def __init__(self, settings: Settings, timeout: float = SEND_TIMEOUT) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        timeout: float = SEND_TIMEOUT,
+        watch: Callable[[Any], None] = lambda client: None,
+    ) -> None:
         self._settings = settings
         self._timeout = timeout
+        self._watch = watch
         self._topic = settings.kafka.dead_letter_topic
         self._source = settings.kafka.topic
         self._producer: AIOKafkaProducer | None = None
@@ -170,6 +177,7 @@ class DeadLetterWriter:
                     # Shorter than our own, so that the client has time to report a missing topic.
                     request_timeout_ms=int(self._timeout * 1000) // 2,
                 )
+                self._watch(producer.client)
                 try:
                     await producer.start()
                 except BaseException:

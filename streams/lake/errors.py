@@ -42,6 +42,8 @@ CONFIGURATION = {
     "UnknownRegionError",
     "UnknownCredentialError",
 }
+#: No connection, or none that lasts: botocore's two bases of such errors.
+NO_CONNECTION = {"ConnectionError", "HTTPClientError"}
 PARAMETERS = {"InvalidDNSNameError", "ParamValidationError", "ValidationError"}
 
 
@@ -49,7 +51,8 @@ PARAMETERS = {"InvalidDNSNameError", "ParamValidationError", "ValidationError"}
 class Advice:
     """What to try, by what went wrong, for one kind of caller.
 
-    `reconfigure` and `wait` are hints by the service's error code. `unknown` is for a code that is
+    `unreachable` is for a service without a connection; without it, as `waiting`. `reconfigure` and
+    `wait` are hints by the service's error code. `unknown` is for a code that is
     in neither and blames the caller; without it such a code is waited for.
     """
 
@@ -57,14 +60,18 @@ class Advice:
     credentials: str
     parameters: str
     kms: str = ""
+    unreachable: str = ""
     unknown: str = ""
     reconfigure: dict[str, str] = field(default_factory=dict)
     wait: dict[str, str] = field(default_factory=dict)
 
 
+WAY = "check the way from here to S3: security group, VPC endpoint, proxy, DNS"
+
 #: A worker, which puts objects.
 WRITER = Advice(
     waiting="nothing is lost: Kafka keeps the records until the lake takes them",
+    unreachable=f"{WAY}; nothing is lost meanwhile",
     credentials="give the worker AWS credentials or a role",
     parameters="correct the LAKE__ settings",
     kms="allow kms:GenerateDataKey; see LAKE__KMS_KEY_ID",
@@ -85,6 +92,7 @@ WRITER = Advice(
 READER = replace(
     WRITER,
     waiting="try again; nothing was changed",
+    unreachable=f"{WAY}, and try again; nothing was changed",
     kms="allow kms:Decrypt on the lake's key",
     reconfigure={
         **WRITER.reconfigure,
@@ -123,7 +131,8 @@ def translated(error: Exception, what: str, advice: Advice) -> FalcolakeError:
         return Misconfigured(message, "set AWS_CA_BUNDLE to a PEM file of the authority to trust")
     if names & PARAMETERS:
         return Misconfigured(message.splitlines()[0], advice.parameters)
-    return Unavailable(message, advice.waiting)
+    unreachable = advice.unreachable if names & NO_CONNECTION else ""
+    return Unavailable(message, unreachable or advice.waiting)
 
 
 def _refusal(error: ClientError, what: str, advice: Advice) -> FalcolakeError:

@@ -6,7 +6,7 @@ Lake provider role may not do: no multipart, no ACL, no tags, no delete. Every f
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from streams.lake.errors import WRITER, Advice, status_of, translating
 from streams.lake.keys import ObjectKey
+from streams.lake.upload import Upload
 from streams.settings import sections
 
 if TYPE_CHECKING:
@@ -62,11 +63,19 @@ class Lake:
         """Return an object's full key in the bucket."""
         return key.under(self.settings.prefix)
 
-    def put(self, key: str, file: Path, *, overwrite: bool = False) -> bool:
+    def put(
+        self,
+        key: str,
+        file: Path,
+        *,
+        overwrite: bool = False,
+        begun: Callable[[Callable[[], int]], None] = lambda taken: None,
+    ) -> bool:
         """Put a file under a key, only if nothing is there, unless `overwrite`.
 
         Returns whether it was written; False means that it was there already. A store that does not
-        know conditional puts gets plain ones: the same window makes the same bytes.
+        know conditional puts gets plain ones: the same window makes the same bytes. `begun` is
+        called with a function that counts the bytes handed to the network.
         """
         arguments: dict[str, Any] = {
             "Bucket": self.settings.bucket,
@@ -77,7 +86,8 @@ class Lake:
         if self._conditional and not overwrite:
             arguments["IfNoneMatch"] = "*"
         refused = self.client.exceptions.ClientError
-        with self._translating(f"put {key}", OSError), file.open("rb") as body:
+        with self._translating(f"put {key}", OSError), Upload(file) as body:
+            begun(lambda: body.taken)
             try:
                 self.client.put_object(Body=body, **arguments)
             except refused as error:
@@ -90,7 +100,7 @@ class Lake:
                 return True
         log.warning("the store has no conditional puts: objects are put without a condition")
         self._conditional = False
-        return self.put(key, file)
+        return self.put(key, file, begun=begun)
 
     def objects(self, below: str = "") -> Iterator[StoredObject]:
         """List the objects whose keys begin with the prefix, a slash and `below`, in key order."""

@@ -11,16 +11,24 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from streams import clock
 from streams.errors import FalcolakeError
 from streams.worker.ledger import Ledger
 from streams.worker.shipping import Shipper
+from streams.worker.waits import Waits
 
 #: Seconds between two tests of the consumer's loop, and of silence before it counts as stuck.
 BEAT = 5.0
 LONGEST_SILENCE = 60.0
+
+SILENT = "Kafka does not answer"
+HINT = (
+    "check that the brokers run and that the worker reaches them; nothing is lost, and work "
+    "continues when Kafka answers"
+)
 
 
 class Blocker(NamedTuple):
@@ -32,22 +40,31 @@ class Blocker(NamedTuple):
     seconds: float
     partition: int | None = None
 
-    def plain(self) -> dict[str, Any]:
-        """Return it as JSON types."""
+    def brief(self) -> dict[str, Any]:
+        """Return why, since when and what to try, as JSON types; `since` is in UTC."""
         return {
-            "kind": self.kind,
             "reason": self.reason,
             "try": self.hint,
             "seconds": round(self.seconds, 1),
-            "partition": self.partition,
+            "since": at(self.seconds),
         }
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON types."""
+        return {"kind": self.kind, **self.brief(), "partition": self.partition}
 
 
 class Health:
     """The health of one worker process."""
 
-    def __init__(self, beat: float = BEAT, longest_silence: float = LONGEST_SILENCE) -> None:
+    def __init__(
+        self,
+        beat: float = BEAT,
+        longest_silence: float = LONGEST_SILENCE,
+        waits: Waits | None = None,
+    ) -> None:
         self._beat, self._longest_silence = beat, longest_silence
+        self._waits = waits or Waits()
         self._ledger: Ledger | None = None
         self._shipper: Shipper | None = None
         self._since = time.monotonic()
@@ -115,17 +132,8 @@ class Health:
         if ledger is None or shipper is None:
             trouble = self._trouble or FalcolakeError("the worker is starting", "wait")
             return [Blocker("starting", trouble.message, trouble.hint, now - self._since)]
-        found = []
-        if not ledger.kafka.answers:
-            found.append(
-                Blocker(
-                    "kafka",
-                    "Kafka does not answer",
-                    "see the log; nothing is lost, and work continues when Kafka answers",
-                    now - self._answered,
-                )
-            )
-        elif not ledger.partitions:
+        found = self._silent(ledger, now)
+        if not found and not ledger.partitions:
             found.append(
                 Blocker(
                     "unassigned",
@@ -143,6 +151,19 @@ class Health:
             Blocker("blocked", why.reason, why.hint, now - since.get(number, now), number)
             for number, why in sorted(ledger.blocked().items())
         ]
+        found += [
+            Blocker(
+                "lake",
+                f"the lake does not answer: {wait}",
+                wait.peer.hint,
+                now - wait.since,
+                wait.partition,
+            )
+            for wait in self._waits.long(now)
+            if wait.peer.kind == "lake"
+            and wait.is_overdue(now)
+            and wait.partition not in shipper.held
+        ]
         return found + [
             Blocker("held", hold.reason, hold.hint, now - hold.since, number)
             for number, hold in sorted(shipper.held.items())
@@ -158,6 +179,40 @@ class Health:
             for each in (self._ledger.delays() if self._ledger else ())
         ]
 
+    def _silent(self, ledger: Ledger, now: float) -> list[Blocker]:
+        """Return what Kafka owes an answer to."""
+        away = [each for each in self._waits.away(now) if each.peer.kind == "kafka"]
+        if not away and ledger.kafka.answers:
+            return []
+        if not away:
+            return [Blocker("kafka", SILENT, HINT, now - self._answered)]
+        return [
+            Blocker(
+                "kafka",
+                f"{SILENT}: {each.what} from {each.peer.name}",
+                each.peer.hint,
+                now - each.since,
+            )
+            for each in away
+        ]
+
+    def waiting(self) -> list[dict[str, Any]]:
+        """Return what has been waited for longer than usual, as JSON types."""
+        now = time.monotonic()
+        return [
+            {
+                "peer": wait.peer.name,
+                "what": wait.what,
+                "partition": wait.partition,
+                "bytes": wait.size,
+                "sent": None if wait.size is None else min(wait.size, wait.moved()),
+                "seconds": round(now - wait.began, 1),
+                "since": at(now - wait.began),
+                "overdue": wait.is_overdue(now),
+            }
+            for wait in self._waits.long(now)
+        ]
+
     def readiness(self) -> dict[str, Any]:
         """Return whether the worker does its work, and if not, why."""
         blockers = self.blockers()
@@ -169,21 +224,20 @@ class Health:
             "draining": self.draining,
             "reasons": [blocker.reason for blocker in blockers],
             "partitions": sorted(ledger.partitions) if ledger else [],
-            "kafka": None if away is None else {"reason": away.reason, "try": away.hint},
+            "kafka": None if away is None else away.brief(),
             "paused": None if paused is None else f"{paused.reason}. {paused.hint}",
             "held": _by_partition(blockers, "held"),
             "blocked": _by_partition(blockers, "blocked"),
-            "waits": [each.plain() for each in self.delays()],
+            "transactions": [each.plain() for each in self.delays()],
+            "waiting": self.waiting(),
         }
 
 
 def _by_partition(blockers: Iterable[Blocker], kind: str) -> dict[str, dict[str, Any]]:
-    return {
-        str(blocker.partition): {
-            "reason": blocker.reason,
-            "try": blocker.hint,
-            "seconds": blocker.seconds,
-        }
-        for blocker in blockers
-        if blocker.kind == kind
-    }
+    return {str(blocker.partition): blocker.brief() for blocker in blockers if blocker.kind == kind}
+
+
+def at(seconds: float) -> str:
+    """Return the UTC time that was so many seconds ago."""
+    moment = datetime.fromtimestamp(clock.now_ms() / 1000 - seconds, UTC)
+    return moment.isoformat(timespec="seconds")

@@ -59,6 +59,7 @@ const STATES = {
   kafka: ["Kafka unreachable", "bad"],
   blocked: ["Blocked", "bad"],
   held: ["Held", "bad"],
+  lake: ["Lake unreachable", "bad"],
   paused: ["Paused", "warn"],
   unassigned: ["No partitions", "warn"],
   transaction: ["Waiting for a transaction", "warn"],
@@ -93,7 +94,7 @@ const shortened = (text) => text.replace(/\S+\.parquet/g, "an object");
 
 // What will become a problem.
 function warningsOf(report) {
-  return report.partitions
+  const retention = report.partitions
     .filter((each) => each.spare_seconds !== null && each.spare_seconds < NEAR)
     .map((each) => ({
       kind: "retention",
@@ -103,13 +104,23 @@ function warningsOf(report) {
       seconds: 0,
       partition: each.partition,
     }));
+  const slow = report.waiting
+    .filter((each) => each.bytes !== null && !each.overdue)
+    .map((each) => ({
+      kind: "slow",
+      reason: `${each.what} (${size(each.bytes)}) is under way`,
+      try: "nothing is lost: it counts as hanging only when no more bytes are taken",
+      seconds: each.seconds,
+      partition: each.partition,
+    }));
+  return [...retention, ...slow];
 }
 
 // Problems of several partitions with the same reason are shown as one.
 function showProblems(report) {
   const groups = new Map();
   for (const problem of [...report.problems, ...warningsOf(report)]) {
-    problem.reason = shortened(problem.reason);
+    if (problem.kind === "held") problem.reason = shortened(problem.reason);
     const key = JSON.stringify([problem.kind, problem.reason, problem.try]);
     groups.set(key, [...(groups.get(key) ?? []), problem]);
   }
@@ -121,8 +132,10 @@ function showProblems(report) {
     const title = kind === "held" ? `${whose} cannot ship`
       : kind === "blocked" ? `${whose}: blocked until a person decides`
       : kind === "transaction" ? `${whose}: a transaction is open`
-      : kind === "retention" ? `${whose}: retention is near` : TITLES[kind];
-    const mood = STATES[kind]?.[1] === "warn" ? "problem warn" : "problem";
+      : kind === "retention" ? `${whose}: retention is near`
+      : kind === "lake" ? `${whose}: the lake does not answer`
+      : kind === "slow" ? `${whose}: a put takes long` : TITLES[kind];
+    const mood = kind === "slow" || STATES[kind]?.[1] === "warn" ? "problem warn" : "problem";
     return node(
       "div", { class: mood },
       node("h2", {}, `${title}, since ${clock(since).slice(0, 5)} UTC`),

@@ -52,6 +52,7 @@ class Reporter:
             "ready": self._health.readiness()["ready"],
             "draining": self._health.draining,
             "problems": [each.plain() for each in (*problems, *self._health.delays())],
+            "waiting": self._health.waiting(),
             "partitions": partitions,
             "staging": self._staging(),
             **self._journal.plain(now),

@@ -4,6 +4,7 @@ Every worker has its own registry, so that two workers in one process do not mix
 survives a restart; what is in the lake, the lake itself records.
 """
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
@@ -24,6 +25,7 @@ from streams.windows.room import Usage
 from streams.windows.window import Blocked, Window
 from streams.worker.journal import Journal
 from streams.worker.tally import SEVERITIES, Tallier
+from streams.worker.waits import lasting
 
 PREFIX: Final = "falcolake"
 
@@ -46,7 +48,8 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
         self._tallier = Tallier()
-        self._holding: set[int] = set()
+        #: Since when, by partition; monotonic.
+        self._holding: dict[int, float] = {}
         self._blocking: dict[int, Blocked] = {}
         self._declare_reading()
         self._declare_shipping()
@@ -124,6 +127,12 @@ class Metrics:
             "when a partition was blocked, epoch s; absent while it is not",
             "partition",
             "kind",
+        )
+        self._away = gauge(
+            "away_since_seconds",
+            "when Kafka or the lake was first asked and has not answered since, epoch s; absent "
+            "while it answers",
+            "peer",
         )
         self._last = gauge(
             "last_shipped_timestamp_seconds", "when a window was last committed, epoch s"
@@ -230,15 +239,15 @@ class Metrics:
         """Count a failed try to ship a window; `since` is monotonic."""
         self._retries.labels(type(error).__name__).inc()
         if partition not in self._holding:
-            self._holding.add(partition)
+            self._holding[partition] = since
             self._note("held", f"partition {partition}: held: {error.message}")
         self._held.labels(str(partition)).set(clock.now_ms() / 1000 - (time.monotonic() - since))
 
     def released(self, partition: int) -> None:
         """Record that a partition ships again, or belongs to another worker."""
-        self._holding.discard(partition)
+        span = lasting(time.monotonic() - self._holding.pop(partition))
         self._held.remove(str(partition))
-        self._note("released", f"partition {partition}: no longer held")
+        self._note("released", f"partition {partition}: no longer held, after {span}")
 
     def blocked(self, partition: int, blocked: Blocked, since: float) -> None:
         """Publish that a partition is blocked; `since` is monotonic."""
@@ -257,6 +266,18 @@ class Metrics:
         self._blocked.remove(str(partition), before.kind)
         if released:
             self._note("unblocked", f"partition {partition}: no longer blocked here")
+
+    def away(self, kind: str, seconds: float | None) -> None:
+        """Publish for how long Kafka or the lake has not answered; None while it does."""
+        if seconds is None:
+            with contextlib.suppress(KeyError):
+                self._away.remove(kind)
+        else:
+            self._away.labels(kind).set(clock.now_ms() / 1000 - seconds)
+
+    def noted(self, kind: str, text: str) -> None:
+        """Record an event that others have described."""
+        self._note(kind, text)
 
     def told(self, kind: str) -> None:
         """Count a record of the control topic."""

@@ -30,6 +30,7 @@ from streams.windows.window import Window
 from streams.worker.ledger import Ledger, Shipment
 from streams.worker.logs import facts
 from streams.worker.metrics import Metrics
+from streams.worker.watch import LAKE, Watch
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Shipper:
         metrics: Metrics,
         shortest_hold: float = SHORTEST_HOLD,
         stop_patience: float = STOP_PATIENCE,
+        watch: Watch | None = None,
     ) -> None:
         self.held: dict[int, Hold] = {}
         self._ledger = ledger
@@ -87,9 +89,12 @@ class Shipper:
         self._lake = lake
         self._dead_letters = dead_letters
         self._metrics = metrics
+        self._watch = watch or Watch(metrics)
         self._shortest_hold = shortest_hold
         self._stop_patience = stop_patience
         self._busy: set[int] = set()
+        #: When the step under way began, by partition: a window that fails has waited since then.
+        self._began: dict[int, float] = {}
         self._files = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._commits: set[asyncio.Task[None]] = set()
@@ -138,6 +143,7 @@ class Shipper:
     async def _ship_partition(self, number: int) -> None:
         """Ship the partition's waiting windows in order, until one fails."""
         try:
+            self._began[number] = time.monotonic()
             while (shipment := self._ledger.waiting().get(number)) is not None:
                 await self._ship_own(shipment)
                 self._release(number)
@@ -162,7 +168,8 @@ class Shipper:
 
     def _hold(self, number: int, error: FalcolakeError) -> None:
         backoff = Backoff(self._shortest_hold, LONGEST_HOLD)
-        hold = self.held.setdefault(number, Hold("", "", time.monotonic(), backoff))
+        since = self._began.get(number, time.monotonic())
+        hold = self.held.setdefault(number, Hold("", "", since, backoff))
         hold.reason, hold.hint = error.message, error.hint
         delay = hold.backoff.next()
         hold.until = time.monotonic() + delay
@@ -201,6 +208,7 @@ class Shipper:
             objects[key] = size
         first = window.first
         while rejects := await self._run(self._staging.rejects, window, first):
+            self._began[window.partition] = time.monotonic()
             await self._dead_letters.send(window.partition, rejects)
             first = rejects[-1].offset + 1
         commit = asyncio.create_task(self._commit(shipment, objects, began))
@@ -209,6 +217,7 @@ class Shipper:
         await asyncio.shield(commit)
 
     async def _commit(self, shipment: Shipment, objects: dict[str, int], began: float) -> None:
+        self._began[shipment.window.partition] = time.monotonic()
         await self._ledger.commit(shipment)
         seconds = time.monotonic() - began
         self._metrics.shipped(shipment.window, objects, seconds)
@@ -250,10 +259,21 @@ class Shipper:
             await self._run(self._export, window, group, file)
             size = file.stat().st_size
             async with self._puts:
-                began = time.monotonic()
-                with faults.around("put"):
+                began = self._began[window.partition] = time.monotonic()
+                with (
+                    faults.around("put"),
+                    self._watch.waiting(
+                        LAKE, f"put {key}", partition=window.partition, size=size
+                    ) as wait,
+                ):
                     put = self._begin(
-                        partial(self._lake.put, key, file, overwrite=window.overwrite)
+                        partial(
+                            self._lake.put,
+                            key,
+                            file,
+                            overwrite=window.overwrite,
+                            begun=wait.follow,
+                        )
                     )
                     written = await asyncio.wrap_future(put)
         finally:

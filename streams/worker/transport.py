@@ -19,7 +19,7 @@ import asyncio
 import contextlib
 import copy
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer
@@ -88,6 +88,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # not started yet, so nothing has read it
         return accept_empty_in_worker(consumer)
+
+    def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
+        consumer = super()._create_consumer(loop)
+        self.transport.watch(consumer._client)
+        return consumer
 
     async def on_thread_stop(self) -> None:
         """Leave the group and disconnect, in limited time."""
@@ -414,7 +419,16 @@ class BatchTransport(driver.Transport):
 
     Consumer = BatchConsumer
 
-    def __init__(self, *args: Any, topic: str, intake: Intake, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        topic: str,
+        intake: Intake,
+        watch: Callable[[Any], None] = lambda client: None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.topic = topic
         self.intake = intake
+        #: Called with the client of each consumer before it connects.
+        self.watch = watch

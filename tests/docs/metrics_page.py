@@ -29,6 +29,9 @@ there once.
 QUERIES = {
     "alerts per second into the lake": "sum(rate(falcolake_shipped_records_total[5m]))",
     "age of the oldest record not in the lake": "max(falcolake_lag_seconds)",
+    "how long Kafka or the lake has not answered": (
+        "max by (peer) (time() - falcolake_away_since_seconds)"
+    ),
     "how long shipping has been held": "time() - min(falcolake_held_since_seconds)",
     "90th percentile of the time from event to lake": (
         "histogram_quantile(0.9, sum by (le) (rate(falcolake_event_to_lake_seconds_bucket[1h])))"
@@ -53,8 +56,8 @@ worker asks Kafka every 15 seconds and keeps the last answer while Kafka does no
 `outcome` is `finding`, `reject` or `filtered`. `reason` is the dead letter's, without the parts
 that differ per record. `kind` of a retry says what a person does next: `Unavailable` wait,
 `Misconfigured` reconfigure, `Corrupt` repair. `kind` of a control message is `flush`, `ask`,
-`state`, `other-group` or `ignored`. `result` is `put`, or `existed` if the lake already had the
-object.
+`state`, `other-group` or `ignored`. `peer` is `kafka` or `lake`. `result` is `put`, or `existed` if
+the lake already had the object.
 """
 
 

@@ -1,5 +1,9 @@
 """What hostile tests check: the lake's progress, the worker's report of itself, its resources."""
 
+import json
+import urllib.request
+from datetime import UTC, datetime
+
 from streams.lake.keys import parse_key
 from tests.buckets import keys
 from tests.flow.worlds import Worker, World
@@ -23,6 +27,18 @@ def assert_nothing_committed_that_is_not_there(world: World) -> None:
 
 def holds(worker: Worker) -> list[dict[str, str]]:
     return list(worker.readiness().get("held", {}).values())
+
+
+def events(worker: Worker, kind: str) -> list[str]:
+    """Return what happened to a worker, of one kind, newest first, as its page shows it."""
+    with urllib.request.urlopen(f"{worker.address()}/status.json", timeout=5) as answer:
+        report = json.load(answer)
+    return [each["text"] for each in report["events"] if each["kind"] == kind]
+
+
+def seconds_ago(since: str) -> float:
+    """Return how long ago a time of `/readyz` was."""
+    return (datetime.now(UTC) - datetime.fromisoformat(since)).total_seconds()
 
 
 def memory(worker: Worker) -> float:

@@ -4,6 +4,7 @@ A real worker and a real broker that advertises a proxy's port. The worker notic
 /readyz, commits nothing that the lake does not have, and recovers in the same process.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,7 +12,12 @@ import pytest
 
 from streams.embedded.ports import HOST, free_ports
 from streams.embedded.stack import BrokerName, EmbeddedStack
-from tests.flow.hostility import assert_nothing_committed_that_is_not_there, covered
+from tests.flow.hostility import (
+    assert_nothing_committed_that_is_not_there,
+    covered,
+    events,
+    seconds_ago,
+)
 from tests.flow.proxies import KafkaProxy
 from tests.flow.worlds import GARBAGE, Worker, World, alert, assert_exactly_once
 from tests.waiting import wait_until
@@ -71,7 +77,10 @@ def told(worker: Worker) -> bool:
     found = worker.readiness()
     said = found.get("kafka") or {}
     assert not found.get("ready") or not said
-    return said.get("reason") == "Kafka does not answer" and "nothing is lost" in said["try"]
+    return (
+        said.get("reason", "").startswith("Kafka does not answer")
+        and "nothing is lost" in said["try"]
+    )
 
 
 def finish(world: World, worker: Worker, end: int, rejects: int = 0) -> None:
@@ -121,6 +130,30 @@ def test_a_network_that_stalls_past_the_session_is_survived(
 ) -> None:
     # aiokafka waits a minute for a heartbeat's answer before it considers Kafka dead.
     survive(world, kafka, kafka.stall, 1200, 120)
+
+
+@slow
+def test_a_frozen_kafka_is_reported_at_once_and_remembered(world: World, kafka: KafkaProxy) -> None:
+    worker = working(world, kafka)
+    wait_until(lambda: recovered(worker), 30)
+    kafka.stall()
+    wait_until(lambda: told(worker), 15, "not ready")
+    assert worker.metric('away_since_seconds{peer="kafka"}') > 0
+    found = worker.readiness()
+    assert f"from Kafka at {HOST}:{kafka.port}" in found["kafka"]["reason"]
+    assert "check that the broker runs" in found["kafka"]["try"]
+    assert 8 <= seconds_ago(found["kafka"]["since"]) < 20
+    waiting = [each["what"] for each in found["waiting"]]
+    assert f"fetch {world.topic}-[0, 1, 2]" in waiting
+    wait_until(lambda: worker.said(f"Kafka at {HOST}:{kafka.port} has not answered for"), 2)
+    (told_so,) = events(worker, "away")
+    assert "is away since" in told_so
+    kafka.heal()
+    (back,) = wait_until(lambda: events(worker, "back"), 30)
+    assert re.fullmatch(rf"Kafka at {HOST}:{kafka.port} is back after \d+ s", back)
+    wait_until(lambda: recovered(worker), 60, "ready again")
+    assert worker.metric('away_since_seconds{peer="kafka"}') == 0
+    assert worker.starts() == 1
 
 
 @slow

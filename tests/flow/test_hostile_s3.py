@@ -5,6 +5,8 @@ and what to try, commits nothing that the lake does not have, and recovers after
 """
 
 import random
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +21,10 @@ from tests.flow.hostility import (
     assert_nothing_committed_that_is_not_there,
     covered,
     disk,
+    events,
     holds,
     memory,
+    seconds_ago,
 )
 from tests.flow.proxies import ERRORS, Fault, S3Proxy
 from tests.flow.worlds import GARBAGE, World, alert, assert_exactly_once
@@ -43,10 +47,14 @@ def refused(code: str) -> tuple[Fault, str, str]:
         pytest.param(*refused("ExpiredToken"), id="400 ExpiredToken", marks=slow),
         pytest.param(*refused("NoSuchBucket"), id="404 NoSuchBucket", marks=slow),
         pytest.param(
-            proxies.reset_mid_body, "Connection", WRITER.waiting, id="reset mid-body", marks=slow
+            proxies.reset_mid_body,
+            "Connection",
+            WRITER.unreachable,
+            id="reset mid-body",
+            marks=slow,
         ),
-        pytest.param(proxies.lose_answer, "Connection", WRITER.waiting, id="answer lost"),
-        pytest.param(None, "Could not connect", WRITER.waiting, id="away", marks=slow),
+        pytest.param(proxies.lose_answer, "Connection", WRITER.unreachable, id="answer lost"),
+        pytest.param(None, "Could not connect", WRITER.unreachable, id="away", marks=slow),
     ],
 )
 def test_a_hostile_lake_holds_the_windows_and_then_takes_them(
@@ -112,6 +120,38 @@ def test_a_crawling_lake_takes_everything_and_disturbs_nobody(world: World, s3: 
     assert not worker.said("held"), worker.tail()
     assert worker.readiness()["ready"]
     assert_exactly_once(world, range(8000))
+
+
+@slow
+def test_a_frozen_lake_is_reported_at_once_and_remembered(world: World, s3: S3Proxy) -> None:
+    world.publish([alert(n) for n in range(300)])
+    worker = world.worker(WINDOW__MAX_ROWS=100).start()
+    world.wait_until_shipped()
+    assert worker.readiness()["waiting"] == []
+    s3.fault = proxies.swallow
+    began = time.monotonic()
+    world.publish([alert(n) for n in range(300, 600)])
+    wait_until(lambda: not worker.readiness()["ready"], 15, "not ready")
+    found = worker.readiness()
+    waiting = found["waiting"][0]
+    assert waiting["overdue"]
+    assert waiting["what"].startswith("put ext/falco/")
+    assert waiting["partition"] in (0, 1, 2)
+    assert waiting["sent"] == waiting["bytes"] > 1000
+    assert any("the lake does not answer: put ext/falco/" in each for each in found["reasons"])
+    wait_until(lambda: worker.said("the lake has not answered for"), 2)
+    assert worker.said("Try: check the way from here to S3: security group, VPC endpoint")
+    assert worker.metric('away_since_seconds{peer="lake"}') > 0
+    (told,) = events(worker, "away")
+    assert "the lake is away since" in told
+    assert seconds_ago(waiting["since"]) <= time.monotonic() - began + 1
+    s3.heal()
+    world.wait_until_shipped(90)
+    (back,) = wait_until(lambda: events(worker, "back"), 10)
+    assert re.fullmatch(r"the lake is back after (\d+ min )?\d+ s", back)
+    assert worker.metric('away_since_seconds{peer="lake"}') == 0
+    wait_until(lambda: worker.readiness()["ready"], 30)
+    assert_exactly_once(world, range(600))
 
 
 @slow

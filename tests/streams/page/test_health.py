@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from streams.page.server import Web
 from streams.settings.sections import LakeSettings, WebSettings
 from streams.settings.settings import Settings
 from streams.worker.metrics import Metrics
+from streams.worker.waits import Peer, Wait, Waits
+from streams.worker.watch import LAKE as LAKE_PEER
 from tests.streams.worker_parts import BLOCKED, Worker, in_loop
 from tests.waiting import wait_until
 
@@ -103,7 +106,8 @@ async def test_a_worker_that_waits_to_start_again_is_alive_and_says_why(tmp_path
         health.rests(Unavailable("Kafka cannot be reached", "is it up?"))
         found = health.readiness()
         assert (found["ready"], found["partitions"]) == (False, [])
-        assert found["kafka"] == {"reason": "Kafka cannot be reached", "try": "is it up?"}
+        assert found["kafka"]["reason"] == "Kafka cannot be reached"
+        assert found["kafka"]["try"] == "is it up?"
         assert health.liveness()["healthy"]
         health.runs(worker.ledger, worker.shipper)
         await worker.assign(0)
@@ -171,14 +175,65 @@ async def test_a_transaction_that_is_open_for_long_is_logged_once_and_shown(
         assert "offset 40, holds back 30 offsets" in line
         found = health.readiness()
         assert (found["ready"], found["reasons"]) == (True, [])
-        assert [each["partition"] for each in found["waits"]] == [1]
+        assert [each["partition"] for each in found["transactions"]] == [1]
         reporter = Reporter(Settings(lake=LAKE), health, metrics.journal)
         (problem,) = reporter.plain()["problems"]
         assert (problem["kind"], problem["partition"]) == ("transaction", 1)
         worker.kafka.stable = {}
         await worker.ledger.ask_bounds()
-        assert health.readiness()["waits"] == []
+        assert health.readiness()["transactions"] == []
         assert len(caplog.records) == 1
+
+
+@in_loop
+async def test_a_put_that_hangs_is_told_with_its_size_until_it_is_held(tmp_path: Path) -> None:
+    async with Worker(tmp_path / "staging", LAKE) as worker:
+        waits = Waits()
+        health, began = Health(waits=waits), time.monotonic() - 60
+        health.runs(worker.ledger, worker.shipper)
+        await worker.assign(0, 1)
+        put = Wait(LAKE_PEER, "put a/b.parquet in s3://lake", began, partition=1, size=2_000_000)
+        waits.begin(put)
+        (found,) = health.blockers()
+        assert (found.kind, found.partition, round(found.seconds)) == ("lake", 1, 60)
+        assert found.reason == ("the lake does not answer: put a/b.parquet in s3://lake (2.0 MB)")
+        assert found.hint == LAKE_PEER.hint
+        assert not health.readiness()["ready"]
+        (waiting,) = health.readiness()["waiting"]
+        assert (waiting["bytes"], waiting["sent"], waiting["overdue"]) == (2_000_000, 0, True)
+        worker.shipper._hold(1, Unavailable("the lake is away", "look after it"))
+        assert [each.kind for each in health.blockers()] == ["held"]
+
+
+@in_loop
+async def test_a_slow_put_is_told_and_leaves_the_worker_ready(tmp_path: Path) -> None:
+    async with Worker(tmp_path / "staging", LAKE) as worker:
+        waits = Waits()
+        health, began = Health(waits=waits), time.monotonic() - 20
+        health.runs(worker.ledger, worker.shipper)
+        await worker.assign(0)
+        waits.begin(
+            Wait(LAKE_PEER, "put it", began, partition=0, size=9 * 10**6, moved=lambda: 2_000_000)
+        )
+        found = health.readiness()
+        assert found["ready"]
+        assert [each["overdue"] for each in found["waiting"]] == [False]
+
+
+@in_loop
+async def test_a_frozen_broker_is_told_with_its_address_and_since_when(tmp_path: Path) -> None:
+    async with Worker(tmp_path / "staging", LAKE) as worker:
+        waits = Waits()
+        health = Health(waits=waits)
+        health.runs(worker.ledger, worker.shipper)
+        await worker.assign(0)
+        broker = Peer("kafka", "Kafka at b1:9092", "look at it; nothing is lost")
+        waits.begin(Wait(broker, "fetch falco-events-[0]", time.monotonic() - 12))
+        found = health.readiness()["kafka"]
+        assert found["reason"] == (
+            "Kafka does not answer: fetch falco-events-[0] from Kafka at b1:9092"
+        )
+        assert found["seconds"] == pytest.approx(12, abs=1)
 
 
 @in_loop
