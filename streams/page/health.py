@@ -152,17 +152,8 @@ class Health:
             for number, why in sorted(ledger.blocked().items())
         ]
         found += [
-            Blocker(
-                "lake",
-                f"the lake does not answer: {wait}",
-                wait.peer.hint,
-                now - wait.since,
-                wait.partition,
-            )
-            for wait in self._waits.long(now)
-            if wait.peer.kind == "lake"
-            and wait.is_overdue(now)
-            and wait.partition not in shipper.held
+            Blocker("lake", wait.complaint, wait.peer.hint, now - wait.since, number)
+            for number, wait in sorted(shipper.hangs().items())
         ]
         return found + [
             Blocker("held", hold.reason, hold.hint, now - hold.since, number)

@@ -30,6 +30,7 @@ from streams.windows.window import Window
 from streams.worker.ledger import Ledger, Shipment
 from streams.worker.logs import facts
 from streams.worker.metrics import Metrics
+from streams.worker.waits import Wait
 from streams.worker.watch import LAKE, Watch
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class Shipper:
         self._dead_letters = dead_letters
         self._metrics = metrics
         self._watch = watch or Watch(metrics)
+        self.waits = self._watch.waits
         self._shortest_hold = shortest_hold
         self._stop_patience = stop_patience
         self._busy: set[int] = set()
@@ -189,10 +191,21 @@ class Shipper:
             log.info("partition %d: ships again", number)
 
     def reasons(self) -> dict[int, str]:
-        """Return why partitions are held or blocked and what to try, by number."""
+        """Return why partitions are held, blocked or wait, and what to try, by number."""
+        found = {number: (wait.complaint, wait.peer.hint) for number, wait in self.hangs().items()}
+        for number, each in (self.held | self._ledger.blocked()).items():
+            found[number] = each.reason, each.hint
         return {
-            number: f"{each.reason} ({each.hint})" if each.hint else each.reason
-            for number, each in (self.held | self._ledger.blocked()).items()
+            number: f"{reason} ({hint})" if hint else reason
+            for number, (reason, hint) in found.items()
+        }
+
+    def hangs(self) -> dict[int, Wait]:
+        """Return the puts that the lake does not answer, by partition; not those that are held."""
+        return {
+            wait.partition: wait
+            for wait in reversed(self.waits.overdue("lake", time.monotonic()))
+            if wait.partition is not None and wait.partition not in self.held
         }
 
     async def ship(self, shipment: Shipment) -> None:

@@ -65,6 +65,11 @@ class Wait:
         size = "" if self.size is None else f" ({megabytes(self.size)})"
         return f"{self.what}{size}"
 
+    @property
+    def complaint(self) -> str:
+        """Return what to say once this is overdue."""
+        return f"{self.peer.name} does not answer: {self}"
+
     def follow(self, moved: Callable[[], int]) -> None:
         """Count bytes by this from now on."""
         self.moved = moved
@@ -188,6 +193,10 @@ class Waits:
                     if known is None or since < known.since:
                         found[wait.peer] = Away(wait.peer, str(wait), since)
         return sorted(found.values(), key=lambda each: each.since)
+
+    def overdue(self, kind: str, now: float) -> list[Wait]:
+        """Return what a kind of peers has not answered in time, oldest first."""
+        return [wait for wait in self.long(now) if wait.peer.kind == kind and wait.is_overdue(now)]
 
     def long(self, now: float) -> list[Wait]:
         """Return what has been under way for `PATIENCE` seconds, oldest first."""

@@ -139,17 +139,17 @@ def test_a_frozen_lake_is_reported_at_once_and_remembered(world: World, s3: S3Pr
     assert waiting["partition"] in (0, 1, 2)
     assert waiting["sent"] == waiting["bytes"] > 1000
     assert any("the lake does not answer: put ext/falco/" in each for each in found["reasons"])
-    wait_until(lambda: worker.said("the lake has not answered for"), 2)
+    wait_until(lambda: worker.said("the lake has not answered for"), 3)
     assert worker.said("Try: check the way from here to S3: security group, VPC endpoint")
-    assert worker.metric('away_since_seconds{peer="lake"}') > 0
-    (told,) = events(worker, "away")
+    wait_until(lambda: worker.metric('away_since_seconds{peer="lake"}'), 3)
+    (told,) = wait_until(lambda: events(worker, "away"), 3)
     assert "the lake is away since" in told
     assert seconds_ago(waiting["since"]) <= time.monotonic() - began + 1
     s3.heal()
     world.wait_until_shipped(90)
     (back,) = wait_until(lambda: events(worker, "back"), 10)
     assert re.fullmatch(r"the lake is back after (\d+ min )?\d+ s", back)
-    assert worker.metric('away_since_seconds{peer="lake"}') == 0
+    wait_until(lambda: worker.metric('away_since_seconds{peer="lake"}') == 0, 5)
     wait_until(lambda: worker.readiness()["ready"], 30)
     assert_exactly_once(world, range(600))
 

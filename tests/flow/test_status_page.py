@@ -92,7 +92,7 @@ def test_under_load_the_page_tells_what_kafka_and_the_lake_tell_and_an_outage_wi
         wait_until(lambda: page.state() == "Held", 20, "held on the page within seconds")
         wait_until(lambda: "0, 1, 2 cannot ship" in page.text("problems"), 60, "all three held")
         assert "Could not connect to the endpoint URL" in page.text("problems")
-        assert "Nothing is lost" in page.text("problems")
+        assert "Try: check the way from here to S3" in page.text("problems")
         assert {row[1] for row in page.rows("partitions")} == {"held"}
         assert not worker.readiness()["ready"]
         before = world.committed()

@@ -188,7 +188,7 @@ async def test_a_transaction_that_is_open_for_long_is_logged_once_and_shown(
 @in_loop
 async def test_a_put_that_hangs_is_told_with_its_size_until_it_is_held(tmp_path: Path) -> None:
     async with Worker(tmp_path / "staging", LAKE) as worker:
-        waits = Waits()
+        waits = worker.shipper.waits
         health, began = Health(waits=waits), time.monotonic() - 60
         health.runs(worker.ledger, worker.shipper)
         await worker.assign(0, 1)
@@ -198,6 +198,7 @@ async def test_a_put_that_hangs_is_told_with_its_size_until_it_is_held(tmp_path:
         assert (found.kind, found.partition, round(found.seconds)) == ("lake", 1, 60)
         assert found.reason == ("the lake does not answer: put a/b.parquet in s3://lake (2.0 MB)")
         assert found.hint == LAKE_PEER.hint
+        assert worker.shipper.reasons() == {1: f"{found.reason} ({found.hint})"}
         assert not health.readiness()["ready"]
         (waiting,) = health.readiness()["waiting"]
         assert (waiting["bytes"], waiting["sent"], waiting["overdue"]) == (2_000_000, 0, True)
@@ -208,7 +209,7 @@ async def test_a_put_that_hangs_is_told_with_its_size_until_it_is_held(tmp_path:
 @in_loop
 async def test_a_slow_put_is_told_and_leaves_the_worker_ready(tmp_path: Path) -> None:
     async with Worker(tmp_path / "staging", LAKE) as worker:
-        waits = Waits()
+        waits = worker.shipper.waits
         health, began = Health(waits=waits), time.monotonic() - 20
         health.runs(worker.ledger, worker.shipper)
         await worker.assign(0)
