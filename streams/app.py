@@ -29,6 +29,7 @@ from streams.errors import Unavailable
 from streams.kafka.client import CLIENT_ID, broker_credentials, broker_urls
 from streams.kafka.dead_letter_writer import DeadLetterWriter
 from streams.kafka.errors import overheard, translating
+from streams.lake.reader import LakeReader
 from streams.lake.session import connect
 from streams.lake.store import Lake
 from streams.page.health import Health
@@ -48,6 +49,7 @@ from streams.worker.drain import drain, log_what_is_left
 from streams.worker.journal import Journal
 from streams.worker.ledger import Ledger
 from streams.worker.listener import Listener
+from streams.worker.lookup import Lookup
 from streams.worker.metrics import Metrics
 from streams.worker.requests import watch_client
 from streams.worker.shipping import Shipper
@@ -79,6 +81,7 @@ class Falcolake(faust.App):
     shipper: Shipper
     dead_letters: DeadLetterWriter
     listener: Listener
+    lookup: Lookup
 
     async def on_start(self) -> None:
         """Open staging before the consumer starts."""
@@ -92,6 +95,7 @@ class Falcolake(faust.App):
     async def on_stop(self) -> None:
         """Abandon what is being shipped, then leave the group."""
         await self.listener.stop()
+        await self.lookup.stop()
         await self.shipper.stop()
         await super().on_stop()
 
@@ -122,11 +126,12 @@ def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
     conf = _faust_settings(settings)
     watched = partial(watch_client, watch, longest_rebalance=conf["broker_rebalance_timeout"])
     dead_letters = DeadLetterWriter(settings, watch=watched)
+    client = connect(settings.lake)
     place = Group(settings.lake.region, settings.lake.account_id, "")
     shipper = Shipper(
         ledger,
         Objects(staging, mapping, settings.kafka.topic, place),
-        Lake(settings.lake, connect(settings.lake)),
+        Lake(settings.lake, client),
         dead_letters,
         metrics,
         watch=watch,
@@ -141,6 +146,7 @@ def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
     )
     ledger.kafka = app.consumer
     app.ledger, app.shipper, app.dead_letters = ledger, shipper, dead_letters
+    app.lookup = Lookup(ledger, LakeReader(settings.lake, client), settings.kafka.topic)
     app.listener = Listener(settings, ledger, shipper.reasons, metrics)
     _declare(app, settings.kafka.topic)
     return app
@@ -182,6 +188,7 @@ def _declare(app: Falcolake, name: str) -> None:
 
     @app.timer(TICK, name="export")
     async def export() -> None:
+        app.lookup.start()
         await app.ledger.resume_if_room()
         await app.ledger.seal_due()
         app.shipper.start()

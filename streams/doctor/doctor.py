@@ -10,6 +10,7 @@ from pathlib import Path
 from streams.doctor import disk as disk_checks
 from streams.doctor import kafka as kafka_checks
 from streams.doctor import lake as lake_checks
+from streams.doctor import windows as windows_checks
 from streams.doctor.diagnosis import Check, Diagnosis, bad, examine, good, one_line, warning
 from streams.errors import Misconfigured
 from streams.settings.load import load
@@ -33,6 +34,7 @@ def diagnose(config: Path | None, timeout: float) -> Iterator[Diagnosis]:
             Check("settings", None, lambda: settled(settings)),
             *kafka_checks.checks(settings),
             *lake_checks.checks(settings),
+            *windows_checks.checks(settings),
             *disk_checks.checks(settings),
         ],
         timeout,

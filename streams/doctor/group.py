@@ -43,7 +43,8 @@ def group(settings: Settings) -> Iterator[Diagnosis]:
             "group",
             f"partition {beyond[0].partition}: committed {beyond[0].committed} is beyond the end "
             f"{beyond[0].end}: the topic was recreated",
-            f"set {variable('kafka.group_id')} and {variable('lake.prefix')} to new names",
+            f"stop the workers and run 'falcolake adopt', or set {variable('kafka.group_id')} and "
+            f"{variable('lake.prefix')} to new names",
         )
     if lost:
         yield warning(

@@ -29,7 +29,10 @@ ADVICE = replace(
     waiting=f"check {variable('lake.endpoint_url')} and the network; "
     "workers hold their windows meanwhile",
 )
-READERS = "workers do not need this; audit, verify and replay do: 'falcolake policy permissions'"
+READERS = (
+    "audit, verify and replay need this, and workers where Kafka has no committed offset: "
+    "'falcolake policy permissions'"
+)
 BUCKET = "fix bucket first"
 PROVIDER = ":role/AmazonSecurityLake-Provider-"
 
@@ -192,7 +195,7 @@ class Visit:
         return self._client.put_object(**place | condition, Body=b"", **encryption(self._lake))
 
     def read(self) -> Iterator[Diagnosis]:
-        """Check that objects can be read: workers do not need it, other commands do."""
+        """Check that objects can be read: commands need it, and workers without an offset."""
         try:
             self._ask(f"read {PROBE}", self._get)
         except FalcolakeError as error:

@@ -26,6 +26,10 @@ registered; 'permissions' and 'trust' are for a lake of your own, or to compare.
 Workers with a role of their own (an instance's, or EKS IRSA) assume it by FALCOLAKE_LAKE__ROLE_ARN
 and FALCOLAKE_LAKE__EXTERNAL_ID; 'assume' is what they need.
 
+Where Kafka has no committed offset, a worker looks for its last windows in the lake, and must list
+and read the prefix. If the role of the source lacks that, add 'permissions' to it; Security Lake's
+permissions boundary allows it.
+
 The crawler's role has the trust 'crawler-trust', the permissions 'crawler-permissions' and AWS's
 policy {glue}.
 
@@ -121,7 +125,9 @@ def trust_glue() -> Document:
 def permissions(lake: sections.LakeSettings) -> Document:
     """Allow what falcolake does under the prefix: list, get and put, and the lake's key.
 
-    Workers only put; `audit`, `verify`, `replay` and `doctor` also list and get.
+    Workers put. They list and get where Kafka has no committed offset of a partition (a new group,
+    or one that Kafka forgot): the lake's last window then says where to go on. `audit`, `verify`,
+    `replay` and `doctor` always list and get.
     """
     listing = {
         "Sid": "ListThePrefix",

@@ -62,6 +62,17 @@ class LakeReader(Lake):
             for found in page.get("Contents", []):
                 yield StoredObject(found["Key"], found["Size"])
 
+    def between(self, after: str, before: str | None) -> Iterator[StoredObject]:
+        """Yield the objects under the prefix with a key above `after` and below `before`, in order.
+
+        None is no bound.
+        """
+        for page in self._pages(Prefix=f"{self.settings.prefix}/", StartAfter=after):
+            for found in page.get("Contents", []):
+                if before is not None and found["Key"] >= before:
+                    return
+                yield StoredObject(found["Key"], found["Size"])
+
     def newest(self, until: str) -> Newest | None:
         """Find the object that was written last, among the last event days of each account.
 
@@ -69,17 +80,17 @@ class LakeReader(Lake):
         if there is no object.
         """
         found: list[Newest] = []
-        for region in self._below(f"{self.settings.prefix}/region="):
-            for account in self._below(f"{region}accountId="):
+        for region in self.folders(f"{self.settings.prefix}/region="):
+            for account in self.folders(f"{region}accountId="):
                 days = [
                     each
-                    for each in self._below(f"{account}eventDay=")
+                    for each in self.folders(f"{account}eventDay=")
                     if each.rpartition("=")[2].rstrip("/") <= until
                 ]
                 found += self._written(max(days)) if days else []
         return max(found, key=lambda each: each.written_ms, default=None)
 
-    def _below(self, start: str) -> list[str]:
+    def folders(self, start: str) -> list[str]:
         """Return the folders whose names begin with `start`."""
         return [
             each["Prefix"]

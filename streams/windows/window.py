@@ -154,9 +154,15 @@ class Partition:
         """Take nothing more of this partition, and keep nothing of it: Kafka may have it again."""
         self.blocked, self.runs, self.opened = blocked, [], None
 
+    def seal(self) -> Seal:
+        """Return the seal as it is."""
+        version = self.inherited or self.version
+        return Seal(version, tuple(self.ends), topic_id=self.topic_id)
+
     def seal_with(self, end: int) -> Seal:
         """Return the seal that adds a window ending at `end` to those that wait."""
-        return Seal(MIXED if self.inherited else self.version, (*self.ends, end))
+        version = MIXED if self.inherited else self.version
+        return Seal(version, (*self.ends, end), topic_id=self.topic_id)
 
     def claim(self) -> Seal:
         """Return the seal to commit before this version overwrites windows of another one.
@@ -164,12 +170,14 @@ class Partition:
         Without it the version that sealed them, if it came back, would put only absent objects and
         leave objects of two mappings in one window.
         """
-        return Seal(MIXED, tuple(self.ends))
+        return Seal(MIXED, tuple(self.ends), topic_id=self.topic_id)
 
     def seal_after(self, end: int) -> Seal:
         """Return the seal that remains once the window ending at `end` is committed."""
         rest = tuple(e for e in self.ends if e > end)
-        return Seal(MIXED if self.inherited else self.version, rest) if rest else UNSEALED
+        if not rest:
+            return UNSEALED._replace(topic_id=self.topic_id)
+        return Seal(MIXED if self.inherited else self.version, rest, topic_id=self.topic_id)
 
     def sealed_windows(self) -> Iterator[Window]:
         """Yield the sealed windows that are completely staged, oldest first."""

@@ -11,7 +11,7 @@ from streams.windows.batch import Found
 from streams.windows.window import Blocked, Partition
 from streams.worker.logs import facts
 from streams.worker.metrics import Metrics
-from streams.worker.takeover import Losses
+from streams.worker.takeover import LOOKING, Losses
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,11 @@ class Alarms:
 
     def show_blocked(self, partitions: Mapping[int, Partition], monotonic: float) -> None:
         """Publish which of the worker's partitions are blocked, and why."""
-        found = {n: each.blocked for n, each in partitions.items() if each.blocked is not None}
+        found = {
+            n: each.blocked
+            for n, each in partitions.items()
+            if each.blocked is not None and each.blocked != LOOKING
+        }
         for number in self.blocked.keys() - found.keys():
             del self.blocked[number]
             self._metrics.unblocked(number)

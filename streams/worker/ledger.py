@@ -23,6 +23,7 @@ from streams.backoff import Backoff
 from streams.errors import FalcolakeError, Unavailable
 from streams.staging.staging import Staging
 from streams.windows.batch import Batch, Found, Lost, split, tabulate
+from streams.windows.lookup import Tail, decide, recreated
 from streams.windows.progress import Bounds, Delay, Progress, Tracker
 from streams.windows.room import Room, Usage
 from streams.windows.seal import MIXED
@@ -39,7 +40,7 @@ from streams.windows.window import (
 from streams.worker.alarms import Alarms
 from streams.worker.metrics import Metrics
 from streams.worker.pause import Headroom, Pause
-from streams.worker.takeover import take_over, to_read
+from streams.worker.takeover import go_on, take_over, to_read
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Kafka(Protocol):
     ) -> None: ...
     async def seek_again(self, epoch: int, positions: Mapping[int, int]) -> None: ...
     async def log_start(self, partition: int) -> int: ...
+    async def topic_id(self, partition: int) -> str: ...
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]: ...
     async def beat(self) -> None: ...
 
@@ -254,6 +256,72 @@ class Ledger:
     def blocked(self) -> dict[int, Blocked]:
         """Return the partitions that are blocked, and why."""
         return {n: p.blocked for n, p in self.partitions.items() if p.blocked is not None}
+
+    # ---- partitions without a committed offset
+
+    def undecided(self) -> tuple[int, frozenset[int]]:
+        """Return the assignment, and its partitions of which the lake must say where to go on."""
+        found = {n for n, each in self.blocked().items() if each.kind == "unproved"}
+        return self._assignment, frozenset() if self._draining else frozenset(found)
+
+    async def unproved(
+        self, assignment: int, numbers: Iterable[int], error: FalcolakeError
+    ) -> None:
+        """Record why the lake could not say where these partitions go on."""
+        async with self._lock:
+            if assignment == self._assignment:
+                for number in numbers:
+                    self.partitions[number].blocked = Blocked("unproved", error.message, error.hint)
+                self.alarms.show_blocked(self.partitions, time.monotonic())
+
+    async def go_on(self, assignment: int, tails: Mapping[int, Tail | None]) -> None:
+        """Go on with partitions where their last windows in the lake end, or block them.
+
+        The offset is committed first, so that nobody has to look again. Raises Lost or Unavailable;
+        the partitions are then still undecided.
+        """
+        bounds = await self.kafka.bounds(list(tails))
+        async with self._lock:
+            if assignment != self._assignment:
+                raise Lost
+            going: dict[int, Partition] = {}
+            for number, tail in tails.items():
+                partition, log_now = self.partitions[number], bounds[number]
+                where = decide(tail, partition.topic_id, log_now.start, log_now.end)
+                if isinstance(where, Blocked):
+                    await self.block(number, where)
+                else:
+                    going[number] = go_on(partition, where, log_now.start, time.monotonic())
+            if not going:
+                return
+            seals = {n: (each.committed, each.seal().encode()) for n, each in going.items()}
+            await self.kafka.commit_offsets(assignment, seals)
+            self.partitions.update(going)
+            self.alarms.show_blocked(self.partitions, time.monotonic())
+            for number, each in going.items():
+                self.alarms.skipped(number, each.committed, each.start)
+            await self._forget()
+            self.wanted = to_read(self.partitions)
+            self.epoch += 1
+            positions = self._positions()
+            await self.kafka.seek_again(self.epoch, positions)
+        log.info("the lake says where to go on: reading from %s", {n: positions[n] for n in going})
+
+    async def prove(self, shipment: Shipment) -> None:
+        """Block the partition if its topic is no longer the one that its records were read from.
+
+        The id is asked for after the last record of the window was read: if it is still the same,
+        they all are of this topic. Raises Lost if not, Unavailable without an answer.
+        """
+        number = shipment.window.partition
+        before = self._held(shipment).topic_id
+        now = await self.kafka.topic_id(number) if before else ""
+        if now == before:
+            return
+        async with self._lock:
+            self._held(shipment)
+            await self.block(number, recreated("what was read is", before, now))
+        raise Lost
 
     # ---- pauses
 

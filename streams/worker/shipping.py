@@ -212,6 +212,7 @@ class Shipper:
         """Ship one window. Raises Lost or a FalcolakeError; it can then be shipped again."""
         began, window = time.monotonic(), shipment.window
         objects: dict[str, int] = {}
+        await self._ledger.prove(shipment)
         if window.overwrite:
             await self._ledger.claim(shipment)
         for group, _ in await self._run(self._objects.groups, window):

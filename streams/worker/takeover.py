@@ -6,10 +6,19 @@ it continues from the committed offset without a hole; everything else is read a
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from streams.windows.batch import Found
+from streams.windows.lookup import GoOn, recreated
 from streams.windows.seal import read_seal
-from streams.windows.window import Partition, Run, resume
+from streams.windows.window import Blocked, Partition, Run, resume
+
+#: Until the lake has been looked into.
+LOOKING = Blocked(
+    "unproved",
+    "Kafka has no committed offset of it: looking for its last window in the lake",
+    "wait: this takes seconds, or minutes for millions of objects",
+)
 
 
 def take_over(
@@ -51,7 +60,30 @@ def _take(
     )
     if partition.open_runs:
         partition.opened = monotonic
+    if found.committed is None:
+        partition.blocked = LOOKING  # its runs stay staged until then
+    elif seal.topic_id and found.topic_id and seal.topic_id != found.topic_id:
+        offset = f"the committed offset {committed} is"
+        partition.block(recreated(offset, seal.topic_id, found.topic_id))
     return partition
+
+
+def go_on(partition: Partition, where: GoOn, start: int, monotonic: float) -> Partition:
+    """Return the state of a partition that goes on `where` the lake says.
+
+    `start` is the log's first offset. Staged runs are kept if they continue from there.
+    """
+    going = replace(
+        partition,
+        committed=where.committed,
+        start=max(where.committed, start),
+        inherited="" if where.version == partition.version else where.version,
+        ends=list(where.ends),
+        runs=resume(where.committed, start, where.ends, partition.runs),
+        blocked=None,
+    )
+    going.opened = monotonic if going.open_runs else None
+    return going
 
 
 def to_read(partitions: Mapping[int, Partition]) -> frozenset[int] | None:

@@ -20,6 +20,8 @@ from typing import Any, NamedTuple
 from kafka import KafkaProducer
 
 from streams.embedded.stack import EmbeddedStack
+from streams.kafka.topics import topic_id_of
+from streams.windows.seal import Seal
 from tests.flow import preloaded
 from tests.flow.worlds import GARBAGE, Worker, World, alert
 from tests.waiting import wait_until
@@ -197,10 +199,11 @@ def finish(world: World, **settings: Any) -> Worker:
 
 def done(world: World, worker: Worker) -> bool:
     """Return whether the worker has its partitions, all is committed, and staging is empty."""
+    nothing = Seal("", (), topic_id=topic_id_of(world._admin, world.topic)).encode()
     return (
         worker.said("assigned partitions [0, 1]")
         and not list(world.staging().glob("segment-*"))
-        and world.committed() == {0: (100, ""), 1: (40, "")}
+        and world.committed() == {0: (100, nothing), 1: (40, nothing)}
     )
 
 

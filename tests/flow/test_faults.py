@@ -94,11 +94,14 @@ def test_an_absent_lake_holds_and_then_takes_everything(
     world.publish([alert(n) for n in range(1000)])
     own_stack.s3.kill()
     worker = world.worker().start()
-    wait_until(lambda: worker.readiness().get("held"), 60, "held in /readyz")
-    readiness = worker.readiness()
-    assert not readiness["ready"]
-    assert all("s3://" in hold["reason"] and hold["try"] for hold in readiness["held"].values())
-    assert {offset for offset, _ in world.committed().values()} == {0}
+
+    def blocked() -> bool:
+        found = worker.readiness().get("blocked", {})
+        return len(found) == 3 and all("s3://" in each["reason"] for each in found.values())
+
+    wait_until(blocked, 90, "without an answer nobody knows where a new group goes on")
+    assert not worker.readiness()["ready"]
+    assert world.committed() == {}
     world.publish([alert(n) for n in range(1000, 2000)])
     own_stack.s3.__enter__()
     world.wait_until_shipped(90)
@@ -111,9 +114,10 @@ def test_full_staging_pauses_kafka_until_there_is_room(
     own_world: World, own_stack: EmbeddedStack
 ) -> None:
     world = own_world
-    own_stack.s3.kill()
     limit = 500_000
     worker = world.worker(STAGING__MAX_BYTES=limit, WINDOW__MAX_BYTES=1_000_000).start()
+    wait_until(lambda: worker.readiness().get("ready"), 60, "it has looked into the lake")
+    own_stack.s3.kill()
     world.publish([alert(n) for n in range(20_000)])
     wait_until(lambda: worker.readiness().get("paused"), 60, "paused in /readyz")
     assert "STAGING__MAX_BYTES" in worker.readiness()["paused"]

@@ -137,7 +137,7 @@ def test_garbage_on_the_control_topic_is_ignored_and_counted(
 def test_a_lake_that_is_away_is_the_reason(own_world: World, own_stack: EmbeddedStack) -> None:
     world, settings = own_world, load(environment=own_world.environment)
     worker = world.worker(WINDOW__INTERVAL=NEVER).start()
-    wait_until(lambda: worker.readiness().get("partitions"), 60)
+    wait_until(lambda: worker.readiness().get("ready"), 60)
     own_stack.s3.kill()
     world.publish([alert(n) for n in range(600)])
     wait = in_background(lambda: flush.run(settings, timeout=PATIENCE))

@@ -50,7 +50,7 @@ def test_a_held_lake_and_a_dead_worker_are_reported(
 ) -> None:
     world, settings = own_world, load(environment=own_world.environment)
     worker = world.worker(KAFKA__SESSION_TIMEOUT=30, KAFKA__HEARTBEAT_INTERVAL=2).start()
-    wait_until(lambda: worker.readiness().get("partitions"), 60)
+    wait_until(lambda: worker.readiness().get("ready"), 60)
     own_stack.s3.kill()
     world.publish([alert(n) for n in range(100)])
     wait_until(lambda: worker.readiness().get("held"), 60)

@@ -69,6 +69,8 @@ class RecordedKafka:
         self.seeks: list[dict[int, int]] = []
         self.answers = True
         self.topic_id_now = ""
+        #: Partitions of which Kafka has no committed offset.
+        self.unknown: set[int] = set()
         self.errors: list[Any] = []
         self._path = staging_path
 
@@ -83,7 +85,8 @@ class RecordedKafka:
                 self.effects.append(f"seal {number} {ends}")
             else:
                 self.effects.append(f"commit {number} {offset}")
-            assert any(self._path.glob("segment-*")), "forgotten before it was committed"
+            staged = any(self._path.glob("segment-*"))
+            assert staged or number not in self.committed, "forgotten before it was committed"
             self.committed[number] = (offset, metadata)
         if error:
             raise error[1]
@@ -99,6 +102,9 @@ class RecordedKafka:
         if error:
             raise error
         return self.starts.get(partition, 0)
+
+    async def topic_id(self, partition: int) -> str:
+        return self.topic_id_now
 
     async def beat(self) -> None:
         """Do nothing: there is no second loop."""
@@ -121,11 +127,11 @@ class RecordedKafka:
         """What a worker finds at assignment."""
         made = {}
         for number in partitions:
-            offset, metadata = self.committed.get(number, (None, ""))
-            start, end = self.starts.get(number, 0), self.ends.get(number, 10**6)
-            made[number] = Found(
-                offset, metadata, start, end, self.topic_id_now, self.stable.get(number)
-            )
+            start = self.starts.get(number, 0)
+            begin = None if number in self.unknown else start
+            offset, metadata = self.committed.get(number, (begin, ""))
+            end, stable = self.ends.get(number, 10**6), self.stable.get(number)
+            made[number] = Found(offset, metadata, start, end, self.topic_id_now, stable)
         return made
 
 

@@ -28,7 +28,7 @@ def test_a_stack_is_good_and_stays_as_it_is(
     assert names == [
         *("settings", "kafka", "topic", "retention", "dead-letter topic", "control topic"),
         *("group", "commit metadata", "credentials", "bucket", "clock", "put"),
-        *("conditional put", "read", "staging", "staging disk"),
+        *("conditional put", "read", "windows", "staging", "staging disk"),
     ]
     assert list(doctor.diagnose(None, 30)) == first
     assert set(admin.list_topics()) == topics

@@ -14,10 +14,14 @@ from streams.windows.seal import LARGEST, METADATA_BYTES, UNSEALED, Seal, read_s
     version=st.text(max_size=60),
     ends=st.lists(st.integers(1, LARGEST), unique=True, max_size=20).map(sorted),
     cut=st.none() | st.integers(0, LARGEST),
+    topic_id=st.text(max_size=22),
 )
-def test_a_seal_comes_back_from_its_text(version: str, ends: list[int], cut: int | None) -> None:
-    seal = Seal(version, tuple(ends), cut)
-    assert read_seal(seal.encode(), 0) == (seal if ends or cut is not None else UNSEALED)
+def test_a_seal_comes_back_from_its_text(
+    version: str, ends: list[int], cut: int | None, topic_id: str
+) -> None:
+    seal = Seal(version, tuple(ends), cut, topic_id)
+    says = bool(ends or topic_id or cut is not None)
+    assert read_seal(seal.encode(), 0) == (seal if says else UNSEALED)
 
 
 def test_a_seal_is_written_as_the_protocol_says() -> None:
@@ -25,6 +29,8 @@ def test_a_seal_is_written_as_the_protocol_says() -> None:
     assert UNSEALED.encode() == ""
     cut = Seal("x", (), 40).encode()
     assert json.loads(cut) == {"v": 1, "m": "x", "ends": [], "cut": 40}
+    known = Seal("x", (), topic_id="an-id").encode()
+    assert json.loads(known) == {"v": 1, "m": "x", "ends": [], "t": "an-id"}
 
 
 def test_ends_that_are_committed_are_no_longer_sealed() -> None:
@@ -54,6 +60,7 @@ def test_metadata_of_another_tool_seals_nothing(metadata: str) -> None:
         '{"v":1,"m":"x","ends":{}}',
         '{"v":1,"m":1,"ends":[1]}',
         '{"v":1,"m":"x","ends":[],"cut":"1"}',
+        '{"v":1,"m":"x","ends":[],"t":1}',
     ],
 )
 def test_metadata_of_a_newer_falcolake_is_refused_not_guessed(metadata: str) -> None:

@@ -6,9 +6,10 @@ from hypothesis import strategies as st
 
 from streams.errors import Misconfigured
 from streams.windows.batch import Found
-from streams.windows.seal import Seal
+from streams.windows.lookup import GoOn
+from streams.windows.seal import Seal, read_seal
 from streams.windows.window import Blocked, Partition, Run
-from streams.worker.takeover import Losses, take_over, to_read
+from streams.worker.takeover import LOOKING, Losses, go_on, take_over, to_read
 
 NOW = 1234.5
 END = 10**6
@@ -29,8 +30,48 @@ def taken(state: Found, *held: Run) -> Partition:
     return take_over({0: state}, held, "m", NOW)[0]
 
 
-def test_a_new_group_begins_at_the_first_offset_of_the_log() -> None:
-    assert taken(found(None, start=40)).position == 40
+def test_without_a_committed_offset_it_waits_for_the_lake_and_keeps_what_is_staged() -> None:
+    partition = taken(found(None, start=40), run(40, 50))
+    assert partition.blocked == LOOKING
+    assert to_read({0: partition}) == frozenset()
+    assert (partition.runs, list(partition.sealed_windows())) == ([run(40, 50)], [])
+    going = go_on(partition, GoOn(40), 40, NOW)
+    assert (going.blocked, going.committed, going.position) == (None, 40, 50)
+    assert (going.ends, going.inherited, going.opened) == ([], "", NOW)
+
+
+def test_it_goes_on_where_the_lake_says() -> None:
+    partition = taken(found(None, start=40), run(40, 50), run(50, 60), run(60, 65))
+    again = go_on(partition, GoOn(50, (60,), "m"), 40, NOW)
+    assert [(each.first, each.end) for each in again.sealed_windows()] == [(50, 60)]
+    assert (again.committed, again.position, again.open_records) == (50, 65, 5)
+    assert again.seal() == Seal("m", (60,))
+    other = go_on(partition, GoOn(50, (60,), "other"), 40, NOW)
+    assert [each.overwrite for each in other.sealed_windows()] == [True]
+    assert other.seal() == Seal("other", (60,))
+    deleted = go_on(partition, GoOn(60), 70, NOW)
+    assert (deleted.committed, deleted.position, deleted.runs) == (60, 70, [])
+
+
+def test_an_offset_of_an_earlier_topic_blocks_the_partition() -> None:
+    state = Found(10, Seal("m", (20,), topic_id="old").encode(), 0, END, "new")
+    blocked = taken(state, run(10, 20)).blocked
+    assert blocked is not None
+    assert blocked.kind == "recreated"
+    assert "its id was old, now it is new" in blocked.reason
+    assert "falcolake adopt" in blocked.hint
+    for known in (state._replace(topic_id="old"), state._replace(topic_id="")):
+        assert taken(known).blocked is None
+    assert taken(state._replace(metadata=Seal("m", (20,)).encode())).blocked is None
+
+
+def test_every_seal_has_the_id_of_the_topic() -> None:
+    partition = taken(Found(0, "", 0, END, "an-id"), run(0, 10)._replace(topic_id="an-id"))
+    partition.ends = [5, 10]
+    seals = [partition.seal(), partition.seal_with(12), partition.claim()]
+    seals += [partition.seal_after(5), partition.seal_after(10)]
+    assert {read_seal(each.encode(), 0).topic_id for each in seals} == {"an-id"}
+    assert read_seal(partition.seal_after(10).encode(), 10).ends == ()
 
 
 def test_runs_that_continue_from_the_committed_offset_are_kept() -> None:
