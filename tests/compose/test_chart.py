@@ -44,13 +44,23 @@ TLS = {
     },
     "tls": {"existingSecret": "kafka-tls", "cert": "tls.crt", "key": "tls.key"},
 }
-EVERYTHING = {
+EVERYTHING: dict[str, Any] = {
     "serviceMonitor": {
         "enabled": True,
         "interval": "15s",
         "scrapeTimeout": "10s",
         "additionalLabels": {"release": "prometheus"},
         "additionalProperties": {"honorLabels": True},
+    },
+    "networkPolicy": {
+        "enabled": True,
+        "ingressFrom": [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}],
+        "egress": {
+            "enabled": True,
+            "kafka": {"to": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]},
+            "lake": {"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]},
+            "extra": [{"to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}]}],
+        },
     },
     "prometheusRules": {"enabled": True, "additionalLabels": {"release": "prometheus"}},
     "autoscaling": {"enabled": True},
@@ -125,6 +135,51 @@ def test_kubernetes_accepts_every_resource(case: str, kubernetes: str, tmp_path:
         kinds - {kind.lower() for kind in OPERATORS}
     )
     assert set(re.findall(r"^WARN .* schema for kind (\w+)", answer, re.MULTILINE)) <= OPERATORS
+
+
+def policy(tmp_path: Path, **values: Any) -> dict[str, Any]:
+    """Return the policy of a chart with egress limited."""
+    asked = {"networkPolicy": {"enabled": True, "egress": {"enabled": True}}, **values}
+    found: dict[str, Any] = render(tmp_path, asked)["NetworkPolicy"]["spec"]
+    return found
+
+
+def ports(rule: dict[str, Any]) -> list[Any]:
+    return [each["port"] for each in rule["ports"]]
+
+
+def test_a_network_policy_lets_in_the_web_port_alone_and_out_what_a_worker_needs(
+    tmp_path: Path,
+) -> None:
+    assert "NetworkPolicy" not in render(tmp_path, {})
+    found = policy(tmp_path)
+    labels = render(tmp_path, {})["StatefulSet"]["spec"]["selector"]
+    assert found["podSelector"] == labels
+    assert found["ingress"] == [
+        {"from": [{"namespaceSelector": {}}], "ports": [{"port": "http", "protocol": "TCP"}]}
+    ]
+    assert [ports(rule) for rule in found["egress"]] == [[53, 53], [9092], [443]]
+    assert not any("to" in rule for rule in found["egress"])
+    only_in = render(tmp_path, {"networkPolicy": {"enabled": True}})["NetworkPolicy"]["spec"]
+    assert (only_in["policyTypes"], "egress" in only_in) == (["Ingress"], False)
+
+
+def test_a_network_policy_takes_its_ports_from_the_settings_and_its_peers_from_values(
+    tmp_path: Path,
+) -> None:
+    servers = "b-1.kafka:9098, b-2.kafka:9096,b-3.kafka:9098"
+    lake = {"endpoint_url": "http://minio.minio:9000"}
+    config = {"kafka": {"bootstrap_servers": servers}, "lake": lake}
+    _, kafka, store = policy(tmp_path, config=config)["egress"]
+    assert (ports(kafka), ports(store)) == ([9098, 9096], [443, 9000])
+    asked = EVERYTHING["networkPolicy"]
+    found = policy(tmp_path, networkPolicy=asked)
+    assert found["ingress"][0]["from"] == asked["ingressFrom"]
+    assert [rule.get("to") for rule in found["egress"][1:]] == [
+        asked["egress"]["kafka"]["to"],
+        asked["egress"]["lake"]["to"],
+        asked["egress"]["extra"][0]["to"],
+    ]
 
 
 def test_a_misspelt_field_would_be_found(tmp_path: Path) -> None:

@@ -141,3 +141,22 @@ envFrom:
 {{ toYaml . }}
 {{- end }}
 {{- end }}
+
+{{- /* The ports of the brokers, separated by spaces. */ -}}
+{{- define "falcolake.kafkaPorts" -}}
+{{- $ports := list -}}
+{{- range splitList "," .Values.config.kafka.bootstrap_servers -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" (trim .) | trimPrefix ":" | default "9092") -}}
+{{- end -}}
+{{- $ports | uniq | join " " -}}
+{{- end }}
+
+{{- /* The ports of S3, STS and KMS: HTTPS, and that of an endpoint of its own. */ -}}
+{{- define "falcolake.lakePorts" -}}
+{{- $ports := list "443" -}}
+{{- with .Values.config.lake.endpoint_url -}}
+{{- $url := urlParse . -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (eq $url.scheme "http" | ternary "80" "443")) -}}
+{{- end -}}
+{{- $ports | uniq | join " " -}}
+{{- end }}
