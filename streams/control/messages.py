@@ -3,9 +3,11 @@
 JSON, one message per record, all in partition 0: so they have one order, and a record's offset
 names a request. A request is for every worker of its group, also for one that starts later (see
 `listener`). For anything else than a message of this version `decode` returns None, and the worker
-counts it. Write access to the topic allows asking for a flush, and nothing more. Pure.
+counts it. Write access to the topic allows asking for a flush, and nothing more: `within` drops
+ends that Kafka does not have, which no worker could ever reach. Pure.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -16,6 +18,9 @@ PARTITION = 0
 
 #: How long a request is valid for a worker that was not running when it was written, ms.
 HOLDS_MS = 3_600_000
+
+#: Bytes of the largest message: what Kafka takes by default, and more than any that we write.
+LARGEST = 1 << 20
 
 Offset = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, Meta(ge=0, le=2**31 - 1)]
@@ -61,8 +66,15 @@ def encode(message: Message) -> bytes:
 
 
 def decode(value: bytes | None) -> Message | None:
-    """Decode a record's value; None if it is not a message of this version."""
+    """Decode a record's value; None if it is not a message of this version, or is too large."""
+    if value is None or len(value) > LARGEST:
+        return None
     try:
-        return _decoder.decode(value or b"")
+        return _decoder.decode(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def within(ends: Mapping[int, int], last: Mapping[int, int]) -> dict[int, int]:
+    """Return the ends that are not beyond `last`, the partitions' ends in Kafka."""
+    return {number: end for number, end in ends.items() if end <= last.get(number, -1)}

@@ -1,7 +1,7 @@
 """The admin's side of the control topic: write a request, read what workers answer.
 
-An answer only explains, so nothing depends on one. Its text came from elsewhere and is shown to a
-person, so control characters that a terminal would obey are removed.
+An answer only explains, so nothing depends on one. Anyone who may write to the topic can answer, so
+what is kept is bounded, and control characters that a terminal would obey are removed.
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,10 @@ from streams.terminal import printable
 
 if TYPE_CHECKING:
     from streams.kafka.client import Admin, Consumer
+
+
+#: Bytes of answers that are kept.
+MOST_BYTES = 16 << 20
 
 
 def write(settings: Settings, admin: "Admin", request: Message) -> int:
@@ -50,19 +54,27 @@ class Answers:
     def __init__(self, group: str, tail: Values) -> None:
         self._group = group
         self._tail = tail
-        self._states: dict[str, State] = {}
+        self._states: dict[str, tuple[State, int]] = {}
+        self._bytes = 0
 
     def listen(self, milliseconds: int) -> None:
         """Take in the answers that come, waiting at most this long."""
         for value in self._tail.poll(milliseconds):
             message = decode(value)
             if isinstance(message, State) and message.group == self._group:
-                self._states.pop(message.worker, None)  # the newest comes last
-                self._states[message.worker] = message
+                self._drop(message.worker)  # the newest comes last
+                self._states[message.worker] = message, len(value or b"")
+                self._bytes += len(value or b"")
+                while self._bytes > MOST_BYTES:
+                    self._drop(next(iter(self._states)))
+
+    def _drop(self, worker: str) -> None:
+        _, size = self._states.pop(worker, (None, 0))
+        self._bytes -= size
 
     def of(self, partition: int) -> State | None:
         """Return the newest answer of a worker that says it owns a partition."""
-        for state in reversed(self._states.values()):
+        for state, _ in reversed(self._states.values()):
             if partition in state.partitions:
                 return State(
                     v=1,

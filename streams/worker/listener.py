@@ -2,9 +2,10 @@
 
 Its consumer belongs to no group and is separate from Faust, so every worker reads every request. It
 starts an hour back, so that a request also reaches a worker that starts after it; a repeated
-request changes nothing. Requests to other groups, and records that are not messages, are counted
-and skipped. Without the topic, or the right to read it, the worker runs on but cannot be asked to
-flush. Nothing is stored: after a crash the listener reads that hour again.
+request changes nothing. Requests to other groups, records that are not messages, and ends that the
+topic does not have are counted and skipped. Without the control topic, or the right to read it, the
+worker runs on but cannot be asked to flush. Nothing is stored: after a crash the listener reads
+that hour again.
 """
 
 import asyncio
@@ -12,7 +13,8 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -34,6 +36,13 @@ log = logging.getLogger(__name__)
 #: Milliseconds that one poll of the topic waits, and so the time between two answers.
 LOOK_MS = 1000
 ANSWER_TIMEOUT = 10.0
+
+#: Records that one poll takes, and seconds of rest after it: a flood does not hold the loop.
+MOST_RECORDS = 5000
+REST = 0.05
+
+#: Seconds between two log lines about what is ignored.
+SELDOM = 60.0
 
 #: Seconds between tries to reach the topic.
 SHORTEST_WAIT = 1.0
@@ -62,6 +71,7 @@ class Listener:
         self._request: int | None = None
         self._asked = False
         self._said: tuple[object, ...] = ()
+        self._quiet_until: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -126,10 +136,12 @@ class Listener:
     async def _follow(self, consumer: AIOKafkaConsumer, answers: contextlib.AsyncExitStack) -> None:
         producer: AIOKafkaProducer | None = None
         while True:
-            found = await consumer.getmany(self._place, timeout_ms=LOOK_MS)
-            for record in found.get(self._place, ()):
-                self._take(record)
-                self._position = record.offset + 1
+            found = await consumer.getmany(
+                self._place, timeout_ms=LOOK_MS, max_records=MOST_RECORDS
+            )
+            if records := found.get(self._place):
+                await self._take(records, consumer)
+                await asyncio.sleep(REST)
             state = self._state()
             if state is not None:
                 if producer is None:
@@ -140,27 +152,51 @@ class Listener:
                     await producer.start()
                 await self._answer(producer, state)
 
-    def _take(self, record: Any) -> None:
-        message = control.decode(record.value)
-        if message is None:
-            self._metrics.told("ignored")
-            log.warning(
-                "ignored a record that is not a message: offset %d of %s",
-                record.offset,
-                record.topic,
-            )
-        elif message.group != self._group:
-            self._metrics.told("other-group")
-        elif isinstance(message, control.Flush):
-            self._metrics.told("flush")
-            log.info("asked to flush up to %s", message.ends)
-            self._ledger.flush(message.ends)
-            self._request, self._said = record.offset, ()
-        elif isinstance(message, control.Ask):
-            self._metrics.told("ask")
-            self._request, self._asked = record.offset, True
+    async def _take(self, records: Sequence[Any], consumer: AIOKafkaConsumer) -> None:
+        last: dict[int, int] | None = None
+        for record in records:
+            message = control.decode(record.value)
+            if message is None:
+                self._ignore(record, "not a message")
+            elif message.group != self._group:
+                self._metrics.told("other-group")
+            elif isinstance(message, control.Flush):
+                if last is None:
+                    last = await self._last(consumer)
+                self._flush(record, message, last)
+            elif isinstance(message, control.Ask):
+                self._metrics.told("ask")
+                self._request, self._asked = record.offset, True
+            else:
+                self._metrics.told("state")
+            self._position = record.offset + 1
+
+    async def _last(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
+        """Return the ends of the topic's partitions in Kafka, as they are now."""
+        topic = self._settings.kafka.topic
+        cluster = await consumer._client.fetch_all_metadata()  # the consumer's own may be old
+        places = [TopicPartition(topic, n) for n in cluster.partitions_for_topic(topic) or ()]
+        ends = await consumer.end_offsets(places) if places else {}
+        return {place.partition: end for place, end in ends.items()}
+
+    def _flush(self, record: Any, message: control.Flush, last: Mapping[int, int]) -> None:
+        ends = control.within(message.ends, last)
+        if len(ends) < len(message.ends):
+            self._ignore(record, "a flush up to offsets that the topic does not have")
         else:
-            self._metrics.told("state")
+            self._metrics.told("flush")
+        if ends:
+            log.info("asked to flush up to %s", ends)
+            self._ledger.flush(ends)
+            self._request, self._said = record.offset, ()
+
+    def _ignore(self, record: Any, what: str) -> None:
+        """Count a record of which something is ignored, and log that now and then."""
+        self._metrics.told("ignored")
+        now = time.monotonic()
+        if now >= self._quiet_until.get(what, 0.0):
+            self._quiet_until[what] = now + SELDOM
+            log.warning("ignored on %s: offset %d is %s", record.topic, record.offset, what)
 
     def _state(self) -> control.State | None:
         """Return what to answer; None if nothing is asked, or the answer has not changed."""

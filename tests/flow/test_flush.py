@@ -127,10 +127,29 @@ def test_garbage_on_the_control_topic_is_ignored_and_counted(
         *map(control.encode, (beyond, other)),
     )
     world.publish([alert(n) for n in range(30)])
-    wait_until(lambda: worker.metric('control_messages_total{kind="ignored"}') == 4, 60)
+    wait_until(lambda: worker.metric('control_messages_total{kind="ignored"}') == 5, 60)
     assert worker.metric('control_messages_total{kind="other-group"}') == 1
     assert not flush.run(settings, timeout=PATIENCE).lagging
     assert_exactly_once(world, range(30))
+
+
+def test_ends_that_the_topic_does_not_have_disable_no_flush(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world(partitions=1)
+    settings = load(environment=world.environment)
+    worker = world.worker(WINDOW__INTERVAL=NEVER).start()
+    world.publish([alert(n) for n in range(30)])
+    group = settings.kafka.group_id
+    many = dict.fromkeys(range(20000), 1)
+    forged = [{0: 31}, {0: 2**63 - 1}, {1: 0, 2**31 - 1: 5}, many, {}]
+    tell(world, *(control.encode(control.Flush(v=1, group=group, ends=ends)) for ends in forged))
+    wait_until(lambda: worker.metric('control_messages_total{kind="ignored"}') == 4, 60)
+    assert not flush.run(settings, timeout=PATIENCE).lagging
+    world.publish([alert(n) for n in range(30, 60)])
+    assert not flush.run(settings, timeout=PATIENCE).lagging
+    assert_exactly_once(world, range(60))
+    assert worker.tail_all().count("ignored on") == 1
 
 
 @pytest.mark.faults

@@ -71,3 +71,14 @@ def test_anything_else_is_no_message(value: bytes | None) -> None:
 def test_what_a_later_version_adds_is_left_out() -> None:
     value = b'{"kind":"flush","v":1,"group":"g","ends":{"0":1},"why":"because"}'
     assert control.decode(value) == Flush(v=1, group="g", ends={0: 1})
+
+
+def test_a_message_larger_than_any_of_ours_is_not_decoded() -> None:
+    value = control.encode(control.Flush(v=1, group="g", ends={0: 1}))
+    assert control.decode(value.ljust(control.LARGEST)) is not None
+    assert control.decode(value.ljust(control.LARGEST + 1)) is None
+
+
+def test_ends_that_kafka_does_not_have_are_dropped_one_by_one() -> None:
+    assert control.within({0: 5, 1: 6, 2: 0, 77: 0}, {0: 5, 1: 5, 2: 9}) == {0: 5, 2: 0}
+    assert control.within(dict.fromkeys(range(1000), 2**63 - 1), {0: 5}) == {}

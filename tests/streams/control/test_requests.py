@@ -2,6 +2,7 @@
 
 import pytest
 
+from streams.control import requests
 from streams.control.messages import Ask, Message, State, encode
 from streams.control.requests import Answers
 
@@ -66,3 +67,14 @@ def test_what_a_terminal_would_obey_is_left_out() -> None:
     found = heard([state("a\x1b[2J", paused="b\x07", p0="c\x1b]0;x")]).of(0)
     assert found is not None
     assert not {"\x1b", "\x07"} & {*found.worker, *found.paused, *found.partitions[0]}
+
+
+def test_however_many_workers_answer_what_is_kept_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(requests, "MOST_BYTES", 100_000)
+    answers = heard([state(f"forged {n}" + "x" * 900, p7="no") for n in range(500)])
+    answers._tail = Polls([state("last", p0="yes")])
+    answers.listen(1)
+    assert held(answers, 0) == "yes"
+    assert len(answers._states) < 120
