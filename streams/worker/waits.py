@@ -17,8 +17,12 @@ from typing import Final, NamedTuple
 PATIENCE: Final = 8.0
 
 #: Bytes of a put that the kernel may have taken and not sent yet: Linux's largest send buffer by
-#: default. Only a byte beyond them proves that the other side takes some.
+#: default.
 BUFFERED: Final = 4_000_000
+
+#: Looks at a try of a put in which bytes that move prove nothing: they go to the buffers of both
+#: ends, even if the other side takes none.
+BURST: Final = 2
 
 #: Bytes a second that the slowest connection of a put is granted: 1 Mbit/s.
 SLOWEST: Final = 125_000
@@ -57,6 +61,7 @@ class Wait:
     linger: float = SOON
     since: float = field(init=False)
     _seen: int = 0
+    _looks: int = 0
 
     def __post_init__(self) -> None:
         self.since = self.began
@@ -77,10 +82,13 @@ class Wait:
     def look(self, now: float) -> None:
         """Note whether bytes have moved since the last look."""
         moved = self.moved()
-        proved = moved if self.size is None else max(0, moved - BUFFERED)
-        if proved > self._seen:
+        if moved < self._seen or not moved:
+            self._looks = 0  # another try
+        if moved:
+            self._looks += 1
+        if moved > self._seen and (self.size is None or self._looks > BURST):
             self.since = now
-        self._seen = proved
+        self._seen = moved
 
     def is_overdue(self, now: float) -> bool:
         """Whether this has waited longer than the bytes that are under way can explain."""

@@ -164,6 +164,7 @@ def test_a_slow_network_is_only_slow(world: World, kafka: KafkaProxy) -> None:
     finish(world, worker, 2600, rejects=5)
     kafka.delay = 0.0
     assert worker.starts() == 1
+    assert not worker.said("has not answered for"), worker.tail()
 
 
 @slow

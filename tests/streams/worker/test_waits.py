@@ -68,19 +68,20 @@ def test_a_put_of_any_size_that_makes_progress_is_never_overdue_but_is_told() ->
 def test_a_put_that_stops_half_way_is_overdue_since_its_last_byte() -> None:
     line, waits = Line(), Waits()
     waits.begin(put(200_000_000, line))
-    line.taken = 100_000_000
-    waits.look(100)
+    for now in range(1, 101):
+        line.taken += 1_000_000
+        waits.look(now)
     end = 100 + PATIENCE + BUFFERED / SLOWEST
     assert waits.look(end) == []
     (turn,) = waits.look(end + 1)
     assert turn == Turn(LAKE, "put it (200.0 MB)", end + 1 - 100, back=False)
 
 
-def test_a_second_try_of_the_same_put_is_no_progress() -> None:
+def test_a_second_try_that_only_fills_the_buffers_is_no_progress() -> None:
     line = Line()
-    wait = put(1_000_000, line)
+    wait = put(200_000_000, line)
     for now in range(1, 60):
-        line.taken = 0 if now % 10 == 0 else 1_000_000
+        line.taken = {0: 0, 1: 3_000_000}.get(now % 10, 10_000_000)
         wait.look(now)
     assert wait.since == 0
     assert wait.is_overdue(60)
