@@ -12,7 +12,7 @@ from selenium.webdriver import Chrome
 
 from tests.chromium import browser, complaints, set_scheme, set_size
 from tests.flow.load import Load
-from tests.flow.proxies import S3Proxy
+from tests.flow.proxies import S3Proxy, swallow
 from tests.flow.worlds import GARBAGE, Worker, World, alert, assert_exactly_once
 from tests.waiting import wait_until
 
@@ -317,3 +317,24 @@ def test_it_can_be_read_by_ear_and_worked_by_keyboard(world: World, page: Page) 
     assert "as a table" in str(reached())
     page.run("document.querySelector('summary').click()")
     wait_until(lambda: "Shipped in" in page.run("document.querySelector('details').innerText"), 10)
+
+
+def test_a_frozen_lake_is_on_the_page_within_seconds_and_stays_in_what_happened(
+    world: World, page: "Page", s3: S3Proxy
+) -> None:
+    worker = world.worker().start()
+    page.open(worker)
+    s3.fault = swallow
+    world.publish([alert(n) for n in range(300)])
+    wait_until(lambda: s3.hits["PUT"], 30, "a put under way")
+    wait_until(lambda: page.state() == "Lake unreachable", 15, "told within seconds")
+    told = page.text("problems")
+    assert "the lake does not answer, since" in told
+    assert "put ext/falco/" in told
+    assert "Try: check the way from here to S3" in told
+    s3.heal()
+    world.wait_until_shipped(90)
+    wait_until(lambda: "the lake is back after" in page.text("events"), 20)
+    assert "the lake is away since" in page.text("events")
+    wait_until(lambda: page.text("problems") == "", 20)
+    assert_exactly_once(world, range(300))

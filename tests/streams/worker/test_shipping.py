@@ -390,6 +390,28 @@ async def test_tries_of_a_held_window_become_rarer_and_are_at_most_a_minute_apar
 
 
 @in_loop
+async def test_a_window_is_held_since_the_step_that_failed_began(
+    make: Callable[..., Worker],
+) -> None:
+    began: list[float] = []
+
+    async def fail_late(*_: object) -> None:
+        began.append(time.monotonic())
+        await asyncio.sleep(0.2)
+        raise Unavailable("away", "wait")
+
+    async with make() as worker:
+        await sealed(worker)
+        worker.letters.send = fail_late  # type: ignore[assignment,method-assign]
+        before = time.monotonic()
+        await worker.ship()
+        assert before <= worker.shipper.held[0].since <= began[0]
+        worker.shipper._release(0)
+        told = worker.metrics.journal.plain(0)["events"][0]["text"]
+        assert told == "partition 0: no longer held, after 0 s"
+
+
+@in_loop
 async def test_a_held_window_is_not_tried_before_its_time(make: Callable[..., Worker]) -> None:
     async with make(hold=1000.0) as worker:
         await sealed(worker)
