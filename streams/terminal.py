@@ -3,6 +3,11 @@
 Data goes to standard output, messages to standard error; rich respects NO_COLOR. An error that a
 user can cause is `Error: …` then `Try: …`, never a traceback. Exit codes: 0 done, 1 a
 problem found, 2 wrong usage or settings, 130 interrupted.
+
+Much of what is printed comes from strangers: names of rules, clients, groups and objects, reasons,
+errors of servers. So everything that prints replaces what a terminal would obey (escape sequences,
+control characters, marks that reverse the text), and a line break in a name begins no new line.
+JSON escapes it, on a terminal only. `printable` is what does it.
 """
 
 import json
@@ -75,7 +80,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str 
     with console.capture() as printed:
         console.print(make_table(heads, rows, right))
     # Rich pads the last column with blanks.
-    print_text("\n".join(line.rstrip() for line in printed.get().splitlines()))
+    print_text("\n".join(line.rstrip() for line in printed.get().split("\n")[:-1]))
 
 
 def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> "Table":
@@ -95,7 +100,7 @@ def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str =
         justify: Literal["left", "right"] = "right" if head in right.split() else "left"
         table.add_column(head, justify=justify, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     return table
 
 
@@ -105,7 +110,7 @@ def print_verdict(level: str, name: str, text: str) -> None:
     from rich.text import Text
 
     colours = {"good": "green", "warning": "yellow", "bad": "bold red"}
-    line = Text.assemble((f"{level:<8}", colours[level]), f"{name:<18}", text)
+    line = Text.assemble((f"{level:<8}", colours[level]), f"{name:<18}", printable_block(text))
     Console(highlight=False, soft_wrap=True).print(line)
     sys.stdout.flush()
 
@@ -113,7 +118,7 @@ def print_verdict(level: str, name: str, text: str) -> None:
 def print_item(label: str, text: str, *below: str) -> None:
     """Print an item of a list: its label, its text, and below it lines to copy."""
     for left, words in ((label, text), *(("", each) for each in below)):
-        print_text(f"{left:<14}{words}")
+        print_text(f"{left:<14}{printable(words)}")
 
 
 def locate(place: str, key: str) -> str:
@@ -121,9 +126,10 @@ def locate(place: str, key: str) -> str:
     return f"s3://{place.removeprefix('s3://').partition('/')[0]}/{key}"
 
 
-def print_json(value: Any) -> None:
-    """Print a value as indented JSON."""
-    print_text(json.dumps(value, indent=2, ensure_ascii=False))
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """Print a value as JSON."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    sys.stdout.write(f"{escaped(text) if sys.stdout.isatty() else text}\n")
 
 
 def print_line(value: Any, *, pretty: bool) -> None:
@@ -131,26 +137,56 @@ def print_line(value: Any, *, pretty: bool) -> None:
     import msgspec
 
     text = msgspec.json.encode(value)
-    sys.stdout.buffer.write(msgspec.json.format(text) if pretty else text)
+    text = msgspec.json.format(text) if pretty else text
+    sys.stdout.buffer.write(escaped(text.decode()).encode() if sys.stdout.isatty() else text)
     sys.stdout.buffer.write(b"\n")
     sys.stdout.buffer.flush()
 
 
 def print_text(text: str) -> None:
-    """Print data unchanged."""
-    sys.stdout.write(f"{text}\n")
+    """Print lines of text, with what is not printable replaced."""
+    sys.stdout.write("\n".join(map(printable, text.split("\n"))) + "\n")
+
+
+def print_bytes(value: bytes) -> None:
+    """Print bytes unchanged, but on a terminal as text."""
+    if sys.stdout.isatty():
+        print_text(value.decode(errors="replace"))
+    else:
+        sys.stdout.buffer.write(value)
 
 
 def printable(text: str) -> str:
-    """Return a text from outside with its control characters replaced."""
+    """Return a text as one line, with every character that is not printable replaced.
+
+    That is what Unicode calls so: controls, format characters such as those that reverse the text,
+    line breaks, separators other than the space, surrogates, and what is not assigned.
+    """
+    if text.isprintable():
+        return text
     return "".join(
         letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
     )
 
 
+def printable_block(text: str) -> str:
+    """Return a text of several lines; only the first begins at the margin, as a message does."""
+    return "\n  ".join(map(printable, text.split("\n")))
+
+
+def escaped(document: str) -> str:
+    """Return a JSON document with every character that is not printable as an escape."""
+    if document.replace("\n", "").isprintable():
+        return document
+    return "".join(
+        letter if letter.isprintable() or letter == "\n" else json.dumps(letter)[1:-1]
+        for letter in document
+    )
+
+
 def say(words: str) -> None:
     """Print a message to standard error."""
-    sys.stderr.write(f"{words}\n")
+    sys.stderr.write(f"{printable_block(words)}\n")
     sys.stderr.flush()
 
 

@@ -1,7 +1,6 @@
 """The commands `dead-letter list`, `show` and `retry`."""
 
 import base64
-import sys
 from collections import Counter
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,16 @@ import typer
 
 from streams.commands.options import Json, Partitions, load_settings
 from streams.commands.replay_text import print_replay
-from streams.terminal import print_json, print_table, print_text, printable, progress_bar, say
+from streams.terminal import (
+    print_bytes,
+    print_json,
+    print_table,
+    print_text,
+    printable,
+    printable_block,
+    progress_bar,
+    say,
+)
 
 if TYPE_CHECKING:
     from streams.kafka.dead_letter_reader import Letter
@@ -69,10 +77,7 @@ def list_letters(
         return
     print_table(
         ["letters", "newest", "partition", "offset", "reason"],
-        [
-            [f"{count}", *_columns(newest[why]), printable(why)]
-            for why, count in counts.most_common()
-        ],
+        [[f"{count}", *_columns(newest[why]), why] for why, count in counts.most_common()],
         right="letters partition offset",
     )
     print_text(f"{len(letters):,} dead letters")
@@ -84,7 +89,7 @@ def _print_each(letters: "list[Letter]", *, as_json: bool) -> None:
         return
     print_table(
         ["time", "partition", "offset", "reason"],
-        [[*_columns(letter), printable(letter.reason)] for letter in letters],
+        [[*_columns(letter), letter.reason] for letter in letters],
         right="partition offset",
     )
 
@@ -96,7 +101,9 @@ def show(
         int, typer.Argument(min=0, metavar="PARTITION", help="Partition of the record.")
     ],
     offset: Annotated[int, typer.Argument(min=0, metavar="OFFSET", help="Offset of the record.")],
-    raw: Annotated[bool, typer.Option("--raw", help="Print only the value, unchanged.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Print only the value, unchanged if piped.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show one record, by its partition and offset in the topic.
@@ -120,7 +127,7 @@ def show(
             "list them with falcolake dead-letter list --each",
         )
     if raw:
-        sys.stdout.buffer.write(letter.value or b"")
+        print_bytes(letter.value or b"")
         return
     whole = {**_place(letter), "reason": letter.reason}
     whole |= {"key": _text(letter.key), "value": _text(letter.value)}
@@ -130,7 +137,7 @@ def show(
     else:
         for name, item in whole.items():
             if item is not None or name == "value":
-                print_text(f"{name + ':':<16}{_shown(item)}")
+                print_text(printable_block(f"{name + ':':<16}{_shown(item)}"))
 
 
 @app.command()
@@ -223,9 +230,9 @@ def _text(value: bytes | None) -> str | dict[str, str] | None:
 
 
 def _shown(item: Any) -> str:
-    """Return an item as text without control characters."""
+    """Return an item as text."""
     if item is None:
         return "null: a tombstone"
     if isinstance(item, dict):
         return f"base64 {item['base64']}"
-    return "\n".join(printable(line) for line in f"{item}".split("\n"))
+    return f"{item}"

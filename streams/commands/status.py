@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from streams.commands.options import Json, load_settings
-from streams.terminal import make_table, print_json, print_table, print_text, say
+from streams.terminal import make_table, print_json, print_table, print_text, printable, say
 
 if TYPE_CHECKING:
     from streams.control.overview import Overview
@@ -84,8 +84,6 @@ def _status_table(found: "Overview") -> tuple[list[str], list[list[str]], str]:
 
 def _watch(look: "Callable[[], Overview]", seconds: float, *, as_json: bool) -> NoReturn:
     """Print the status repeatedly until Ctrl-C."""
-    import json
-
     from rich.console import Console, Group
     from rich.live import Live
     from rich.text import Text
@@ -93,7 +91,10 @@ def _watch(look: "Callable[[], Overview]", seconds: float, *, as_json: bool) -> 
     if as_json or not sys.stdout.isatty():
         while True:
             found = look()
-            print_text(json.dumps(found.plain(), ensure_ascii=False) if as_json else f"{found}")
+            if as_json:
+                print_json(found.plain(), indent=None)
+            else:
+                print_text(f"{found}")
             sys.stdout.flush()
             time.sleep(seconds)
     with Live(console=Console(), auto_refresh=False, screen=False) as live:
@@ -102,5 +103,5 @@ def _watch(look: "Callable[[], Overview]", seconds: float, *, as_json: bool) -> 
             lines = [f"{found}", *(f"Note: {note}" for note in found.notes)]
             lines += [f"Warning: {problem}" for problem in found.problems()]
             table = make_table(*_status_table(found))
-            live.update(Group(table, Text("\n".join(lines))), refresh=True)
+            live.update(Group(table, Text("\n".join(map(printable, lines)))), refresh=True)
             time.sleep(seconds)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from streams.settings.sections import LogSettings
+from streams.terminal import printable_block
 
 #: Seconds between two log lines of the same kind from a library that repeats itself.
 SELDOM = 30.0
@@ -27,7 +28,7 @@ def facts(**known: Any) -> dict[str, Any]:
 def configure(settings: LogSettings) -> None:
     """Send the process's logs to standard error, in the format and at the level of the settings."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if settings.format == "json" else logging.Formatter(TEXT))
+    handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter(TEXT))
     handler.addFilter(_Seldom())
     level = settings.level.upper()
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
@@ -35,6 +36,14 @@ def configure(settings: LogSettings) -> None:
     logging.getLogger("streams").setLevel(level)
     # A timer may take longer than its interval here: it then waits for its turn.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
+
+
+class TextFormatter(logging.Formatter):
+    """Lines of text; a stranger's part of a message cannot begin a line or control a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return a record as a line; further lines, as of a traceback, are indented."""
+        return printable_block(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):

@@ -1,0 +1,102 @@
+"""What reaches a terminal: never what it would obey, never a line that a stranger begins."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from streams import terminal
+from streams.worker.logs import TEXT, TextFormatter
+
+#: Everything that moves a terminal, reverses text or breaks a line.
+EVIL = [
+    *map(chr, [*range(0x20), *range(0x7F, 0xA0)]),
+    *map(chr, [0x61C, 0x200B, *range(0x200E, 0x2010), *range(0x2028, 0x202F)]),
+    *map(chr, [*range(0x2066, 0x206A), 0xFEFF, 0xFFF9, 0xE0001]),
+]
+GOOD = "Ärger in /etc/shadow, 警告: 🚨 “done”"
+HOSTILE = "a\x1b]0;owned\x07b\x9b31mc\x7fd\u202ee\nError: forged\rTry: forged"
+
+
+class Terminal(io.TextIOWrapper):
+    """Standard output that says it is a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+
+    def isatty(self) -> bool:
+        return True
+
+    def text(self) -> str:
+        assert isinstance(self.buffer, io.BytesIO)
+        return self.buffer.getvalue().decode()
+
+
+def test_what_people_write_is_unchanged_and_the_rest_is_replaced_one_by_one() -> None:
+    assert terminal.printable(GOOD) == GOOD
+    for letter in EVIL:
+        assert terminal.printable(f"a{letter}b") == "a\ufffdb", hex(ord(letter))
+
+
+def test_an_escaped_document_is_the_same_json() -> None:
+    value = {"".join(EVIL): [GOOD, HOSTILE, "\U000e0001"]}
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    shown = terminal.escaped(text)
+    assert json.loads(shown) == value
+    assert GOOD in shown
+    assert shown.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize(
+    "show",
+    [
+        lambda: terminal.print_text(HOSTILE.replace("\n", " ")),
+        lambda: terminal.print_table(["who", "why"], [[HOSTILE, "x"], ["y", HOSTILE]]),
+        lambda: terminal.print_verdict("bad", "topic", HOSTILE),
+        lambda: terminal.print_item(HOSTILE[:9], HOSTILE, HOSTILE),
+        lambda: terminal.print_json({HOSTILE: HOSTILE}),
+        lambda: terminal.print_line({HOSTILE: HOSTILE}, pretty=True),
+        lambda: terminal.print_line({HOSTILE: HOSTILE}, pretty=False),
+        lambda: terminal.print_bytes(HOSTILE.replace("\n", " ").encode() + b"\xff"),
+        lambda: terminal.say(HOSTILE),
+    ],
+)
+def test_nothing_that_prints_lets_it_through(
+    monkeypatch: pytest.MonkeyPatch, show: Callable[[], None]
+) -> None:
+    screen = Terminal()
+    monkeypatch.setenv("TERM", "dumb")  # so that rich itself sends no sequences
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setattr(sys, "stderr", screen)
+    show()
+    text = screen.text()
+    assert text.replace("\n", "").isprintable(), text
+    assert not any(line.startswith(("Error: forged", "Try: forged")) for line in text.split("\n"))
+    assert "forged" in text
+
+
+def test_in_a_pipe_json_and_bytes_are_unchanged(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    text = '["\x7f\u202e"]\n'
+    for show, printed in (
+        (lambda: terminal.print_json(json.loads(text), indent=None), text.encode()),
+        (lambda: terminal.print_line(json.loads(text), pretty=False), text.encode()),
+        (lambda: terminal.print_bytes(b"\x1b[31m\xff"), b"\x1b[31m\xff"),
+    ):
+        show()
+        sys.stdout.flush()
+        assert capfdbinary.readouterr().out == printed
+
+
+def test_a_log_line_is_one_line_and_a_traceback_is_indented() -> None:
+    record = logging.LogRecord("x", logging.ERROR, "", 0, "lost %s", (HOSTILE,), None)
+    try:
+        raise ValueError(HOSTILE)
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    first, *others = TextFormatter(TEXT).format(record).split("\n")
+    assert " ERROR x: lost a\ufffd" in first
+    assert others
+    assert all(line.startswith("  ") and line.isprintable() for line in others)
