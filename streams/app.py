@@ -190,6 +190,7 @@ def _declare(app: Falcolake, name: str) -> None:
     async def export() -> None:
         app.lookup.start()
         await app.ledger.resume_if_room()
+        await app.ledger.note_cuts()
         await app.ledger.seal_due()
         app.shipper.start()
         app.ledger.show()

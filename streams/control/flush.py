@@ -154,7 +154,7 @@ class _Watch:
                 raise unknown_topic(self._settings)  # deleted, and recreated with fewer
             for each in self._found.partitions:
                 current = partitions[each.partition]
-                each.committed = max(each.committed, current.committed or 0, current.begin)
+                each.committed = max(each.committed, current.reached)
             self._look_for_records()
             self._answers.listen(LOOK_MS)  # this is also the pause between two reads
             for each in self._found.partitions:

@@ -14,7 +14,7 @@ from streams.kafka.errors import unknown_topic
 from streams.kafka.topics import partitions_of, topic_id_of
 from streams.kafka.transactions import OpenTransaction, open_transactions
 from streams.settings.settings import Settings
-from streams.windows.seal import read_seal
+from streams.windows.seal import Seal, read_seal
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -31,6 +31,7 @@ class PartitionStatus:
     `committed` is None before the first commit; `sealed` are the ends of the windows that are
     sealed and not yet committed; `owner` is the worker's client id and host, None without one.
     `end` is the last stable offset: what follows belongs to, or waits for, the `transaction`.
+    `cut` is where the log was cut below the committed offset, if a worker saw that.
     """
 
     partition: int
@@ -42,13 +43,20 @@ class PartitionStatus:
     transaction: OpenTransaction | None = None
     #: False if it is known that Kafka has no record past the committed offset.
     waits: bool = True
+    cut: int | None = None
+
+    @property
+    def reached(self) -> int:
+        """Up to where the lake has what the log has now."""
+        reached = self.committed or 0
+        return max(self.begin, reached if self.cut is None else min(reached, self.cut))
 
     @property
     def lag(self) -> int:
         """Offsets that are in Kafka and not in the lake: an upper bound of the records."""
         if not self.waits:
             return 0
-        return self.end - min(max(self.begin, self.committed or 0), self.end)
+        return self.end - min(self.reached, self.end)
 
     @property
     def log_end(self) -> int:
@@ -90,7 +98,8 @@ class Status:
         ]
         found += [
             f"partition {partition.partition}: committed {partition.committed} is beyond "
-            f"the end {partition.log_end}; was the topic deleted and recreated?"
+            f"the end {partition.log_end}: Kafka lost records, or the topic was deleted and "
+            "recreated; no worker goes on with it before `falcolake adopt`"
             for partition in self.partitions
             if (partition.committed or 0) > partition.log_end
         ]
@@ -98,6 +107,13 @@ class Status:
             f"partition {partition.partition}: {partition.transaction}"
             for partition in self.partitions
             if partition.transaction is not None and partition.transaction.is_long
+        ]
+        found += [
+            f"partition {partition.partition}: Kafka lost records: the log was cut to offset "
+            f"{partition.cut} and has grown again; no worker goes on with it before "
+            "`falcolake adopt`"
+            for partition in self.partitions
+            if partition.cut is not None and (partition.committed or 0) <= partition.log_end
         ]
         if not any(partition.owner for partition in self.partitions) and self.lag:
             found.append(f"no worker of group {self.group} is running")
@@ -123,6 +139,7 @@ class Status:
                     "sealed": list(partition.sealed),
                     "owner": partition.owner,
                     "transaction": partition.transaction and partition.transaction._asdict(),
+                    "cut": partition.cut,
                 }
                 for partition in self.partitions
             ],
@@ -162,9 +179,10 @@ def look(admin: "Admin", settings: Settings) -> Status:
                 begins[place],
                 committed[place][0] if place in committed else None,
                 ends[place],
-                committed[place][1] if place in committed else (),
+                committed[place][1].ends if place in committed else (),
                 owners.get(place.partition),
                 transactions.get(place),
+                cut=committed[place][1].cut if place in committed else None,
             )
             for place in partitions
         ),
@@ -199,11 +217,11 @@ def _bounds(
 
 def _committed(
     admin: "Admin", group: str, partitions: "list[TopicPartition]"
-) -> "dict[TopicPartition, tuple[int, tuple[int, ...]]]":
-    """Return offset and sealed ends of the partitions with a commit (Kafka says -1 for none)."""
+) -> "dict[TopicPartition, tuple[int, Seal]]":
+    """Return offset and seal of the partitions with a commit (Kafka says -1 for none)."""
     found = admin.list_group_offsets({group: partitions})[group]
     return {
-        place: (commit.offset, read_seal(commit.metadata, commit.offset).ends)
+        place: (commit.offset, read_seal(commit.metadata, commit.offset))
         for place, commit in found.items()
         if commit.offset >= 0
     }

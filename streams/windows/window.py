@@ -115,6 +115,10 @@ class Partition:
     blocked: Blocked | None = None
     #: The topic's id at assignment; empty if Kafka has no ids.
     topic_id: str = ""
+    #: The lowest end of the log that was seen below `sealed_end`; None if never.
+    cut: int | None = None
+    #: Whether the commit metadata says so.
+    cut_noted: bool = True
 
     @property
     def position(self) -> int:
@@ -123,7 +127,7 @@ class Partition:
 
     @property
     def sealed_end(self) -> int:
-        """Return where the open window begins."""
+        """Return where the open window begins; the lake has what is before it, or may have it."""
         return self.ends[-1] if self.ends else self.committed
 
     @property
@@ -154,15 +158,15 @@ class Partition:
         """Take nothing more of this partition, and keep nothing of it: Kafka may have it again."""
         self.blocked, self.runs, self.opened = blocked, [], None
 
-    def seal(self) -> Seal:
-        """Return the seal as it is."""
-        version = self.inherited or self.version
-        return Seal(version, tuple(self.ends), topic_id=self.topic_id)
-
     def seal_with(self, end: int) -> Seal:
         """Return the seal that adds a window ending at `end` to those that wait."""
         version = MIXED if self.inherited else self.version
         return Seal(version, (*self.ends, end), topic_id=self.topic_id)
+
+    def seal(self) -> Seal:
+        """Return the seal as it is; with where the log was cut, if it was."""
+        version = self.inherited or self.version
+        return Seal(version, tuple(self.ends), self.cut, self.topic_id)
 
     def claim(self) -> Seal:
         """Return the seal to commit before this version overwrites windows of another one.

@@ -46,6 +46,17 @@ class Alarms:
             lost[-1],
         )
 
+    def vanished(self, number: int, lost: range) -> None:
+        """Report staged offsets that Kafka no longer has, because the log was cut."""
+        self._metrics.lost(number, len(lost))
+        log.error(
+            "partition %d: Kafka lost offsets %d to %d after they were read and before they were "
+            "sealed: was there an unclean leader election, or did a broker lose its disk?",
+            number,
+            lost[0],
+            lost[-1],
+        )
+
     def show_blocked(self, partitions: Mapping[int, Partition], monotonic: float) -> None:
         """Publish which of the worker's partitions are blocked, and why."""
         found = {

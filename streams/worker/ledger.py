@@ -40,7 +40,7 @@ from streams.windows.window import (
 from streams.worker.alarms import Alarms
 from streams.worker.metrics import Metrics
 from streams.worker.pause import Headroom, Pause
-from streams.worker.takeover import go_on, take_over, to_read
+from streams.worker.takeover import go_on, look_at_end, take_over, to_read
 
 log = logging.getLogger(__name__)
 
@@ -208,12 +208,18 @@ class Ledger:
     async def _in_sequence(self, batch: Batch, partition: Partition) -> bool:
         position = partition.position
         oldest = batch.records[0].offset if batch.records else batch.end
-        if batch.first != position or oldest < position:
+        if batch.first != position:
             self._pause(
                 f"partition {batch.partition}: got offset {oldest} where {position} was expected",
-                "was the topic truncated or recreated? Then use a new group or reset its offsets",
+                "nothing is lost, it is read again; please report this if it stays so",
                 for_room=False,
             )
+            return False
+        if oldest < position:
+            # Kafka had no such position, so the consumer began again at the log's start. If the log
+            # is longer again by now, it may have other records from there on.
+            end = (await self.kafka.bounds([batch.partition]))[batch.partition].end
+            await self._look_at_end(partition, end if end < position else oldest)
             return False
         if oldest > position:
             start = await self.kafka.log_start(batch.partition)
@@ -246,9 +252,45 @@ class Ledger:
 
     # ---- blocked partitions
 
+    async def _look_at_end(self, partition: Partition, end: int) -> None:
+        """Take note of where a log ends; what it has lost is not shipped. Under the lock."""
+        before = partition.cut
+        lost = look_at_end(partition, end)
+        if partition.cut != before:
+            await self._show_blocked()
+        if lost:
+            self.alarms.vanished(partition.number, lost)
+            await self._forget()
+            self._pause(
+                f"partition {partition.number}: Kafka lost the end of the log, from offset {end}",
+                "what was staged of it is dropped; reading resumes from there",
+                for_room=False,
+            )
+
+    async def note_cuts(self) -> None:
+        """Write into the commit metadata where logs were cut, so that the next owner knows.
+
+        Without an answer it is tried again.
+        """
+        async with self._lock:
+            cut = {n: p for n, p in self.partitions.items() if not p.cut_noted}
+            if not cut:
+                return
+            seals = {number: (p.committed, p.seal().encode()) for number, p in cut.items()}
+            try:
+                await self.kafka.commit_offsets(self._assignment, seals)
+            except (Lost, Unavailable) as error:
+                log.warning("cut not noted, trying again: %s", f"{error}" or "rebalancing")
+                return
+            for partition in cut.values():
+                partition.cut_noted = True
+
     async def block(self, number: int, blocked: Blocked) -> None:
         """Take nothing more of a partition and drop what is staged of it; under the lock."""
         self.partitions[number].block(blocked)
+        await self._show_blocked()
+
+    async def _show_blocked(self) -> None:
         self.alarms.show_blocked(self.partitions, time.monotonic())
         self.wanted = to_read(self.partitions)
         await self._forget()
@@ -503,9 +545,18 @@ class Ledger:
     # ---- what it reports
 
     async def ask_bounds(self) -> None:
-        """Ask Kafka for the bounds of the partitions; without an answer keep the last ones."""
+        """Ask Kafka for the bounds of the partitions; without an answer keep the last ones.
+
+        An end before what was read is the first sign of a log that lost its end.
+        """
+        epoch, before = self.epoch, self._positions()
         with contextlib.suppress(Unavailable):
-            self._tracker.note(await self.kafka.bounds(list(self.partitions)), clock.now_ms())
+            found = await self.kafka.bounds(list(before))
+            self._tracker.note(found, clock.now_ms())
+            async with self._lock:
+                for number, bounds in found.items():
+                    if epoch == self.epoch and bounds.end < before[number]:
+                        await self._look_at_end(self.partitions[number], bounds.end)
         self._report_delays()
 
     def _report_delays(self) -> None:

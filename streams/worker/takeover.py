@@ -3,6 +3,11 @@
 It works from what Kafka has committed and what staging still holds. The committed metadata says
 where earlier workers sealed windows: exactly those windows are cut again. A staged run is kept if
 it continues from the committed offset without a hole; everything else is read again.
+
+Kafka can lose the end of a log: an unclean leader election, a broker that lost its disk. New
+records then get offsets that the lake has already. Below what is committed or sealed that blocks
+the partition, for every later owner too: the commit metadata remembers it. What is only staged is
+dropped and read again, since staging is a cache of the log.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,9 +48,9 @@ def _take(
 ) -> Partition:
     committed = found.start if found.committed is None else found.committed
     seal = read_seal(found.metadata, committed)
-    # A run beyond Kafka's end comes from a deleted topic of the same name, also without ids. One
-    # beyond the last stable offset may hold records of a transaction that will be aborted: old
-    # versions read them.
+    # Kafka lost the records of a run beyond its end, or it is of a deleted topic of the same name,
+    # also without ids. One beyond the last stable offset may hold records of a transaction that
+    # will be aborted: old versions read them.
     held = [run for run in held if run.end <= found.readable and run.topic_id == found.topic_id]
     partition = Partition(
         number,
@@ -57,14 +62,18 @@ def _take(
         runs=resume(committed, found.start, seal.ends, held),
         topic_id=found.topic_id,
         highwater=found.readable,
+        cut=seal.cut,
     )
-    if partition.open_runs:
-        partition.opened = monotonic
     if found.committed is None:
         partition.blocked = LOOKING  # its runs stay staged until then
     elif seal.topic_id and found.topic_id and seal.topic_id != found.topic_id:
         offset = f"the committed offset {committed} is"
         partition.block(recreated(offset, seal.topic_id, found.topic_id))
+    elif seal.cut is not None:
+        partition.block(truncated(partition, seal.cut))
+    look_at_end(partition, found.end)
+    if partition.open_runs:
+        partition.opened = monotonic
     return partition
 
 
@@ -84,6 +93,38 @@ def go_on(partition: Partition, where: GoOn, start: int, monotonic: float) -> Pa
     )
     going.opened = monotonic if going.open_runs else None
     return going
+
+
+def look_at_end(partition: Partition, end: int) -> range:
+    """Compare a partition with the end of its log; return the staged offsets that Kafka lost.
+
+    Those are no longer staged. If the log ends before what is committed or sealed, the partition is
+    blocked instead.
+    """
+    if partition.blocked is not None and partition.blocked.kind != "truncated":
+        return range(0)
+    if end < (partition.sealed_end if partition.cut is None else partition.cut):
+        partition.cut, partition.cut_noted = end, False
+        partition.block(truncated(partition, end))
+    position = partition.position
+    if partition.blocked is not None or end >= position:
+        return range(0)
+    partition.runs = [run for run in partition.runs if run.end <= end]
+    if not partition.open_runs:
+        partition.opened = None
+    return range(end, position)
+
+
+def truncated(partition: Partition, cut: int) -> Blocked:
+    """Return why a partition is blocked whose log was cut."""
+    until = "is committed" if partition.sealed_end == partition.committed else "is sealed"
+    return Blocked(
+        "truncated",
+        f"Kafka lost the end of the log: it was cut to offset {cut}, and all before "
+        f"{partition.sealed_end} {until}, so new records have offsets that the lake has already",
+        f"stop the workers, run `falcolake adopt --partition {partition.number}`, which publishes "
+        "such records again at the topic's end, and start the workers",
+    )
 
 
 def to_read(partitions: Mapping[int, Partition]) -> frozenset[int] | None:

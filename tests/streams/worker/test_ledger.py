@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Misconfigured, Unavailable
 from streams.settings.sections import LakeSettings
 from streams.windows.batch import Batch, Lost, Rows
+from streams.windows.progress import Bounds
 from streams.windows.room import BATCH_BYTES, Room, Usage
 from streams.windows.seal import METADATA_BYTES, MIXED, Seal, read_seal
 from streams.windows.window import Limits
@@ -254,6 +255,115 @@ async def test_a_blocked_partition_rests_and_the_others_go_on(
         assert files == ["segment-00000002.duckdb"]
         with pytest.raises(Lost):
             await worker.ledger.commit(shipment)
+
+
+# ---- a log that lost its end
+
+
+async def shipped(worker: Worker, end: int) -> None:
+    """Partition 0 is committed up to an offset, and 1 is there."""
+    worker.kafka.committed[0] = (end, "")
+    await worker.assign(0, 1)
+
+
+@in_loop
+async def test_a_log_cut_below_the_commit_blocks_and_every_later_owner_knows(
+    make: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with make() as worker:
+        await shipped(worker, 100)
+        await worker.take(0, 100, 120)
+        worker.kafka.ends[0] = 40
+        await worker.ledger.ask_bounds()
+        assert worker.ledger.blocked()[0].kind == "truncated"
+        assert "cut to offset 40" in caplog.text
+        await worker.ledger.note_cuts()
+        assert worker.kafka.committed[0] == (100, Seal(MAPPING.version, (), 40).encode())
+        worker.kafka.effects.clear()
+        await worker.ledger.note_cuts()
+        worker.kafka.ends[0] = 120
+        await worker.ledger.ask_bounds()
+        await worker.take(0, 100, 120)
+        await worker.take(1, 0, 5)
+        await worker.seal()
+        assert worker.effects == ["seal 1 [5]"]
+    async with make() as again:
+        assert await again.assign(0, 1) == {0: 100, 1: 5}
+        assert again.ledger.blocked().keys() == {0}
+        assert again.ledger.wanted == {1}
+        assert worker.kafka.committed[0][0] == 100
+
+
+@in_loop
+async def test_a_cut_that_kafka_did_not_note_is_noted_later(make: Callable[..., Worker]) -> None:
+    async with make() as worker:
+        worker.kafka.ends[0] = 40
+        await shipped(worker, 100)
+        for error in (Lost(), Unavailable("away", "wait")):
+            worker.kafka.errors = [error]
+            await worker.ledger.note_cuts()
+            assert worker.kafka.committed[0] == (100, "")
+        await worker.ledger.note_cuts()
+        assert seal_of(worker).cut == 40
+
+
+@in_loop
+@pytest.mark.parametrize(("end", "cut"), [(40, 40), (150, 0)])
+async def test_a_batch_from_before_the_position_means_that_the_log_was_cut(
+    make: Callable[..., Worker], end: int, cut: int
+) -> None:
+    """The consumer begins again at the log's start, and the log may be longer again by then."""
+    async with make() as worker:
+        await shipped(worker, 100)
+        worker.kafka.ends[0] = end
+        await worker.take(0, 100, 160, offsets=range(40))
+        assert worker.ledger.partitions[0].cut == cut
+        assert worker.ledger.blocked().keys() == {0}
+        assert not worker.ledger.paused
+        assert worker.metric("staged_records_total", outcome="finding") == 0
+
+
+@in_loop
+async def test_staged_records_that_kafka_lost_are_not_shipped_and_those_of_now_are(
+    make: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with make() as worker:
+        await shipped(worker, 100)
+        await worker.take(0, 100, 120)
+        await worker.take(0, 120, 150)
+        worker.kafka.ends[0] = 130
+        await worker.ledger.ask_bounds()
+        assert worker.ledger.blocked() == {}
+        assert "Kafka lost offsets 130 to 149" in caplog.text
+        assert worker.metric("lost_records_total", partition="0") == 20
+        await worker.seal()
+        assert bounds(worker) == {0: (100, 120)}
+        await worker.ledger.resume_if_room()
+        assert worker.kafka.seeks == [{0: 120, 1: 0}]
+        await worker.take(0, 120, 160)
+        await worker.seal()
+        windows = [(w.first, w.end) for w in worker.ledger.partitions[0].sealed_windows()]
+        assert windows == [(100, 120), (120, 160)]
+
+
+@in_loop
+async def test_what_is_read_while_kafka_is_asked_for_the_end_is_no_loss(
+    make: Callable[..., Worker],
+) -> None:
+    async with make() as worker:
+        await shipped(worker, 100)
+        worker.kafka.ends[0] = 110
+        asked = worker.kafka.bounds
+
+        async def slowly(partitions: Iterable[int]) -> dict[int, Bounds]:
+            found = await asked(partitions)
+            await worker.take(0, 100, 150)
+            return found
+
+        worker.kafka.bounds = slowly  # type: ignore[method-assign]
+        await worker.ledger.ask_bounds()
+        assert worker.ledger.partitions[0].position == 150
+        assert not worker.ledger.paused
 
 
 # ---- pauses

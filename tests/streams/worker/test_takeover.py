@@ -9,7 +9,7 @@ from streams.windows.batch import Found
 from streams.windows.lookup import GoOn
 from streams.windows.seal import Seal, read_seal
 from streams.windows.window import Blocked, Partition, Run
-from streams.worker.takeover import LOOKING, Losses, go_on, take_over, to_read
+from streams.worker.takeover import LOOKING, Losses, go_on, look_at_end, take_over, to_read
 
 NOW = 1234.5
 END = 10**6
@@ -106,6 +106,63 @@ def test_runs_beyond_the_last_stable_offset_are_read_again_and_are_no_reason_to_
     assert (partition.runs, partition.highwater, partition.caught_up) == ([run(0, 5)], 5, True)
 
 
+@pytest.mark.parametrize(
+    ("committed", "ends", "end", "cut"),
+    [(100, (), 40, 40), (100, (), 99, 99), (50, (80, 100), 60, 60), (50, (80,), 79, 79)],
+)
+def test_a_log_that_ends_before_what_is_committed_or_sealed_blocks(
+    committed: int, ends: tuple[int, ...], end: int, cut: int
+) -> None:
+    partition = taken(found(committed, *ends, end=end), run(committed, committed + 5))
+    assert partition.blocked is not None
+    assert partition.blocked.kind == "truncated"
+    assert f"cut to offset {cut}" in partition.blocked.reason
+    assert "falcolake adopt --partition 0" in partition.blocked.hint
+    assert (partition.cut, partition.cut_noted, partition.runs) == (cut, False, [])
+    assert partition.committed == committed
+    assert not list(partition.sealed_windows())
+
+
+@pytest.mark.parametrize("end", [50, 100, 130])
+def test_a_cut_in_the_metadata_blocks_even_if_the_log_is_longer_again(end: int) -> None:
+    seal = Seal("m", (), 40)
+    partition = taken(Found(100, seal.encode(), 0, end), run(100, 120))
+    assert partition.blocked is not None
+    assert (partition.cut, partition.cut_noted, partition.runs) == (40, True, [])
+    assert partition.seal() == seal
+
+
+def test_the_lowest_end_is_remembered() -> None:
+    partition = taken(Found(100, Seal("m", (120,), 40).encode(), 0, 30))
+    assert (partition.cut, partition.cut_noted) == (30, False)
+    assert read_seal(partition.seal().encode(), 100) == Seal("m", (120,), 30)
+    assert not look_at_end(partition, 35)
+    assert partition.cut == 30
+
+
+def test_a_log_that_ends_where_the_lake_does_is_whole() -> None:
+    for state in (found(100, end=100), found(50, 100, end=100)):
+        assert taken(state).blocked is None
+
+
+def test_what_was_only_staged_and_is_lost_is_dropped_and_read_again() -> None:
+    partition = taken(found(0, 10), run(0, 10), run(10, 40), run(40, 60))
+    assert look_at_end(partition, 60) == range(0)
+    assert look_at_end(partition, 50) == range(50, 60)
+    assert (partition.position, partition.blocked, partition.cut) == (40, None, None)
+    assert look_at_end(partition, 12) == range(12, 40)
+    assert (partition.position, partition.opened) == (10, None)
+    assert look_at_end(partition, 9) == range(0)
+    assert partition.blocked is not None
+
+
+def test_a_partition_that_is_blocked_for_another_reason_stays_so() -> None:
+    partition = taken(found(100))
+    partition.block(BLOCKED)
+    look_at_end(partition, 40)
+    assert (partition.blocked, partition.cut) == (BLOCKED, None)
+
+
 def test_the_seals_that_were_found_are_the_next_windows() -> None:
     partition = taken(found(10, 20, 30), run(10, 20), run(20, 30), run(30, 33))
     windows = [(each.first, each.end, each.overwrite) for each in partition.sealed_windows()]
@@ -163,10 +220,6 @@ def test_partitions_with_inherited_windows_take_turns() -> None:
     assert to_read(partitions) == {2}
     partitions[2].runs.append(run(0, 10, partition=2))
     assert to_read(partitions) is None
-
-
-def test_a_partition_that_ends_before_its_seal_keeps_no_other_waiting() -> None:
-    assert to_read(take_over({0: found(0, 10, end=0)}, [], "m", NOW)) is None
 
 
 def test_a_blocked_partition_is_not_read_and_keeps_no_other_waiting() -> None:
