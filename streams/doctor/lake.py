@@ -4,18 +4,27 @@ They write one empty object, always the same: `PREFIX/_falcolake_doctor`. It sta
 of a Security Lake provider may not delete; `audit`, `verify` and Athena ignore it.
 """
 
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from streams import clock
 from streams.doctor.diagnosis import Check, Diagnosis, bad, good, one_line, warning
 from streams.errors import FalcolakeError
-from streams.lake.errors import WRITER, translating
+from streams.lake.errors import (
+    EXISTS,
+    NOT_IMPLEMENTED,
+    WHO_ANSWERS,
+    WRITER,
+    translating,
+    was_refused,
+)
+from streams.lake.proof import measure, refute
 from streams.lake.session import connect, session
-from streams.lake.store import ALREADY_EXISTS, NOT_IMPLEMENTED, PROBE, encryption
+from streams.lake.store import NOT_FOUND, PROBE, READ_BACK, encryption
 from streams.settings.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -34,6 +43,7 @@ READERS = (
     "'falcolake policy permissions'"
 )
 BUCKET = "fix bucket first"
+EMPTY = measure(io.BytesIO())
 PROVIDER = ":role/AmazonSecurityLake-Provider-"
 
 
@@ -84,7 +94,7 @@ class Visit:
                 with translating(f"assume {role}" if role else "get AWS credentials", ADVICE):
                     found.get_frozen_credentials()
             except FalcolakeError as error:
-                if not role:
+                if not role or not was_refused(error):
                     raise
                 yield bad("credentials", one_line(error.message), self._trust())
                 return
@@ -156,9 +166,13 @@ class Visit:
         yield good("bucket", f"{place} can be listed")
 
     def put(self) -> Iterator[Diagnosis]:
-        """Check that an object can be put, and is encrypted with the configured key."""
+        """Check that an object can be put, that the answer proves it, and its encryption."""
         key = self._lake.kms_key_id
         answer = self._ask(f"put {PROBE}", self._put)
+        wrong = refute(EMPTY, answer)
+        if wrong is not None:
+            yield bad("put", f"nothing proves that {self._url} was put: {wrong}", WHO_ANSWERS)
+            return
         if key and answer.get("ServerSideEncryption") != "aws:kms":
             yield bad(
                 "put",
@@ -177,34 +191,47 @@ class Visit:
         answer = self._ask(
             f"put {PROBE}",
             lambda: self._put(IfNoneMatch="*"),
-            ALREADY_EXISTS,
+            EXISTS,
             NOT_IMPLEMENTED,
         )
-        if _status(answer) == ALREADY_EXISTS:
+        if _code(answer) == EXISTS:
             yield good(check, "refused, as it should be: the object exists")
             return
         none = _status(answer) == NOT_IMPLEMENTED
         yield warning(
             check,
             "the store does not support them" if none else "the store ignores the condition",
-            "nothing to fix: a window that is put again has the same bytes. AWS supports them",
+            "a window that is put again has the same bytes; but do not delete and create the topic "
+            "again under one prefix. AWS supports them",
         )
 
     def _put(self, **condition: str) -> Any:
         place: Any = {"Bucket": self._lake.bucket, "Key": self._key}
-        return self._client.put_object(**place | condition, Body=b"", **encryption(self._lake))
+        return self._client.put_object(
+            **place | condition,
+            Body=b"",
+            ChecksumCRC32=EMPTY.crc32,
+            **encryption(self._lake),
+        )
 
     def read(self) -> Iterator[Diagnosis]:
-        """Check that objects can be read: commands need it, and workers without an offset."""
+        """Check that objects can be read back: that proves what is there before a retried put."""
+        place: Any = {"Bucket": self._lake.bucket, "Key": self._key}
         try:
-            self._ask(f"read {PROBE}", self._get)
+            found = self._ask(
+                f"read {PROBE}",
+                partial(self._client.head_object, **place, ChecksumMode="ENABLED"),
+                NOT_FOUND,
+            )
+            with self._ask(f"read {PROBE}", partial(self._client.get_object, **place))["Body"]:
+                pass
         except FalcolakeError as error:
-            yield warning("read", one_line(error.message), READERS)
+            yield bad("read", one_line(error.message), READ_BACK)
             return
-        yield good("read", "objects can be read")
-
-    def _get(self) -> bytes:
-        return self._client.get_object(Bucket=self._lake.bucket, Key=self._key)["Body"].read()
+        if not found.get("ETag") or found.get("ContentLength"):
+            yield bad("read", f"{self._url} is not the empty object that was put", WHO_ANSWERS)
+            return
+        yield good("read", "objects can be read back")
 
 
 def _status(answer: Any) -> int | None:

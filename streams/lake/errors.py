@@ -10,11 +10,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
+from botocore.parsers import ResponseParserError
 
-from streams.errors import FalcolakeError, Misconfigured, Unavailable
+from streams.errors import FalcolakeError, Misconfigured, Unavailable, Unproved
 
 SERVER_FAULT = 500  # and above: an HTTP status that blames the service, not the caller
+
+NOT_IMPLEMENTED = 501  # not that
+PRECONDITION_FAILED = 412
+#: The code of a 412 that is S3's: the object is there. Proxies answer 412, too.
+EXISTS = "PreconditionFailed"
+#: The code of a put that met another one of the same object.
+RACE = "ConditionalRequestConflict"
+
+WHO_ANSWERS = (
+    "look at what answers in the lake's place: LAKE__ENDPOINT_URL, and every proxy, ingress or "
+    "captive portal between; nothing is lost, and it is tried again"
+)
 
 # By name: older releases of botocore lack some of these classes.
 NO_CREDENTIALS = {"NoCredentialsError", "PartialCredentialsError"}
@@ -107,7 +120,7 @@ def translating(what: str, advice: Advice, *also: type[Exception]) -> Iterator[N
 
     `what` completes "cannot …".
     """
-    kinds: tuple[type[Exception], ...] = (BotoCoreError, ClientError, *also)
+    kinds: tuple[type[Exception], ...] = (BotoCoreError, ClientError, ResponseParserError, *also)
     try:
         yield
     except kinds as error:
@@ -120,6 +133,8 @@ def translated(error: Exception, what: str, advice: Advice) -> FalcolakeError:
         return _refusal(error, what, advice)
     said = re.sub(r'(https?://[^/"]+)[^"]*', r"\1", str(error)) or type(error).__name__
     message = f"cannot {what}: {said}"
+    if isinstance(error, ResponseParserError):
+        return Unproved(f"cannot {what}: the answer is not one of S3's".strip(), WHO_ANSWERS)
     names = {kind.__name__ for kind in type(error).__mro__}
     if names & NO_CREDENTIALS:
         return Misconfigured(message, advice.credentials)
@@ -142,11 +157,40 @@ def _refusal(error: ClientError, what: str, advice: Advice) -> FalcolakeError:
     message = f"cannot {what}: {code or status} {detail}".rstrip()
     if advice.kms and (code.startswith("KMS") or "kms:" in message):
         return Misconfigured(message, advice.kms)
+    if code in {"", f"{status}"} and _is_html(error):
+        return Unproved(f"cannot {what}: an answer in HTML, which S3 never sends", WHO_ANSWERS)
+    if status == PRECONDITION_FAILED and code != EXISTS:
+        return Unproved(f"{message}: a 412 that is not S3's", WHO_ANSWERS)
     if code in advice.reconfigure:
         return Misconfigured(message, advice.reconfigure[code])
     if advice.unknown and code not in advice.wait and (status or SERVER_FAULT) < SERVER_FAULT:
         return Misconfigured(message, advice.unknown)
     return Unavailable(message, advice.wait.get(code, advice.waiting))
+
+
+def is_brief(error: Exception) -> bool:
+    """Return whether a request may be sent again at once: it met a race, a fault, a dead line."""
+    if isinstance(error, ClientError):
+        status = status_of(error) or SERVER_FAULT
+        return code_of(error) == RACE or (status >= SERVER_FAULT and status != NOT_IMPLEMENTED)
+    return isinstance(error, ConnectionClosedError)
+
+
+def _is_html(error: ClientError) -> bool:
+    """Return whether the answer is a page. HEAD has no body; its type then says nothing."""
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    page = str(headers.get("content-type", "")).startswith("text/html")
+    return page and not error.operation_name.startswith("Head")
+
+
+def was_refused(error: FalcolakeError) -> bool:
+    """Return whether the service itself refused; other errors come before it, or on the way."""
+    return isinstance(error.__cause__, ClientError)
+
+
+def code_of(error: ClientError) -> str:
+    """Return the service's code of a refusal."""
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def status_of(error: ClientError) -> int | None:

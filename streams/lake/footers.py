@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyarrow import dataset
 
 from streams.errors import Corrupt
+from streams.lake.contents import PREFIX, account
 from streams.lake.keys import Footer, Unread
 from streams.lake.reader import LakeReader
 from streams.lake.session import connect
@@ -28,7 +29,6 @@ from streams.windows.window import Counts
 if TYPE_CHECKING:
     from pyarrow import parquet
 
-PREFIX = "falcolake."
 FORMAT = dataset.ParquetFileFormat()
 
 REPAIR = "write its window again: falcolake replay"
@@ -147,15 +147,6 @@ def interpret(metadata: "parquet.FileMetaData") -> Footer | Unread:
         return Unread(f"its footer lacks {PREFIX}{error.args[0]}", foreign=True)
     except ValueError as error:
         return Unread(f"its footer has text where numbers belong: {error}", foreign=True)
-
-
-def account(metadata: "parquet.FileMetaData") -> dict[str, str]:
-    """Return falcolake's own key-value metadata, names without their prefix."""
-    return {
-        name.decode().removeprefix(PREFIX): value.decode(errors="replace")
-        for name, value in (metadata.metadata or {}).items()
-        if name.startswith(PREFIX.encode())
-    }
 
 
 def times(metadata: "parquet.FileMetaData") -> tuple[int, int] | None:

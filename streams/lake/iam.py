@@ -125,9 +125,9 @@ def trust_glue() -> Document:
 def permissions(lake: sections.LakeSettings) -> Document:
     """Allow what falcolake does under the prefix: list, get and put, and the lake's key.
 
-    Workers put. They list and get where Kafka has no committed offset of a partition (a new group,
-    or one that Kafka forgot): the lake's last window then says where to go on. `audit`, `verify`,
-    `replay` and `doctor` always list and get.
+    Workers put, and get to compare what is there already. They also list where Kafka has no
+    committed offset of a partition (a new group, or one that Kafka forgot): the lake's last window
+    then says where to go on. `audit`, `verify`, `replay` and `doctor` always list and get.
     """
     listing = {
         "Sid": "ListThePrefix",

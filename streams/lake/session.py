@@ -4,6 +4,8 @@ Credentials are those of boto3's own chain, or those of a role that they may ass
 themselves. Building a client sends nothing. Wrong AWS configuration is `Misconfigured` here.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -20,22 +22,69 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+#: Seconds for a connection to be there, on each of a name's addresses, of which S3 has eight. A
+#: first request's body also fails when none of it can be sent for so long.
+CONNECT = 5
+#: Seconds that S3 may take for an answer, and to begin it.
+ANSWER = 15
+#: What a put is allowed in addition: some proxies take it all before they send any of it on.
+BYTES_PER_SECOND = 1_000_000
+
+BRIEF = Config(
+    connect_timeout=CONNECT,
+    read_timeout=ANSWER,
+    retries={"mode": "standard", "total_max_attempts": 2},
+)
+
+
 def connect(settings: sections.LakeSettings) -> "S3Client":
     """Build the S3 client: the settings' endpoint and role over boto3's own credential chain.
 
     A role is assumed when first needed and again before it expires. Raises Misconfigured if there
     are no credentials to assume it with.
     """
-    config = Config(
+    with _setting_up():
+        return _client(session(settings), settings, BRIEF)
+
+
+def patience(size: int) -> int:
+    """Return the seconds that the answer to a put of this size may take.
+
+    There are few values, since each needs a client.
+    """
+    seconds = ANSWER
+    while seconds < ANSWER * 2 / 3 + size / BYTES_PER_SECOND:
+        seconds *= 4
+    return seconds
+
+
+def patient(client: "S3Client", settings: sections.LakeSettings, seconds: int) -> "S3Client":
+    """Build a client for puts, with another one's credentials, that sends each request once."""
+    once = Config(read_timeout=seconds, retries={"mode": "standard", "total_max_attempts": 1})
+    credentials = client._request_signer._credentials  # type: ignore[attr-defined]  # noqa: SLF001
+    with _setting_up():
+        return _client(_session(settings, credentials), settings, BRIEF.merge(once))
+
+
+@contextmanager
+def _setting_up() -> Iterator[None]:
+    with translating("set up a client of S3", WRITER):
+        try:
+            yield
+        except ValueError as error:  # of an endpoint in AWS's own variables or files
+            raise Misconfigured(
+                f"cannot set up a client of S3: {error}",
+                "correct AWS's environment variables or configuration files",
+            ) from error
+
+
+def _client(session: boto3.Session, settings: sections.LakeSettings, config: Config) -> "S3Client":
+    own = Config(
         signature_version="s3v4",  # of presigned requests too
-        connect_timeout=10,
-        read_timeout=60,
         max_pool_connections=16,
-        retries={"mode": "standard", "total_max_attempts": 2},
         s3={"addressing_style": "path" if settings.endpoint_url else "auto"},
     )
-    with translating("set up a client of S3", WRITER):
-        return session(settings).client("s3", endpoint_url=settings.endpoint_url, config=config)
+    return session.client("s3", endpoint_url=settings.endpoint_url, config=config.merge(own))
 
 
 def session(settings: sections.LakeSettings) -> boto3.Session:
@@ -44,8 +93,17 @@ def session(settings: sections.LakeSettings) -> boto3.Session:
     Raises Misconfigured if there are no credentials to assume the role with.
     """
     with translating("find AWS credentials", WRITER):
-        base = boto3.Session(region_name=settings.region or None)
+        base = _session(settings)
         return _assuming(settings, settings.role_arn, base) if settings.role_arn else base
+
+
+def _session(settings: sections.LakeSettings, credentials: Any = None) -> boto3.Session:
+    """Build a session with these credentials; without any, with those of boto3's own chain."""
+    inner = botocore.session.Session()
+    inner.set_default_client_config(BRIEF)  # of the clients, too, that fetch credentials from STS
+    if credentials is not None:
+        inner._credentials = credentials  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
+    return boto3.Session(botocore_session=inner, region_name=settings.region or None)
 
 
 def _assuming(settings: sections.LakeSettings, role_arn: str, base: boto3.Session) -> boto3.Session:
@@ -60,10 +118,9 @@ def _assuming(settings: sections.LakeSettings, role_arn: str, base: boto3.Sessio
         extra["ExternalId"] = settings.external_id
 
     def sts(service: str, **arguments: Any) -> Any:
-        return base.client(
-            service,  # type: ignore[call-overload]
-            **{**arguments, "region_name": settings.region, "endpoint_url": settings.endpoint_url},
-        )
+        # The endpoint of S3 has no STS but on some servers other than AWS.
+        where = {"region_name": settings.region, "endpoint_url": settings.sts_endpoint_url}
+        return base.client(service, **{**arguments, **where})  # type: ignore[call-overload]
 
     fetcher = AssumeRoleCredentialFetcher(
         client_creator=sts,
@@ -71,10 +128,9 @@ def _assuming(settings: sections.LakeSettings, role_arn: str, base: boto3.Sessio
         role_arn=role_arn,
         extra_args=extra,
     )
-    inner = botocore.session.Session()
-    refreshing = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
-    inner._credentials = refreshing  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
-    return boto3.Session(botocore_session=inner, region_name=settings.region)
+    return _session(
+        settings, DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    )
 
 
 def security_lake(region: str) -> "BaseClient":

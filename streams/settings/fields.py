@@ -80,14 +80,31 @@ def _prefix(prefix: str) -> str:
     return prefix
 
 
+#: What botocore takes for a host: labels of letters, digits and hyphens, or an IPv6 address.
+LABEL = r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)"
+AUTHORITY = re.compile(
+    rf"(?:(?=[^:]{{1,255}}(?::|$)){LABEL}(?:\.{LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(?::\d{{1,5}})?"
+)
+
+
 def _endpoint(url: str) -> str:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+        if parts.netloc.startswith("["):
+            ipaddress.IPv6Address(parts.hostname or "")
+    except ValueError:
+        raise ValueError("an endpoint is a URL like https://host or http://host:9000") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("an endpoint is a URL that begins with http:// or https://")
     if parts.username or parts.password:
         raise ValueError("an endpoint has no user name or password; use AWS credentials")
     if parts.query or parts.fragment or parts.path not in {"", "/"}:
         raise ValueError("an endpoint is a scheme, a host and a port, without a path")
+    if not AUTHORITY.fullmatch(parts.netloc) or url != url.strip() or not url.isprintable():
+        raise ValueError(
+            "an endpoint's host has letters, digits, dots and hyphens; S3 takes no underscores"
+        )
     return url
 
 

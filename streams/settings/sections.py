@@ -182,6 +182,11 @@ class LakeSettings(Section):
         description="Endpoint of an S3 server other than AWS",
         examples=["http://localhost:8333"],
     )
+    sts_endpoint_url: Endpoint | None = Field(
+        default=None,
+        description="Endpoint of STS, for role_arn; unset: AWS's own in the region",
+        examples=["https://sts.eu-central-1.amazonaws.com"],
+    )
     role_arn: RoleArn | None = Field(
         default=None,
         description="IAM role to assume for access to the bucket",

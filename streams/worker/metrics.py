@@ -18,7 +18,14 @@ from prometheus_client import (
 )
 
 from streams import clock
-from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
+from streams.errors import (
+    Corrupt,
+    FalcolakeError,
+    Misconfigured,
+    Occupied,
+    Unavailable,
+    Unproved,
+)
 from streams.windows.batch import Rows
 from streams.windows.progress import Progress
 from streams.windows.room import Usage
@@ -141,7 +148,7 @@ class Metrics:
             self._shipped.labels(outcome)
         for result in ("put", "existed"):
             self._objects.labels(result)
-        for kind in (Unavailable, Misconfigured, Corrupt):
+        for kind in (Unavailable, Misconfigured, Corrupt, Unproved, Occupied):
             self._retries.labels(kind.__name__)
 
     def _declare_partitions(self) -> None:

@@ -55,7 +55,8 @@ worker asks Kafka every 15 seconds and keeps the last answer while Kafka does no
 
 `outcome` is `finding`, `reject` or `filtered`. `reason` is the dead letter's, without the parts
 that differ per record. `kind` of a retry says what a person does next: `Unavailable` wait,
-`Misconfigured` reconfigure, `Corrupt` repair. `kind` of a control message is `flush`, `ask`,
+`Misconfigured` reconfigure, `Corrupt` repair, `Unproved` find out what answers in the lake's
+place, `Occupied` decide what becomes of an object. `kind` of a control message is `flush`, `ask`,
 `state`, `other-group` or `ignored`. `peer` is `kafka` or `lake`. `result` is `put`, or `existed` if
 the lake already had the object.
 """

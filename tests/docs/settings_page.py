@@ -32,8 +32,10 @@ NOTES = {
 The mechanism `AWS_MSK_IAM` needs `pip install 'falcolake[msk]'` and `SASL_SSL`. It signs in with
 AWS credentials, without user name and password.""",
     "lake": """AWS credentials come from boto3's own chain: environment, profile, IRSA or instance
-role. The role in `role_arn` is assumed with these, and renewed before its session expires. For an
-S3 server with a private certificate authority, set `AWS_CA_BUNDLE`.""",
+role. The role in `role_arn` is assumed with these, and renewed before its session expires: at AWS's
+STS in the region, whatever `endpoint_url` is. For an S3 server that has an STS of its own, set
+`sts_endpoint_url`, too. A worker needs `s3:PutObject` and `s3:GetObject` on the prefix. For a
+server with a private certificate authority, set `AWS_CA_BUNDLE`.""",
     "window": """A window is sealed at whichever limit it reaches first. Amazon Security Lake asks
 for at least five minutes between objects.""",
     "staging": """[Sizing](sizing.md) says how large the disk should be.""",

@@ -220,6 +220,31 @@ def answer(status: int, code: str, message: str = "said the proxy") -> Fault:
     return fault
 
 
+def claim(status: int, body: bytes = b"", **headers: str) -> Fault:
+    """Answer without asking S3, as a captive portal or a wrong ingress does."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.body()
+        told = [(name.replace("_", "-"), value) for name, value in headers.items()]
+        data = body if exchange.command != "HEAD" else b""
+        exchange.reply(status, [*told, ("Content-Length", str(len(data)))], data)
+
+    return fault
+
+
+def alter(status: int | None = None, **headers: str | None) -> Fault:
+    """Forward the request, and change the answer; a header that is None is left out."""
+    changed = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+
+    def fault(exchange: Exchange) -> None:
+        told, own, data = exchange.ask(exchange.body())
+        kept = [(name, value) for name, value in own if name.lower() not in changed]
+        added = [(name, value) for name, value in changed.items() if value is not None]
+        exchange.reply(status or told, [*kept, *added], data)
+
+    return fault
+
+
 def reset_mid_body(exchange: Exchange) -> None:
     """Take half of the body, then reset the connection."""
     exchange.rfile.read(exchange.length // 2)
@@ -229,6 +254,13 @@ def reset_mid_body(exchange: Exchange) -> None:
 def lose_answer(exchange: Exchange) -> None:
     """Let S3 handle it, then reset the connection: the client never learns."""
     exchange.ask(exchange.body())
+    reset(exchange.connection)
+
+
+def cut_answer(exchange: Exchange) -> None:
+    """Let S3 handle it, then break off in the middle of the answer."""
+    status, headers, data = exchange.ask(exchange.body())
+    exchange.reply(status, headers, data[: len(data) // 2])
     reset(exchange.connection)
 
 

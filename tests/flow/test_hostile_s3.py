@@ -4,18 +4,22 @@ A real worker, a real S3 server, and a proxy between them. Each time: the worker
 and what to try, commits nothing that the lake does not have, and recovers afterwards.
 """
 
+import io
 import random
 import re
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from streams.embedded.stack import EmbeddedStack
-from streams.lake.errors import WRITER
-from streams.lake.store import ALREADY_EXISTS
+from streams.lake.errors import PRECONDITION_FAILED, WHO_ANSWERS, WRITER
+from streams.lake.store import DECIDE
 from tests.flow import proxies
 from tests.flow.hostility import (
     assert_nothing_committed_that_is_not_there,
@@ -26,7 +30,7 @@ from tests.flow.hostility import (
     memory,
     seconds_ago,
 )
-from tests.flow.proxies import ERRORS, Fault, S3Proxy
+from tests.flow.proxies import ERRORS, Exchange, Fault, S3Proxy
 from tests.flow.worlds import GARBAGE, World, alert, assert_exactly_once
 from tests.waiting import wait_until
 
@@ -201,6 +205,116 @@ def test_a_worker_stops_in_time_while_the_lake_does_not_answer(world: World, s3:
     assert_exactly_once(world, range(300))
 
 
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [
+        pytest.param(proxies.claim(200, b"<p>Sign in<br>", Content_Type="text/html"), "HTML"),
+        pytest.param(proxies.claim(204), "HTTP 204", marks=slow),
+        pytest.param(proxies.claim(200), "without an ETag", marks=slow),
+        pytest.param(proxies.claim(200, ETag=f'"{"0" * 32}"'), "the ETag 000", marks=slow),
+        pytest.param(
+            proxies.claim(200, ETag=f'"{"0" * 32}"', x_amz_checksum_crc32="AAAAAA=="),
+            "the checksum AAAAAA==",
+        ),
+        pytest.param(proxies.claim(412, b"<p>no", Content_Type="text/html"), "HTML"),
+        pytest.param(proxies.answer(412, "PreconditionFailed"), "nothing is there", marks=slow),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_lake_that_lies_holds_the_window_and_loses_nothing(
+    world: World, s3: S3Proxy, lie: Fault, reason: str
+) -> None:
+    s3.methods, s3.fault = {"PUT"}, lie
+    world.publish([alert(n) for n in range(300)])
+    worker = world.worker().start()
+    held = wait_until(lambda: holds(worker), 60, "held in /readyz")
+    assert all(reason in each["reason"] and each["try"] == WHO_ANSWERS for each in held), held
+    met = s3.hits["PUT"]
+    wait_until(lambda: s3.hits["PUT"] > met + 6, 60, "the lie is told again")
+    assert world.objects() == []
+    assert {offset for offset, _ in world.committed().values()} <= {0}
+    s3.heal()
+    world.wait_until_shipped(90)
+    assert_exactly_once(world, range(300))
+    assert worker.starts() == 1
+
+
+def reversed_rows(body: bytes) -> bytes:
+    """The object of the same window, as a topic of the same name would have made it."""
+    table = pq.read_table(io.BytesIO(body))
+    return parquet_of(table.take(list(reversed(range(len(table))))))
+
+
+def parquet_of(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, row_group_size=7)
+    return sink.getvalue().to_pybytes()
+
+
+def another_partitions(body: bytes) -> bytes:
+    table = pq.read_table(io.BytesIO(body))
+    other = {**table.schema.metadata, b"falcolake.topic": b"another"}
+    return parquet_of(table.replace_schema_metadata(other))
+
+
+def occupying(world: World, make: Callable[[bytes], bytes], taken: set[str]) -> Fault:
+    """Put something else under each key just before the worker does."""
+
+    def fault(exchange: Exchange) -> None:
+        body = exchange.body()
+        key = unquote(exchange.path).removeprefix(f"/{world.bucket}/")
+        if key not in taken:
+            taken.add(key)
+            world.s3.put_object(Bucket=world.bucket, Key=key, Body=make(body))
+        exchange.reply(*exchange.ask(body))
+
+    return fault
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        pytest.param(lambda _: b"", "0 bytes"),
+        pytest.param(lambda _: b"a text", "not a Parquet file", marks=slow),
+        pytest.param(another_partitions, "another window: topic another"),
+        pytest.param(reversed_rows, "other rows"),
+    ],
+    ids=["zero bytes", "a text", "another topic's", "other rows"],
+)
+def test_something_else_under_a_window_s_key_holds_it_until_it_is_gone(
+    world: World, s3: S3Proxy, make: Callable[[bytes], bytes], reason: str
+) -> None:
+    taken: set[str] = set()
+    s3.methods, s3.fault = {"PUT"}, occupying(world, make, taken)
+    world.publish([alert(n) for n in range(300)])
+    worker = world.worker().start()
+    held = wait_until(lambda: len(holds(worker)) == 3 and holds(worker), 60, "all are held")
+    assert all(reason in each["reason"] and each["try"] == DECIDE for each in held), held
+    met = s3.hits["PUT"]
+    wait_until(lambda: s3.hits["PUT"] > met + 6, 60, "they are tried again")
+    assert {offset for offset, _ in world.committed().values()} <= {0}
+    for key in taken:
+        world.s3.delete_object(Bucket=world.bucket, Key=key)
+    world.wait_until_shipped(90)
+    assert_exactly_once(world, range(300))
+
+
+def test_the_same_rows_of_another_writer_are_not_put_again(world: World, s3: S3Proxy) -> None:
+    taken: set[str] = set()
+
+    def again(body: bytes) -> bytes:
+        return parquet_of(pq.read_table(io.BytesIO(body)))
+
+    s3.methods, s3.fault = {"PUT"}, occupying(world, again, taken)
+    world.publish([alert(n) for n in range(300)])
+    worker = world.worker().start()
+    world.wait_until_shipped()
+    assert taken
+    assert worker.said("was in the lake already")
+    assert not worker.said("held")
+    assert_exactly_once(world, range(300))
+
+
 def test_the_proxy_passes_everything_on_and_signatures_hold(
     stack: EmbeddedStack, make_bucket: Callable[[], str]
 ) -> None:
@@ -210,7 +324,7 @@ def test_the_proxy_passes_everything_on_and_signatures_hold(
         through.put_object(Bucket=bucket, Key="a b/ü=1", Body=body, IfNoneMatch="*")
         with pytest.raises(through.exceptions.ClientError) as caught:
             through.put_object(Bucket=bucket, Key="a b/ü=1", Body=b"", IfNoneMatch="*")
-        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == ALREADY_EXISTS
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == PRECONDITION_FAILED
         assert through.head_object(Bucket=bucket, Key="a b/ü=1")["ContentLength"] == len(body)
         found = through.get_object(Bucket=bucket, Key="a b/ü=1", Range="bytes=-100")
         assert found["Body"].read() == body[-100:]

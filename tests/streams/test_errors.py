@@ -10,7 +10,7 @@ from streams import errors
 from streams.errors import FalcolakeError
 
 STREAMS = Path(errors.__file__).parent
-KINDS = {"FalcolakeError", "Unavailable", "Corrupt", "Misconfigured"}
+KINDS = {"FalcolakeError", "Unavailable", "Corrupt", "Misconfigured", "Unproved", "Occupied"}
 
 
 def constructions() -> Iterator[tuple[str, ast.Call]]:

@@ -178,7 +178,8 @@ class Worker:
         self.ledger = Ledger(self.staging, mapping, limits, room, self.metrics, pause)
         self.ledger.kafka = self.kafka
         self.lake = Lake(settings, connect(settings))
-        self.lake.client.meta.events.register("before-parameter-build.s3.PutObject", self._put)
+        putter = self.lake._putter(0)  # of small objects, as all are here
+        putter.meta.events.register("before-parameter-build.s3.PutObject", self._put)
         self.shipper = Shipper(
             self.ledger,
             Objects(self.staging, mapping, TOPIC, Group(REGION, ACCOUNT, "")),

@@ -34,10 +34,11 @@ def test_missing_credentials_are_bad(
 
 
 def test_a_role_is_assumed_and_one_that_refuses_is_bad(environment: dict[str, str]) -> None:
-    role = {"LAKE__ROLE_ARN": f"{ROLE}/falcolake", "LAKE__EXTERNAL_ID": "id"}
+    sts = {"LAKE__STS_ENDPOINT_URL": environment["FALCOLAKE_LAKE__ENDPOINT_URL"]}
+    role = {"LAKE__ROLE_ARN": f"{ROLE}/falcolake", "LAKE__EXTERNAL_ID": "id", **sts}
     found = found_by(changed(environment, **role), "credentials")
     assert "is assumed, with an external id" in one(found, "good").message
-    found = found_by(changed(environment, LAKE__ROLE_ARN=f"{ROLE}/other"), "credentials")
+    found = found_by(changed(environment, LAKE__ROLE_ARN=f"{ROLE}/other", **sts), "credentials")
     assert "falcolake policy trust" in one(found, "bad").remedy
 
 
@@ -45,7 +46,7 @@ def test_a_provider_role_without_an_external_id_is_a_warning(
     environment: dict[str, str], moto: MotoS3
 ) -> None:
     provider = f"{ROLE}/AmazonSecurityLake-Provider-falco-eu-central-1"
-    given = {"LAKE__ENDPOINT_URL": moto.endpoint_url, "LAKE__ROLE_ARN": provider}
+    given = {"LAKE__STS_ENDPOINT_URL": moto.endpoint_url, "LAKE__ROLE_ARN": provider}
     found = found_by(changed(environment, **given), "credentials")
     assert "FALCOLAKE_LAKE__EXTERNAL_ID" in one(found, "warning").remedy
     assert f"{provider} is assumed, without an external id" in one(found, "good").message
@@ -77,7 +78,7 @@ def test_a_missing_bucket_and_a_lake_that_is_away_are_bad(environment: dict[str,
         ),
         ("conditional put", {"conditional_put": (403, "AccessDenied")}, "bad", "AccessDenied"),
         ("conditional put", {}, "good", "refused"),
-        ("read", {"get": (403, "AccessDenied")}, "warning", "AccessDenied"),
+        ("read", {"get": (403, "AccessDenied")}, "bad", "AccessDenied"),
     ],
 )
 def test_what_a_store_refuses_is_told(

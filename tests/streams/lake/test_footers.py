@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from streams.errors import Corrupt
-from streams.lake.footers import PREFIX, interpret, parse, times
+from streams.lake.contents import PREFIX
+from streams.lake.footers import interpret, parse, times
 from streams.lake.keys import Footer, Unread
 from streams.windows.window import Counts
 
