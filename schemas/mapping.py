@@ -30,7 +30,7 @@ from schemas.ocsf.releases import INT64, PRIORITIES, RELEASES
 from schemas.sources.draft import Draft
 from schemas.sources.scene import TIMES, Scene, Shape, present
 
-MAPPING_VERSION: Final = "2"
+MAPPING_VERSION: Final = "3"
 """Increment it whenever a value maps to something else; it is part of `Mapping.version`."""
 
 _CLASSES: Final = {"detection_finding": ("1.1.0", "1.8.0"), "security_finding": ("1.1.0",)}

@@ -175,7 +175,7 @@ def loaded_by(code: str) -> set[str]:
         ),
         (
             "duckdb",
-            {"streams.staging.parquet", "streams.staging.segments", "streams.staging.staging"},
+            {"streams.staging.contents", "streams.staging.parquet", "streams.staging.segments"},
         ),
         ("faust", {"streams.app", "streams.kafka.client", "streams.worker.transport"}),
         (
@@ -200,6 +200,8 @@ def loaded_by(code: str) -> set[str]:
                 "streams.audit.rules",
                 "streams.lake.contents",
                 "streams.lake.footers",
+                "streams.staging.contents",
+                "streams.staging.filing",
                 "streams.staging.packed",
                 "streams.staging.parquet",
             },

@@ -63,6 +63,11 @@ class Audit:
         return Counts(*map(sum, zip(*each, strict=True))) if each else Counts(0, 0, 0, 0)
 
     @property
+    def repeated(self) -> int:
+        """How many records repeat an earlier one of their window."""
+        return sum(partition.repeated for partition in self.partitions)
+
+    @property
     def windows(self) -> int:
         """The number of windows that were checked."""
         return sum(w.selected for partition in self.partitions for w in partition.windows)
@@ -76,12 +81,13 @@ class Audit:
     def __str__(self) -> str:
         counts = self.counts
         asked = f"with group {self.group}" if self.group else "from the lake alone"
+        repeated = f"; repeated: {self.repeated:,}" if self.repeated else ""
         sent = ", ".join(f"{count:,} {name}" for name, count in self.requests.items())
         return (
             f"{self.place}, {asked}: {self.objects:,} objects of {self.windows:,} windows; "
             f"requests: {sent}\n"
             f"{counts.records:,} records = {counts.findings:,} findings"
-            f" + {counts.rejects:,} rejects + {counts.filtered:,} filtered; "
+            f" + {counts.rejects:,} rejects + {counts.filtered:,} filtered{repeated}; "
             f"problems: {len(self.problems) or 'none'}"
         )
 
@@ -96,6 +102,7 @@ class Audit:
             "windows": self.windows,
             "objects": self.objects,
             **self.counts._asdict(),
+            "repeated": self.repeated,
             "requests": self.requests,
             "partitions": [partition.plain() for partition in self.partitions],
             "problems": [problem.plain() for problem in self.problems],
@@ -254,6 +261,11 @@ def _notes(
             yield (
                 f"{where}: {found.absent:,} offsets inside the windows had no record: transaction "
                 "markers, or records compacted or deleted by Kafka before they were read"
+            )
+        if found.repeated:
+            yield (
+                f"{where}: {found.repeated:,} records repeat an earlier one of their window, byte "
+                "for byte: a producer sent them again; each is a finding or a reject of its own"
             )
         if dead is not None and found.topic != topic:
             yield f"{where}: another topic; not compared with Kafka"

@@ -100,6 +100,11 @@ class LakeWindow:
         return next((footer.counts for footer in self.footers), Counts(0, 0, 0, 0))
 
     @property
+    def repeated(self) -> int:
+        """How many of its records repeat an earlier one of it; 0 if its objects do not say."""
+        return next((footer.repeated or 0 for footer in self.footers), 0)
+
+    @property
     def absent(self) -> int:
         """The number of its offsets that had no record when read; 0 without a footer."""
         return self.end - self.first - self.counts.records if self.footers else 0
@@ -135,6 +140,11 @@ class Coverage:
         return Counts(*map(sum, zip(*each, strict=True))) if each else Counts(0, 0, 0, 0)
 
     @property
+    def repeated(self) -> int:
+        """How many records repeat an earlier one of their window."""
+        return sum(window.repeated for window in self.windows)
+
+    @property
     def absent(self) -> int:
         """The number of offsets inside the windows that had no record when read.
 
@@ -154,6 +164,7 @@ class Coverage:
             "windows": len(self.windows),
             "objects": self.objects,
             **self.counts._asdict(),
+            "repeated": self.repeated,
             "absent": self.absent,
             "dead_letters": self.letters,
             "problems": len(self.problems),

@@ -172,12 +172,16 @@ def compare(stored: Stored, footer: Footer) -> Iterator[tuple[Kind, str]]:
     counts = footer.counts
     if min(counts) < 0 or counts.records != counts.findings + counts.rejects + counts.filtered:
         yield "counts", f"records are not the sum of the others: {_words(counts._asdict())}"
+    if footer.repeated is not None and not 0 <= footer.repeated <= max(0, counts.records - 1):
+        yield "counts", f"{footer.repeated} of {counts.records} records cannot be repeated"
+    if not 0 <= footer.other_days <= max(0, counts.findings):
+        yield "counts", f"{footer.other_days} of {counts.findings} findings cannot be of other days"
     if footer.times is None:
         if footer.rows:
             yield "foreign", "its footer lacks the times of its rows"
         return
     days = {day(time) for time in footer.times}
-    if days != {stored.place.event_day}:
+    if not footer.other_days and days != {stored.place.event_day}:
         yield "misplaced", f"it has rows of {' to '.join(sorted(days))}"
 
 
@@ -202,8 +206,8 @@ def _window(window: LakeWindow, *, complete: bool) -> Iterator[Problem]:
         ids = _list(window.topic_ids)
         yield Problem("overlap", f"its objects are of two topics of this name, with the ids {ids}")
         return
-    if len({(footer.counts, footer.mapping_version) for footer in footers}) > 1:
-        stories = sorted({_words(footer.counts._asdict()) for footer in footers})
+    if len({(_said(each), each.mapping_version) for each in footers}) > 1:
+        stories = sorted({_said(footer) for footer in footers})
         versions = sorted({footer.mapping_version for footer in footers})
         text = " against ".join(stories if len(stories) > 1 else versions)
         yield Problem("disagreement", f"its objects disagree: {text}")
@@ -223,6 +227,12 @@ def _window(window: LakeWindow, *, complete: bool) -> Iterator[Problem]:
 
 def _list(ids: frozenset[str]) -> str:
     return " and ".join(sorted(ids))
+
+
+def _said(footer: Footer) -> str:
+    """Return what a footer says of its window."""
+    more = {"repeated": footer.repeated or 0, "of other days": footer.other_days}
+    return _words(footer.counts._asdict() | {name: value for name, value in more.items() if value})
 
 
 def _words(values: dict[str, int]) -> str:

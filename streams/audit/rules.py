@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 from pyarrow import compute, parquet
@@ -21,7 +21,8 @@ from streams.audit.page_sizes import pages
 from streams.audit.rows import CLASSES
 from streams.errors import Corrupt
 from streams.lake.footers import interpret
-from streams.lake.keys import Unread, parse_key
+from streams.lake.keys import Footer, Unread, parse_key
+from streams.staging.filing import NOTE
 
 PAGE_BYTES = 1 << 20
 ROW_GROUP_BYTES = 256 << 20
@@ -122,10 +123,30 @@ def _prefix(prefix: str) -> Iterator[Fault]:
 
 
 def _day(candidate: Candidate, event_day: str) -> Iterator[Fault]:
-    bounds = compute.min_max(_column(candidate, "time")).as_py()
+    """Check that the rows are of this day, or say in `unmapped` of which other day they are."""
+    times = _column(candidate, "time").combine_chunks()
+    bounds = compute.min_max(times).as_py()
     days = sorted({proof.day(time) for time in bounds.values() if isinstance(time, int)})
-    if days and days != [event_day]:
+    if not days or days == [event_day]:
+        return
+    fields = _column(candidate, "unmapped").to_pylist(maps_as_pydicts="lossy")
+    others = [
+        _says_day(unmapped, name)
+        for name, unmapped in zip(map(proof.day, times.to_pylist()), fields, strict=True)
+        if name != event_day
+    ]
+    footer = interpret(candidate.metadata)
+    if not all(others):
         yield Fault("day", f"rows of {' to '.join(days)} under eventDay={event_day}")
+    elif isinstance(footer, Footer) and footer.other_days < len(others):
+        text = f"{len(others)} rows of other days, but {footer.other_days} in the whole window"
+        yield Fault("footer", text)
+
+
+def _says_day(unmapped: Any, name: str) -> bool:
+    """Whether a finding says that its own day is this one."""
+    fields = unmapped if isinstance(unmapped, dict) else {}
+    return any(key.endswith(NOTE) and value == name for key, value in fields.items())
 
 
 def _footer(candidate: Candidate) -> Iterator[Fault]:

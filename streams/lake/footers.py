@@ -142,6 +142,8 @@ def interpret(metadata: "parquet.FileMetaData") -> Footer | Unread:
             metadata.num_rows,
             times(metadata),
             said.get("topic_id", ""),
+            int(said["repeated"]) if "repeated" in said else None,
+            int(said.get("other_days", 0)),
         )
     except KeyError as error:
         return Unread(f"its footer lacks {PREFIX}{error.args[0]}", foreign=True)

@@ -58,6 +58,10 @@ class Footer(NamedTuple):
     times: tuple[int, int] | None
     #: The id of the topic (KIP-516); empty if Kafka has no ids, or an older version wrote it.
     topic_id: str = ""
+    #: How many of the window's records repeat an earlier one of it; None in older objects.
+    repeated: int | None = None
+    #: How many of the window's findings are filed under another day, see `staging.filing`.
+    other_days: int = 0
 
 
 class Unread(NamedTuple):

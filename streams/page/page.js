@@ -303,6 +303,7 @@ function showWindows(report, windows) {
     cell(`${clock(each.at)} UTC`, "time"),
     cell(number(each.partition)), cell(number(each.first)), cell(number(each.end)),
     cell(number(each.findings)), cell(number(each.rejects)), cell(number(each.filtered)),
+    cell(number(each.repeated)),
     cell(number(each.objects)), cell(size(each.bytes)), cell(duration(each.seconds)),
   )));
 }

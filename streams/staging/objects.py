@@ -5,18 +5,15 @@ module is that function. It writes local files only.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from schemas.mapping import Mapping
 from streams import faults
 from streams.lake.keys import ObjectKey
+from streams.staging.filing import name_of, record_days
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.window import Window
-
-#: The end of the year 9999, epoch ms: a producer may write any number as a timestamp.
-LATEST = 253_402_300_799_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +33,13 @@ class Objects:
         """
         groups = self.staging.groups(window)
         if not groups and window.counts.records:
-            oldest = min(max(0, window.oldest), LATEST)
-            day = datetime.fromtimestamp(oldest // 1000, UTC).strftime("%Y%m%d")
-            groups = [(self.place._replace(event_day=day), 0)]
+            day = record_days([window.oldest])[0].as_py()
+            groups = [(self.place._replace(event_day=name_of(day)), 0)]
         return groups
+
+    def repeated(self, window: Window) -> int:
+        """Return how many of the window's records repeat an earlier one of it."""
+        return self.staging.summary(window).repeated
 
     def key(self, window: Window, group: Group) -> ObjectKey:
         """Return the key of a group's object."""
@@ -52,14 +52,18 @@ class Objects:
 
     def _footer(self, window: Window) -> dict[str, str]:
         """Return the key-value metadata with which an object describes its window."""
+        summary = self.staging.summary(window)
         values = {
             "topic": self.topic,
             "partition": window.partition,
             "first": window.first,
             "end": window.end,
             **window.counts._asdict(),
+            "repeated": summary.repeated,
             "mapping_version": self.mapping.version,
         }
         if window.topic_id:
             values["topic_id"] = window.topic_id
+        if summary.moved:
+            values["other_days"] = summary.moved
         return {f"falcolake.{name}": str(value) for name, value in values.items()}

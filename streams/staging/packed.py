@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from schemas.mapping import Finding
 from schemas.ocsf.parts import SHARED
+from streams.staging.filing import record_days
 from streams.windows.batch import Rejected
 
 _TEXTS = ("body", "raw_data", "unmapped")
@@ -24,18 +25,20 @@ SCHEMA = pa.schema(
     [
         ("offset", pa.int64()),
         ("time", pa.int64()),
+        ("recorded", pa.int32()),
         *((part, pa.dictionary(pa.int32(), pa.string())) for part in SHARED),
         *((name, pa.string()) for name in _TEXTS),
         ("size", pa.int64()),
     ]
 )
-"""`size` is the bytes of the row's own texts; the others are of `schemas.mapping.Finding`."""
+"""`recorded` is the day of the record's timestamp, see `filing`; `size` is the bytes of the row's
+own texts; the others are of `schemas.mapping.Finding`."""
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
 
-def pack(offsets: Sequence[int], findings: Sequence[Finding]) -> bytes:
-    """Pack findings, with the offsets of their records."""
+def pack(offsets: Sequence[int], timestamps: Sequence[int], findings: Sequence[Finding]) -> bytes:
+    """Pack findings, with the offsets and timestamps of their records."""
 
     def column(name: str) -> list[Any]:
         return list(map(attrgetter(name), findings))
@@ -45,6 +48,7 @@ def pack(offsets: Sequence[int], findings: Sequence[Finding]) -> bytes:
     columns = {
         "offset": pa.array(offsets, pa.int64()),
         "time": pa.array(column("time"), pa.int64()),
+        "recorded": record_days(timestamps),
         **{name: _dictionary(column(name)) for name in SHARED},
         **texts,
         "size": functools.reduce(pc.add, lengths),

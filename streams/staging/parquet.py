@@ -6,7 +6,7 @@ them by number. The bytes of an object depend on its rows alone, and so do the b
 A COPY that is killed leaves a truncated file, so callers write to a temporary name.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -58,10 +58,15 @@ SIZES = Sizes()
 
 
 class Source(Protocol):
-    """The findings to write, packed as they were staged."""
+    """The findings to write, in batches as they were staged."""
 
-    def __call__(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """Yield batches `begin` to `end`, without the last, always in the same order."""
+    def __call__(
+        self, columns: Sequence[str], begin: int = 0, end: int | None = None
+    ) -> Iterator[pa.Table]:
+        """Yield these columns of batches `begin` to `end`, without the last, in a fixed order.
+
+        Each column is one chunk, and a shared part's dictionary has just the batch's texts.
+        """
         ...
 
 
@@ -160,8 +165,7 @@ class _Rows:
         self._row_group_bytes = sizes.row_group_bytes
         self._shared = {part: _Texts(sizes.shared_bytes) for part in SHARED}
         batches = []
-        for each in source():
-            batch = packed.unpack(each, (*_KEYS, *SHARED))
+        for batch in source((*_KEYS, *SHARED)):
             for part, texts in self._shared.items():
                 texts.add(batch[part])
             batches.append(batch.select(_KEYS))
@@ -205,13 +209,12 @@ class _Rows:
     def _slice(self, number: int) -> pa.Table:
         wanted = [n for n, slices in enumerate(self._having) if number in slices]
         begin, end = wanted[0], wanted[-1] + 1
-        batches = enumerate(self._source(begin, end), begin)
+        batches = enumerate(self._source(packed.SCHEMA.names, begin, end), begin)
         parts = [self._part(n, each, number) for n, each in batches if number in self._having[n]]
         return _ordered(pa.concat_tables(parts))
 
-    def _part(self, batch: int, findings: bytes, number: int) -> pa.Table:
+    def _part(self, batch: int, rows: pa.Table, number: int) -> pa.Table:
         """Return the rows of a batch that belong to a slice."""
-        rows = packed.unpack(findings)
         for part in SHARED:
             column = self._shared[part].of(batch, rows[part])
             rows = rows.set_column(rows.column_names.index(part), part, column)

@@ -32,7 +32,7 @@ MEMORY = 96_000_000
 BEGUN_BYTES = 8192
 
 #: The version of these tables, and of the format that `packed` writes.
-LAYOUT = 4
+LAYOUT = 5
 
 TABLES = """
     CREATE TABLE {s}.segment(layout INTEGER, topic VARCHAR, mapping_version VARCHAR);
@@ -42,11 +42,11 @@ TABLES = """
         packed BLOB);
     CREATE TABLE {s}.runs("partition" INTEGER, "first" BIGINT, "end" BIGINT, records BIGINT,
         findings BIGINT, rejects BIGINT, filtered BIGINT, bytes BIGINT, oldest BIGINT,
-        topic_id VARCHAR);
+        topic_id VARCHAR, digests BLOB);
 """
 
 
-#: The columns of `runs`. The segment's number is in its file name.
+#: The columns of `runs`, without the digests. The segment's number is in its file name.
 RUN_COLUMNS = ", ".join(f'"{name}"' for name in Run._fields if name != "segment")
 
 

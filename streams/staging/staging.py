@@ -6,20 +6,19 @@ cache: what it loses is read from Kafka again.
 """
 
 import contextlib
-import itertools
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import duckdb
+from typing import NamedTuple
 
 from schemas.mapping import Finding, Mapping
 from streams import faults
 from streams.errors import Corrupt, FalcolakeError
-from streams.staging import packed
+from streams.staging import contents, packed
+from streams.staging.contents import NOTHING, SEVERAL, Summary
 from streams.staging.directory import TEMPORARY_COPY, export_name, make_private
+from streams.staging.filing import MOST_DAYS
 from streams.staging.parquet import SIZES, Group, Sizes, Writer
 from streams.staging.segments import RUN_COLUMNS, Segments, schema, translated
 from streams.windows.batch import Rejected, Rows, size_of
@@ -49,14 +48,6 @@ class Packed(NamedTuple):
     packed: bytes
 
 
-class Stretch(NamedTuple):
-    """Runs that follow each other in one segment: offsets `[first, end)`."""
-
-    segment: int
-    first: int
-    end: int
-
-
 class Staging:
     """The segments of one worker. Use `with`; safe to call from several threads.
 
@@ -81,6 +72,8 @@ class Staging:
         self._lock = threading.RLock()
         self._dropped: set[int] = set()
         self._exporting: dict[int, int] = {}
+        #: The latest window of each partition with its summary, which its objects share.
+        self._summaries: dict[int, tuple[Window, Summary]] = {}
         self._current: int | None = None
         #: Bytes of packed findings and of rejects in the current segment.
         self._filled = 0
@@ -119,7 +112,8 @@ class Staging:
         findings = _packed(rows)
         size = sum(len(each.packed) for each in findings)
         rejects = packed.pack_rejects(rows.rejects) if rows.rejects else []
-        size += sum(map(len, rejects))
+        digests = b"".join(rows.digests)
+        size += sum(map(len, rejects)) + len(digests)
         with self._lock:
             try:
                 with translated("stage records", self.path):
@@ -129,12 +123,19 @@ class Staging:
                         self._current = self._segments.create()
                     self._segments.make_room(size)
                     self._filled += size
-                    return self._insert(self._current, rows, findings, rejects)
+                    return self._insert(self._current, rows, findings, rejects, digests)
             except FalcolakeError:
                 self.roll()
                 raise
 
-    def _insert(self, number: int, rows: Rows, findings: list[Packed], rejects: list[bytes]) -> Run:
+    def _insert(
+        self,
+        number: int,
+        rows: Rows,
+        findings: list[Packed],
+        rejects: list[bytes],
+        digests: bytes,
+    ) -> Run:
         run = Run(
             number,
             rows.partition,
@@ -158,7 +159,10 @@ class Staging:
                 cursor.execute(f"INSERT INTO {name}.rejects VALUES (?, ?, ?, ?, ?)", values)
             _, *numbers = run
             marks = ", ".join("?" for _ in numbers)
-            cursor.execute(f"INSERT INTO {name}.runs ({RUN_COLUMNS}) VALUES ({marks})", numbers)
+            cursor.execute(
+                f"INSERT INTO {name}.runs ({RUN_COLUMNS}, digests) VALUES ({marks}, ?)",
+                [*numbers, digests],
+            )
             with faults.around("append"):
                 cursor.execute("COMMIT")
         return run
@@ -176,18 +180,25 @@ class Staging:
 
     def groups(self, window: Window) -> list[tuple[Group, int]]:
         """Return the groups of a window's findings, in a fixed order, with their row counts."""
+        return self.summary(window).groups
+
+    def summary(self, window: Window) -> Summary:
+        """Return what is known of a window's findings and records before it is exported."""
+        known = self._summaries.get(window.partition)
+        if known is None or known[0] != window:
+            known = window, self._summarize(window)
+            self._summaries[window.partition] = known
+        return known[1]
+
+    def _summarize(self, window: Window) -> Summary:
         if not window.runs:
-            return []
-        with self._reading(window), translated("read staged findings", self.path):
-            found = (
-                self._segments.cursor()
-                .execute(
-                    "SELECT region, account_id, event_day, sum(findings)::BIGINT FROM "
-                    f"({_select(window)}) GROUP BY ALL ORDER BY ALL"
-                )
-                .fetchall()
-            )
-        return [(Group(*place), count) for *place, count in found]
+            return NOTHING
+        with (
+            self._reading(window),
+            translated("read staged findings", self.path),
+            self._segments.cursor() as cursor,
+        ):
+            return contents.summarize(cursor, window)
 
     def export(
         self,
@@ -198,12 +209,13 @@ class Staging:
         target: Path,
     ) -> None:
         """Write one object of a window as Parquet to `target`, see `parquet.Writer`."""
+        summary = self.summary(window)
         with (
             self._reading(window),
             translated("export a window", self.path),
             self._segments.cursor() as reading,
         ):
-            source = _Batches(reading, window, group)
+            source = contents.source(reading, window, group, summary)
             self._writer.write(source, mapping, metadata, target)
             make_private(target)
 
@@ -289,80 +301,40 @@ class Staging:
 
 
 _group = attrgetter(*Group._fields)
+_place = attrgetter("region", "account_id")
 
 
 def _packed(rows: Rows) -> list[Packed]:
     """Pack the findings of an append, those of each group together."""
-    groups: dict[tuple[str, str, str], tuple[list[int], list[Finding]]] = {}
-    places = map(_group, rows.findings)
-    for place, offset, finding in zip(places, rows.offsets, rows.findings, strict=True):
-        if place not in groups:
-            groups[place] = [], []
-        offsets, findings = groups[place]
-        offsets.append(offset)
-        findings.append(finding)
+    groups = _grouped(rows, _group)
+    if len({day for _, _, day in groups}) > MOST_DAYS:
+        groups = _grouped(rows, lambda finding: (*_place(finding), SEVERAL))
     return [
-        Packed(rows.partition, rows.first, *place, len(findings), packed.pack(offsets, findings))
-        for place, (offsets, findings) in groups.items()
+        Packed(rows.partition, rows.first, *group, len(columns[0]), packed.pack(*columns))
+        for group, columns in groups.items()
     ]
 
 
-class _Place(NamedTuple):
-    """Where a batch of packed findings is: its segment and the first offset of its run."""
-
-    segment: int
-    first: int
+Columns = tuple[list[int], list[int], list[Finding]]
 
 
-class _Batches:
-    """The packed findings of a window's group: a `parquet.Source`."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, window: Window, group: Group) -> None:
-        self._cursor = cursor
-        self._where = (
-            f'"partition" = {window.partition} AND region = ? AND account_id = ? AND event_day = ?'
-        )
-        self._group = group
-        self._places: list[_Place] = []
-        for part in _stretches(window.runs):
-            found = self._read("first", part.segment, part.first, part.end - 1)
-            self._places += [_Place(part.segment, first) for (first,) in found]
-
-    def __call__(self, begin: int = 0, end: int | None = None) -> Iterator[bytes]:
-        for segment, places in itertools.groupby(self._places[begin:end], attrgetter("segment")):
-            firsts = [place.first for place in places]
-            for (findings,) in self._read("packed", segment, firsts[0], firsts[-1]):
-                yield findings
-
-    def _read(self, column: str, segment: int, low: int, high: int) -> list[Any]:
-        return self._cursor.execute(
-            f'SELECT "{column}" FROM {schema(segment)}.findings WHERE {self._where} '
-            'AND "first" BETWEEN ? AND ? ORDER BY "first"',
-            [*self._group, low, high],
-        ).fetchall()
-
-
-def _select(window: Window) -> str:
-    """SQL for a window's findings: of each segment just those whose runs are the window's."""
-    parts = [
-        f'SELECT * FROM {schema(part.segment)}.findings WHERE "partition" = {window.partition} '
-        f'AND "first" >= {part.first} AND "first" < {part.end}'
-        for part in _stretches(window.runs)
-    ]
-    return " UNION ALL ".join(parts)
+def _grouped(
+    rows: Rows, group_of: Callable[[Finding], tuple[str, str, str]]
+) -> dict[tuple[str, str, str], Columns]:
+    """Return the offsets, timestamps and findings of each group of an append."""
+    groups: dict[tuple[str, str, str], Columns] = {}
+    each = zip(
+        map(group_of, rows.findings), rows.offsets, rows.timestamps, rows.findings, strict=True
+    )
+    for group, offset, timestamp, finding in each:
+        if group not in groups:
+            groups[group] = [], [], []
+        offsets, timestamps, findings = groups[group]
+        offsets.append(offset)
+        timestamps.append(timestamp)
+        findings.append(finding)
+    return groups
 
 
 def _segments(window: Window) -> list[int]:
     return sorted({run.segment for run in window.runs})
-
-
-def _stretches(runs: Iterable[Run]) -> list[Stretch]:
-    """Join runs that follow each other in one segment."""
-    joined: list[Stretch] = []
-    for run in runs:
-        last = joined[-1] if joined else None
-        if last is not None and (last.segment, last.end) == (run.segment, run.first):
-            joined[-1] = last._replace(end=run.end)
-        else:
-            joined.append(Stretch(run.segment, run.first, run.end))
-    return joined

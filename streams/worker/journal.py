@@ -56,6 +56,7 @@ class Shipped(NamedTuple):
     findings: int
     rejects: int
     filtered: int
+    repeated: int
     bytes: int
     objects: int
     oldest: int
@@ -133,7 +134,9 @@ class Journal:
             self._buckets.append(_Bucket(number))
         return self._buckets[-1]
 
-    def shipped(self, window: Window, objects: Mapping[str, int], seconds: float, now: int) -> None:
+    def shipped(
+        self, window: Window, objects: Mapping[str, int], repeated: int, seconds: float, now: int
+    ) -> None:
         """Record that a window was committed."""
         counts = window.counts
         self._shipped += counts.records
@@ -143,6 +146,7 @@ class Journal:
                 window.first,
                 window.end,
                 *counts,
+                repeated,
                 sum(objects.values()),
                 len(objects),
                 window.oldest or now,

@@ -105,6 +105,10 @@ class Metrics:
         self._shipped = counter(
             "shipped_records", "records of committed windows, by outcome", "outcome"
         )
+        self._repeated = counter(
+            "repeated_records",
+            "records of committed windows that repeat an earlier one of their window byte for byte",
+        )
         self._objects = counter(
             "put_objects", "objects put; result existed: the lake had them already", "result"
         )
@@ -228,7 +232,9 @@ class Metrics:
         if written:
             self._object_bytes.inc(size)
 
-    def shipped(self, window: Window, objects: Mapping[str, int], seconds: float) -> None:
+    def shipped(
+        self, window: Window, objects: Mapping[str, int], repeated: int, seconds: float
+    ) -> None:
         """Count a committed window; `objects` are its keys with their bytes."""
         counts, now_ms = window.counts, clock.now_ms()
         self._windows.inc()
@@ -236,8 +242,9 @@ class Metrics:
         self._shipped.labels("finding").inc(counts.findings)
         self._shipped.labels("reject").inc(counts.rejects)
         self._shipped.labels("filtered").inc(counts.filtered)
+        self._repeated.inc(repeated)
         self._last.set(now_ms / 1000)
-        self.journal.shipped(window, objects, seconds, now_ms)
+        self.journal.shipped(window, objects, repeated, seconds, now_ms)
         for run in window.runs:
             if run.records:
                 self._age.observe(max(0.0, (now_ms - run.oldest) / 1000))

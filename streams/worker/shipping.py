@@ -215,6 +215,7 @@ class Shipper:
         await self._ledger.prove(shipment)
         if window.overwrite:
             await self._ledger.claim(shipment)
+        repeated = await self._run(self._objects.repeated, window)
         for group, _ in await self._run(self._objects.groups, window):
             if not self._ledger.holds(shipment):
                 raise Lost
@@ -225,23 +226,27 @@ class Shipper:
             self._began[window.partition] = time.monotonic()
             await self._dead_letters.send(window.partition, rejects)
             first = rejects[-1].offset + 1
-        commit = asyncio.create_task(self._commit(shipment, objects, began))
+        commit = asyncio.create_task(self._commit(shipment, objects, repeated, began))
         self._commits.add(commit)
         commit.add_done_callback(self._commits.discard)
         await asyncio.shield(commit)
 
-    async def _commit(self, shipment: Shipment, objects: dict[str, int], began: float) -> None:
+    async def _commit(
+        self, shipment: Shipment, objects: dict[str, int], repeated: int, began: float
+    ) -> None:
         self._began[shipment.window.partition] = time.monotonic()
         await self._ledger.commit(shipment)
         seconds = time.monotonic() - began
-        self._metrics.shipped(shipment.window, objects, seconds)
-        self._log_shipped(shipment.window, objects, seconds)
+        self._metrics.shipped(shipment.window, objects, repeated, seconds)
+        self._log_shipped(shipment.window, objects, repeated, seconds)
 
-    def _log_shipped(self, window: Window, objects: dict[str, int], seconds: float) -> None:
+    def _log_shipped(
+        self, window: Window, objects: dict[str, int], repeated: int, seconds: float
+    ) -> None:
         counts = window.counts
         log.info(
             "shipped %s-%d [%d, %d) in %.2f s: %d findings, %d rejects, %d filtered; "
-            "%d bytes as %s",
+            "%d repeated; %d bytes as %s",
             self._objects.topic,
             window.partition,
             window.first,
@@ -250,6 +255,7 @@ class Shipper:
             counts.findings,
             counts.rejects,
             counts.filtered,
+            repeated,
             sum(objects.values()),
             " ".join(objects),
             extra=facts(
@@ -259,6 +265,7 @@ class Shipper:
                 end=window.end,
                 seconds=round(seconds, 3),
                 **counts._asdict(),
+                repeated=repeated,
                 bytes=sum(objects.values()),
                 keys=list(objects),
             ),

@@ -117,6 +117,29 @@ def test_days_and_severities_add_up_to_all_findings(
     assert len({row[1] for row in found}) >= 4
 
 
+def test_a_query_drops_repeats(tmp_path: Path) -> None:
+    """Half of each window's records repeat the other half, and the second window the first."""
+    mapping = Mapping(Options(region=REGION, account_id=ACCOUNT))
+    values = list(samples.alerts(1, 100, START, interval_ns=5_000_000_000))
+    values[0] = re.sub(rb'"output": ?"', lambda found: found[0] + b"x" * 70_000, values[0], count=1)
+    with Staging(tmp_path / "staging", TOPIC, mapping.version) as staging:
+        staging.open()
+        for first in (0, 200):
+            run_ = staging.append(rows(0, first, first + 200, lambda n: values[n % 100], mapping))
+            window = Window(0, first, first + 200, (run_,))
+            assert staging.summary(window).repeated == 100
+            for group, _ in staging.groups(window):
+                file = tmp_path / ObjectKey(*group, TOPIC, 0, first, first + 200).under("lake")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                staging.export(window, group, mapping, {}, file)
+    with duckdb.connect() as made:
+        (view,) = re.findall(r"```sql\n-- DuckDB: [^\n]*\n(CREATE VIEW .*?)```", PAGE, re.DOTALL)
+        run(made, view, tmp_path / "lake")
+        assert made.execute("SELECT count(*) FROM falco").fetchone() == (400,)
+        found = run(made, QUERIES["Each finding once, without repeats"]["DuckDB"], tmp_path)
+        assert sum(int(f"{row[2]}") for row in found) == 100
+
+
 def test_what_the_page_runs_is_all_the_sql_it_has() -> None:
     blocks = PAGE.count("```sql")
     assert sum(len({*engines.values()}) for engines in QUERIES.values()) + 2 == blocks

@@ -9,10 +9,10 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, OffsetAndMetad
 
 from schemas.mapping import Mapping
 from streams.kafka import client
-from streams.lake.keys import ObjectKey
 from streams.lake.session import connect
 from streams.lake.store import Lake
 from streams.settings.settings import Settings
+from streams.staging.objects import Objects
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.seal import MIXED, Seal
@@ -48,20 +48,12 @@ class LakeWriter:
             staging.open()
             run = staging.append(mapped)
             window = Window(partition, first, end, (run,))
-            footer = {
-                "topic": topic,
-                "partition": partition,
-                "first": first,
-                "end": end,
-                **window.counts._asdict(),
-                "mapping_version": self.mapping.version,
-            }
-            said = {f"falcolake.{name}": str(item) for name, item in footer.items()}
+            objects = Objects(staging, self.mapping, topic, Group(REGION, ACCOUNT, ""))
             file = self.directory / "object.parquet"
             nothing = Group(REGION, ACCOUNT, DAY), 0
-            for group, _ in staging.groups(window) or [nothing]:
-                staging.export(window, group, self.mapping, said, file)
-                keys.append(self.lake.key(ObjectKey(*group, topic, partition, first, end)))
+            for group, _ in objects.groups(window) or [nothing]:
+                objects.export(window, group, file)
+                keys.append(self.lake.key(objects.key(window, group)))
                 self.lake.put(keys[-1], file)
                 file.unlink()
             staging.forget(run.segment)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from streams.audit import verify
 from streams.audit.audit import Audit, Days, run
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Misconfigured, Unavailable
@@ -54,6 +55,49 @@ def test_a_whole_lake_is_proved(settings: Settings, writer: LakeWriter) -> None:
     assert found.requests == {"ListObjectsV2": 1, "GetObject": len(keys)}
     assert [partition.bounds for partition in found.partitions] == [(0, 30), None, (0, 4), None]
     assert found.partitions[0].letters == 4
+
+
+def of_many_days(offset: int) -> bytes | None:
+    """An alert of a day of its own, or a reject; the second half repeats the first."""
+    offset %= 60
+    return b"no alert" if offset == 7 else alert(offset, day=f"{2031 + offset}-04-05")
+
+
+def test_a_window_of_many_days_is_proved_and_verified(
+    settings: Settings, writer: LakeWriter
+) -> None:
+    writer.publish(0, [of_many_days(offset) for offset in range(120)])
+    keys = writer.window(0, 0, 120, of_many_days)
+    writer.refuse(0, [7, 67])
+    writer.commit({0: 120})
+    assert len(keys) == 32
+    found = run(settings)
+    assert (found.problems, found.counts) == ((), Counts(120, 118, 2, 0))
+    assert (found.repeated, found.plain()["repeated"]) == (60, 60)
+    assert "; repeated: 60; problems: none" in f"{found}"
+    assert [note for note in found.notes if "60 records repeat an earlier one" in note]
+    verified = verify.run(settings, found.place)
+    assert [each.faults for each in verified.objects if each.faults] == []
+
+
+def test_a_row_of_another_day_that_does_not_say_so_is_a_fault(
+    settings: Settings, writer: LakeWriter
+) -> None:
+    keys = writer.window(0, 0, 120, of_many_days)
+    sizes = {key: pq.read_metadata(io.BytesIO(writer.lake.read(key))).num_rows for key in keys}
+    key = max(sizes, key=sizes.__getitem__)
+    body = writer.lake.read(key)
+    place = f"s3://{settings.lake.bucket}/{key}"
+    assert verify.run(settings, place).faults == 0
+    writer.rewrite(key, other_days=1)
+    faults = verify.run(settings, place).objects[0].faults
+    (fault,) = (each for each in faults if each.rule == "footer")
+    assert "rows of other days, but 1 in" in fault.message
+    table = pq.read_table(io.BytesIO(body))
+    nothing = pa.array([None] * len(table), table["unmapped"].type)
+    place_of = table.column_names.index("unmapped")
+    writer.put(key, parquet(table.set_column(place_of, "unmapped", nothing)))
+    assert "day" in {fault.rule for fault in verify.run(settings, place).objects[0].faults}
 
 
 def test_the_lake_alone_is_enough(settings: Settings, writer: LakeWriter) -> None:

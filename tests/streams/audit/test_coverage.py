@@ -69,6 +69,7 @@ def test_json_has_no_value_for_what_is_not_known() -> None:
         "findings": 0,
         "rejects": 0,
         "filtered": 0,
+        "repeated": 0,
         "absent": 0,
         "dead_letters": None,
         "problems": 1,

@@ -246,6 +246,17 @@ def test_what_is_shipped_during_the_audit_is_no_problem() -> None:
         ([stored(0, 9, times=(NOON, NOON + 43_200_000))], "misplaced", "20261123 to 20261124"),
         ([stored(0, 9, times=(NOON - 86_400_000, NOON))], "misplaced", "20261122 to 20261123"),
         ([stored(0, 9, times=(1 << 62, 1 << 62))], "misplaced", f"{1 << 62} ms"),
+        ([stored(0, 9, says={"repeated": 9})], "counts", "9 of 9 records cannot be repeated"),
+        ([stored(0, 9, says={"repeated": -1})], "counts", "cannot be repeated"),
+        ([stored(0, 9, says={"other_days": 10})], "counts", "10 of 9 findings cannot be of other"),
+        (
+            [
+                stored(0, 9, rows=5, says={"repeated": 1}),
+                stored(0, 9, rows=4, says={"repeated": 2}, event_day="20261124"),
+            ],
+            "disagreement",
+            "1 repeated against",
+        ),
         ([stored(0, 9, times=None)], "foreign", "its footer lacks the times of its rows"),
         ([stored(0, 9)._replace(footer=Unread("torn"))], "unreadable", "torn"),
         ([stored(0, 9)._replace(footer=Unread("theirs", foreign=True))], "foreign", "theirs"),
@@ -271,6 +282,16 @@ def test_damage_is_named(objects: list[Stored], expected: str, said: str) -> Non
     assert (problem.topic, problem.partition, problem.first, problem.end) == (TOPIC, 0, 0, 9)
     if expected in {"foreign", "misplaced", "unreadable"}:
         assert problem.key == objects[0].key
+
+
+def test_rows_of_other_days_are_right_where_the_window_says_so() -> None:
+    times = (NOON, NOON + 43_200_000)
+    assert prove(stored(0, 9, times=times, says={"other_days": 1})).problems == []
+
+
+def test_repeated_records_are_a_number_and_no_problem() -> None:
+    found = prove(stored(0, 9, says={"repeated": 4}), stored(9, 12), stored(12, 20))
+    assert (found.problems, found.repeated, found.plain()["repeated"]) == ([], 4, 4)
 
 
 def test_a_window_without_findings_is_one_empty_object() -> None:

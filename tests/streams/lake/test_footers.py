@@ -57,6 +57,16 @@ def test_a_footer_may_have_the_id_of_the_topic(tmp_path: Path) -> None:
     assert older.topic_id == ""
 
 
+def test_an_older_object_does_not_count_repeats(tmp_path: Path) -> None:
+    old, new = footer(tmp_path, ACCOUNT), footer(tmp_path, ACCOUNT | {"repeated": "3"})
+    assert isinstance(old, Footer)
+    assert isinstance(new, Footer)
+    assert (old.repeated, old.other_days) == (None, 0)
+    assert new == old._replace(repeated=3)
+    moved = footer(tmp_path, ACCOUNT | {"other_days": "2"})
+    assert moved == old._replace(other_days=2)
+
+
 @pytest.mark.parametrize("tail", [b"", b"PAR1", b"\xff" * 40 + b"\x20\x00\x00\x00PAR1"])
 def test_bytes_that_are_not_a_footer_are_corrupt(tail: bytes) -> None:
     with pytest.raises(Corrupt, match="footer cannot be read") as caught:

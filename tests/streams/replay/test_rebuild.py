@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from streams.audit import audit
 from streams.audit.audit import sort_objects
 from streams.kafka import dead_letter_reader, scan
 from streams.lake.reader import LakeReader
@@ -14,6 +15,8 @@ from streams.replay.plan import Target
 from streams.replay.rebuild import Rebuilder, Task, WindowReplay
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
+from streams.staging.filing import MOST_DAYS
+from tests.streams.falco_records import alert
 from tests.streams.lake_writer import LakeWriter
 
 GAP = Target(1, 0, 20)
@@ -68,6 +71,24 @@ def test_a_gap_is_cut_where_a_window_is_full(
     assert {state for each in made for state in states(each)} == {"new"}
     assert len(list(writer.lake.objects())) == sum(len(each.objects) for each in made)
     assert not directory.exists()
+
+
+def test_a_window_of_many_days_is_rebuilt_byte_for_byte(
+    settings: Settings, writer: LakeWriter, directory: Path
+) -> None:
+    values = [alert(number % 50, day=f"{2031 + number % 50}-04-05") for number in range(80)]
+    writer.publish(2, values)
+    writer.commit({2: 80})
+    larger = settings.window.model_copy(update={"max_rows": 1000})
+    settings = settings.model_copy(update={"window": larger})
+    (made,) = rebuild(settings, directory, Target(2, 0, 80))
+    assert (made.outcome, len(made.objects)) == ("made", MOST_DAYS)
+    assert sum(each.after or 0 for each in made.objects) == 80
+    found = audit.run(settings)
+    assert found.partitions[2].problems == []
+    assert found.partitions[2].repeated == 30
+    (again,) = rebuild(settings, directory, Target(2, 0, 80))
+    assert (again.outcome, set(states(again))) == ("same", {"same"})
 
 
 def test_a_window_that_is_whole_is_left_or_skipped(

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.mapping import Finding
+from streams.staging.filing import LATEST
 from streams.staging.packed import SCHEMA, pack, unpack
 from tests.streams.falco_records import rows
 
@@ -29,17 +30,19 @@ FINDING = st.builds(
 
 def packed_rows(first: int, end: int) -> bytes:
     made = rows(0, first, end)
-    return pack(made.offsets, made.findings)
+    return pack(made.offsets, made.timestamps, made.findings)
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
-@given(st.lists(st.tuples(NUMBER, FINDING), min_size=1, max_size=20))
-def test_findings_come_out_as_they_went_in(found: list[tuple[int, Any]]) -> None:
-    offsets, findings = zip(*found, strict=True)
-    table = unpack(pack(offsets, findings))
+@given(st.lists(st.tuples(NUMBER, NUMBER, FINDING), min_size=1, max_size=20))
+def test_findings_come_out_as_they_went_in(found: list[tuple[int, int, Any]]) -> None:
+    offsets, timestamps, findings = zip(*found, strict=True)
+    table = unpack(pack(offsets, timestamps, findings))
     assert table["offset"].to_pylist() == list(offsets)
     for name in ("time", "rule", "scene", "body", "raw_data", "unmapped"):
         assert table[name].to_pylist() == [getattr(each, name) for each in findings]
+    days = [min(max(0, each), LATEST) // 86_400_000 for each in timestamps]
+    assert table["recorded"].to_pylist() == days
     own = [each.body + each.raw_data + each.unmapped for each in findings]
     assert table["size"].to_pylist() == [len(text.encode()) for text in own]
     assert table.schema == SCHEMA

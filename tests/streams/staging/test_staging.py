@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 from streams.audit.page_sizes import pages
 from streams.errors import Misconfigured, Unavailable
+from streams.staging.contents import source
 from streams.staging.directory import (
     EXPORT,
     LOCK,
@@ -35,9 +36,8 @@ from streams.staging.directory import (
     export_name,
     not_ours,
 )
-from streams.staging.packed import unpack
 from streams.staging.parquet import SIZES, Group, Sizes
-from streams.staging.staging import SEGMENT_BYTES, Staging, _Batches
+from streams.staging.staging import SEGMENT_BYTES, Staging
 from streams.windows.batch import Batch, Rejected, Rows, size_of, split, tabulate
 from streams.windows.room import Usage
 from streams.windows.window import Run, Window, resume
@@ -1029,9 +1029,10 @@ def survives_a_full_disk(
 
 def numbers_of(staging: Staging, runs: list[Run]) -> list[int]:
     """What is staged, without writing a file."""
+    made = window(runs)
     with staging._segments.cursor() as cursor:
-        batches = list(_Batches(cursor, window(runs), HERE)())
-    return [offset for each in batches for offset in unpack(each, ["offset"])["offset"].to_pylist()]
+        batches = list(source(cursor, made, HERE, staging.summary(made))(["offset"]))
+    return [offset for each in batches for offset in each["offset"].to_pylist()]
 
 
 def test_no_room_for_the_wal_is_survived_and_nothing_is_duplicated(path: Path) -> None:

@@ -40,7 +40,7 @@ def stage(
 def ship(journal: Journal, number: int = 0, now: int = NOW, records: int = 10) -> None:
     run = Run(1, 0, number, number + records, records, records - 1, 1, 0, 500, now - 20_000)
     window = Window(0, number, number + records, (run,))
-    journal.shipped(window, {"one": 100, "other": 20}, 1.5, now)
+    journal.shipped(window, {"one": 100, "other": 20}, 3, 1.5, now)
 
 
 def progress(lag: int, behind: float) -> Progress:
@@ -72,6 +72,7 @@ def test_a_window_has_its_counts_objects_and_age() -> None:
         "findings": 9,
         "rejects": 1,
         "filtered": 0,
+        "repeated": 3,
         "bytes": 120,
         "objects": 2,
         "oldest": NOW - 20_000,

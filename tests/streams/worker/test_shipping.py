@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.mapping import Mapping, Options
+from streams import clock
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Misconfigured, Unavailable
@@ -127,6 +128,7 @@ async def test_the_footers_say_the_same_of_the_window_and_add_up(
             "findings": "17",
             "rejects": "3",
             "filtered": "0",
+            "repeated": "0",
             "mapping_version": MAPPING.version,
         }
         assert [footer(file) for file in found.values()] == [expected, expected]
@@ -142,6 +144,23 @@ async def test_the_footers_have_the_id_of_the_topic_if_there_is_one(
         await sealed(worker)
         await worker.ship()
         assert {footer(file)["topic_id"] for file in stored(worker).values()} == {"an-id"}
+
+
+@in_loop
+async def test_repeated_records_are_seen_everywhere(
+    make: Callable[..., Worker], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "streams.worker.shipping")
+    async with make() as worker:
+        await sealed(worker, value=lambda number: mixed(number % 12))
+        await worker.ship()
+        assert {footer(file)["repeated"] for file in stored(worker).values()} == {"8"}
+        assert worker.metric("repeated_records_total") == 8
+        assert worker.metric("shipped_records_total", outcome="finding") == 17
+        assert " filtered; 8 repeated; " in caplog.text
+        windows = worker.metrics.journal.plain(clock.now_ms())["windows"]
+        (row,) = windows["rows"]
+        assert row[windows["names"].index("repeated")] == 8
 
 
 @in_loop
