@@ -12,6 +12,10 @@ in one module each: `kafka.errors`, `lake.errors`, `staging.segments`. A bad rec
 it is a value, a reject.
 """
 
+import os
+import re
+from collections.abc import Callable
+
 
 class FalcolakeError(Exception):
     """What went wrong and why (`message`), and what to try (`hint`, never empty)."""
@@ -43,3 +47,45 @@ class Unproved(FalcolakeError):  # noqa: N818 - the tree names what to do
 
 class Occupied(FalcolakeError):  # noqa: N818 - the tree names what to do
     """An object's key has something else: decide what becomes of it. Nothing is overwritten."""
+
+
+#: Python's notation in what libraries say, and what stands for it.
+NOTATION: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    # ('localhost', 9092, <AddressFamily.AF_UNSPEC: 0>), ('::1', 9092, 0, 0)
+    (
+        re.compile(r"\('([^']*)', (\d+)(?:, (?:\d+|<[^<>]*>))*\)"),
+        lambda found: f"[{found[1]}]:{found[2]}" if ":" in found[1] else f"{found[1]}:{found[2]}",
+    ),
+    # [Errno 111] Connect call failed, 111 ECONNREFUSED
+    (
+        re.compile(r"\[Errno (\d+)\] Connect call failed|\b(\d+) E[A-Z]{3,}\b"),
+        lambda found: os.strerror(int(found[1] or found[2])),
+    ),
+    (re.compile(r"\[Errno -?\d+\] "), lambda _: ""),
+    (re.compile(r" ?\(_ssl\.c:\d+\)"), lambda _: ""),
+    # <KafkaConnection node_id=1 …>, <AddressFamily.AF_INET: 2>
+    (re.compile(r"<[A-Za-z_.]+[ :.][^<>]*>:? ?"), lambda _: ""),
+    # TimeoutError(), OSError(5, 'Input/output error'), ValueError('no')
+    (
+        re.compile(r"""\b(\w+(?:Error|Exception))\((?:\d+, )?(?:(['"])(.*?)\2)?,?\)"""),
+        lambda found: found[3] or _named(found[1]),
+    ),
+)
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an error of a library says, without Python's notation; never empty."""
+    if isinstance(error, OSError) and error.strerror:
+        said = str(error.strerror)
+    else:
+        said = "; ".join(map(str, error.args))
+    for notation, words in NOTATION:
+        said = notation.sub(words, said)
+    return said.strip() or _named(type(error).__name__)
+
+
+def _named(kind: str) -> str:
+    """Return the name of a class of errors in words: "request timed out"."""
+    if kind in {"TimeoutError", "CancelledError"}:
+        return "no answer in time"
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub("(Error|Exception)$", "", kind)).lower()

@@ -5,6 +5,7 @@ from typing import Any
 
 from streams.doctor import group as group_checks
 from streams.doctor.diagnosis import Check, Diagnosis, bad, count, good, warning
+from streams.errors import in_words
 from streams.kafka.client import open_admin
 from streams.kafka.topics import UNKNOWN_TOPIC, config_of
 from streams.settings.settings import Settings
@@ -39,7 +40,7 @@ def brokers(settings: Settings) -> Iterator[Diagnosis]:
                 yield bad(
                     "kafka",
                     f"broker {broker['broker_id']} advertises {broker['host']}:{broker['port']} "
-                    f"and does not answer there: {error}",
+                    f"and does not answer there: {in_words(error)}",
                     "correct its advertised.listeners, or the network",
                 )
                 return

@@ -4,14 +4,18 @@ Owns the connection options of both clients (kafka-python for commands, aiokafka
 worker), so that TLS and SASL work the same in both. Holds no state; nothing connects at import.
 """
 
+import errno
+import os
+import socket
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from streams.errors import Misconfigured
+from streams.errors import Misconfigured, in_words
 from streams.kafka import msk
-from streams.kafka.errors import explaining
+from streams.kafka.errors import explaining, unanswered
 from streams.settings.settings import Settings, variable
 
 if TYPE_CHECKING:
@@ -25,6 +29,9 @@ if TYPE_CHECKING:
 CLIENT_ID = "falcolake"
 MSK_IAM = "AWS_MSK_IAM"
 SEND_TIMEOUT = 30  # seconds
+
+#: Seconds for which all brokers must refuse connections until a command gives up.
+REFUSED_FOR = 1.0
 
 
 def tls(settings: Settings) -> ssl.SSLContext | None:
@@ -46,8 +53,9 @@ def tls(settings: Settings) -> ssl.SSLContext | None:
             password = kafka.ssl_key_password.get_secret_value() if kafka.ssl_key_password else ""
             context.load_cert_chain(kafka.ssl_cert_file, kafka.ssl_key_file, password)
     except OSError as error:  # ssl.SSLError is one
+        named = f"{variable(f'kafka.{setting}')}={getattr(kafka, setting)}"
         raise Misconfigured(
-            f"cannot use {variable(f'kafka.{setting}')}={getattr(kafka, setting)}: {error}",
+            f"cannot use {named}: {in_words(error)}",
             "use a readable PEM file, with the key that belongs to it and the right password",
         ) from None
     return context
@@ -116,11 +124,37 @@ def broker_credentials(settings: Settings) -> "Credentials | None":
     return SSLCredentials(context) if context is not None else None
 
 
+def check_refusal(settings: Settings) -> None:
+    """Raise Unavailable if every broker refuses connections, and still does a second later.
+
+    The clients would try again in silence, for as long as `kafka.bootstrap_timeout`.
+    """
+    patience = min(REFUSED_FOR, settings.kafka.bootstrap_timeout)
+    until = time.monotonic() + patience
+    while all(map(_refuses, settings.kafka.servers)):
+        if time.monotonic() >= until:
+            refusal = OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+            raise unanswered(refusal, settings, "topic")
+        time.sleep(patience / 4)
+
+
+def _refuses(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REFUSED_FOR).close()
+    except ConnectionRefusedError:
+        return True
+    except OSError:
+        return False  # the client finds out what it is
+    return False
+
+
 @contextmanager
 def open_admin(settings: Settings, bootstrap_ms: int | None = None) -> "Iterator[Admin]":
     """Open an admin client; Kafka's errors inside the block become falcolake's."""
     from kafka import KafkaAdminClient
 
+    check_refusal(settings)
     with explaining(settings), KafkaAdminClient(**client_options(settings, bootstrap_ms)) as client:
         yield client
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from streams.errors import FalcolakeError, Misconfigured, Unavailable
+from streams.errors import FalcolakeError, Misconfigured, Unavailable, in_words
 from streams.settings.settings import Settings, variable
 
 SIGN_IN = {
@@ -102,7 +102,7 @@ def translated(error: Exception, settings: Settings, topic: str = "topic") -> Fa
 
 def rule(error: Exception) -> Rule:
     """Choose the rule for an error."""
-    names, said = _names(error), _said(error)
+    names, said = _names(error), in_words(error)
     if names & SIGN_IN:
         return sign_in_refused
     if is_forbidden(error):
@@ -123,7 +123,7 @@ def sign_in_refused(error: Exception, settings: Settings, topic: str) -> Misconf
     kafka = settings.kafka
     user = kafka.sasl_username or "with AWS credentials"
     return Misconfigured(
-        f"{_at(settings)} refuses to sign in {user}: {_said(error)}",
+        f"{_at(settings)} refuses to sign in {user}: {in_words(error)}",
         f"check {variable('kafka.sasl_username')}, {variable('kafka.sasl_password')} "
         f"and {variable('kafka.sasl_mechanism')} (now {kafka.sasl_mechanism})",
     )
@@ -133,7 +133,7 @@ def forbidden(error: Exception, settings: Settings, topic: str) -> Misconfigured
     """The user lacks a right."""
     kafka = settings.kafka
     return Misconfigured(
-        f"{_at(settings)} does not allow this: {_said(error)}",
+        f"{_at(settings)} does not allow this: {in_words(error)}",
         f"grant the user the rights on topic {getattr(kafka, topic)} and group {kafka.group_id}",
     )
 
@@ -155,20 +155,21 @@ def settings_refused(error: Exception, settings: Settings, topic: str) -> Miscon
     """A setting has a value that the broker or the client does not take."""
     wrong = SETTINGS[(_names(error) & SETTINGS.keys()).pop()]
     return Misconfigured(
-        f"{_at(settings)} does not accept the settings: {_said(error)}", f"check {variable(wrong)}"
+        f"{_at(settings)} does not accept the settings: {in_words(error)}",
+        f"check {variable(wrong)}",
     )
 
 
 def no_tls(error: Exception, settings: Settings, topic: str) -> Misconfigured:
     """One side does not trust the other's certificate."""
-    said = _said(error)
+    said = in_words(error)
     return Misconfigured(f"no TLS connection with {_at(settings)}: {said}", _tls_hint(said))
 
 
 def refused(error: Exception, settings: Settings, topic: str) -> Unavailable:
     """A broker answered with an error that no other rule names."""
     name = type(error).__name__
-    said = _said(error)
+    said = in_words(error)
     return Unavailable(
         f"{_at(settings)} refuses: {said if name in said else f'{name}: {said}'}",
         f"look for {name} in the broker's log, and try again",
@@ -178,14 +179,14 @@ def refused(error: Exception, settings: Settings, topic: str) -> Unavailable:
 def unanswered(error: Exception, settings: Settings, topic: str) -> Unavailable:
     """Kafka cannot be reached, or not now: the default."""
     return Unavailable(
-        f"{_at(settings)} does not answer: {_said(error)}", _connection_hint(settings)
+        f"{_at(settings)} does not answer: {in_words(error)}", _connection_hint(settings)
     )
 
 
 def no_answer(what: str, error: Exception) -> Unavailable:
     """Build the error for something that a worker asked of Kafka in vain, and will ask again."""
     return Unavailable(
-        f"cannot {what}: {error!r}",
+        f"cannot {what}: {in_words(error)}",
         "nothing is lost, and it is tried again; if it lasts, look into the broker's log",
     )
 
@@ -263,7 +264,7 @@ class Reasons(logging.Handler):
 
 def _worth(error: Exception) -> int:
     """Rank an error by how much it helps: refused, TLS, another, out of time."""
-    names, said = _names(error), _said(error)
+    names, said = _names(error), in_words(error)
     if names & SIGN_IN:
         return 3
     if any(sign in said for sign in (*UNTRUSTED, *CERTIFICATE_REFUSED)):
@@ -273,9 +274,3 @@ def _worth(error: Exception) -> int:
 
 def _names(error: BaseException) -> set[str]:
     return {kind.__name__ for kind in type(error).__mro__}
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return "; ".join(str(argument) for argument in error.args) or type(error).__name__

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
 
 from streams import samples
-from streams.errors import Misconfigured
+from streams.errors import Misconfigured, in_words
 from streams.kafka.client import aiokafka_options
 from streams.kafka.errors import translating, unknown_topic
 from streams.settings.settings import Settings
@@ -187,7 +187,7 @@ class _Tally:
 
     def fail(self, count: int, error: KafkaError) -> None:
         """Count records that Kafka did not take."""
-        self._reasons[str(error)] += count
+        self._reasons[in_words(error)] += count
 
     async def settled(self, seconds: float | None = None) -> None:
         """Wait for the batches in flight, at most this long."""

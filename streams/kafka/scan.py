@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from streams.errors import Unavailable
-from streams.kafka.client import client_options
+from streams.kafka.client import check_refusal, client_options
 from streams.kafka.errors import explaining
 from streams.kafka.markers import accept_empty
 from streams.settings.settings import Settings
@@ -29,6 +29,7 @@ POLL_MS = 1000
 @contextmanager
 def open_consumer(settings: Settings) -> "Iterator[Consumer]":
     """Open a consumer of no group; Kafka's errors inside the block become falcolake's."""
+    check_refusal(settings)
     with explaining(settings), new_consumer(settings) as client:
         yield client
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError
 from botocore.parsers import ResponseParserError
 
-from streams.errors import FalcolakeError, Misconfigured, Unavailable, Unproved
+from streams.errors import FalcolakeError, Misconfigured, Unavailable, Unproved, in_words
 
 SERVER_FAULT = 500  # and above: an HTTP status that blames the service, not the caller
 
@@ -131,7 +131,7 @@ def translated(error: Exception, what: str, advice: Advice) -> FalcolakeError:
     """Return what an error of botocore means, and what to try."""
     if isinstance(error, ClientError):
         return _refusal(error, what, advice)
-    said = re.sub(r'(https?://[^/"]+)[^"]*', r"\1", str(error)) or type(error).__name__
+    said = re.sub(r'(https?://[^/"]+)[^"]*', r"\1", in_words(error))
     message = f"cannot {what}: {said}"
     if isinstance(error, ResponseParserError):
         return Unproved(f"cannot {what}: the answer is not one of S3's".strip(), WHO_ANSWERS)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,8 +90,18 @@ def test_a_broker_that_does_not_answer_is_exit_code_1(
     }
     done = falcolake(*call(name, as_json=as_json), environment=environment)
     error, hint = refusal(done, 1)
-    assert error.startswith("Error: Kafka at 127.0.0.1:1 does not answer: ")
+    why = "Unable to bootstrap from [127.0.0.1:1]" if name == "produce" else "Connection refused"
+    assert error == f"Error: Kafka at 127.0.0.1:1 does not answer: {why}"
     assert hint.startswith("Try: ")
+
+
+@pytest.mark.parametrize("name", ["status", "flush", "doctor"])
+def test_brokers_that_refuse_connections_are_not_waited_for(falcolake: Run, name: str) -> None:
+    servers = {"FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": "127.0.0.1:1,localhost:1"}
+    began = time.monotonic()
+    done = falcolake(*call(name), environment={**LAKE, **servers})
+    assert time.monotonic() - began < 8, "as long as kafka.bootstrap_timeout"
+    assert (done.exit_code, "does not answer: Connection refused" in done.output) == (1, True)
 
 
 @pytest.mark.parametrize("name", [each for each in having("kafka") if each != "produce"])

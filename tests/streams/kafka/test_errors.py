@@ -91,7 +91,7 @@ def test_other_errors_pass_unless_they_are_asked_for() -> None:
     with pytest.raises(BrokenPipeError), translating(settings_of()):
         raise BrokenPipeError
     with (
-        pytest.raises(Unavailable, match="TimeoutError") as caught,
+        pytest.raises(Unavailable, match="no answer in time") as caught,
         translating(settings_of(), TimeoutError),
     ):
         raise TimeoutError
@@ -110,7 +110,7 @@ def test_an_error_of_the_connection_is_not_logged_but_told(
     settings = settings_of(bootstrap_servers="127.0.0.1:1")
     with pytest.raises(Unavailable) as caught, explaining(settings):
         KafkaAdminClient(**client.client_options(settings, 300))
-    assert "ECONNREFUSED" in caught.value.message
+    assert caught.value.message.endswith("does not answer: Connection refused")
     assert caplog.records == []
     assert logging.getLogger("kafka").propagate
 
