@@ -5,9 +5,10 @@ are. Nothing here survives a restart: the next worker finds the same and reports
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from streams.windows.batch import Found
+from streams.windows.progress import Delay
 from streams.windows.window import Blocked, Partition
 from streams.worker.logs import facts
 from streams.worker.metrics import Metrics
@@ -24,6 +25,8 @@ class Alarms:
         self._metrics = metrics
         self._losses = Losses()
         self._said: dict[int, Blocked] = {}
+        #: Where the transactions begin that are reported as open for long, by partition.
+        self._delayed: dict[int, int] = {}
 
     def took_over(self, found: Mapping[int, Found]) -> None:
         """Report the offsets that were deleted between the last commit and an assignment."""
@@ -56,6 +59,16 @@ class Alarms:
             lost[0],
             lost[-1],
         )
+
+    def show_delays(self, found: Iterable[Delay]) -> None:
+        """Log each transaction that has been open for long, once, and that it has ended."""
+        delays = {delay.partition: delay for delay in found}
+        for number, delay in delays.items():
+            if self._delayed.get(number) != delay.first:
+                log.warning("partition %d: %s: %s", number, delay.reason, delay.hint)
+        for number in self._delayed.keys() - delays.keys():
+            log.info("partition %d: no transaction has been open for long any more", number)
+        self._delayed = {number: delay.first for number, delay in delays.items()}
 
     def show_blocked(self, partitions: Mapping[int, Partition], monotonic: float) -> None:
         """Publish which of the worker's partitions are blocked, and why."""

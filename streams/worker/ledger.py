@@ -102,8 +102,6 @@ class Ledger:
         self._draining = False
         self._backoff = Backoff(shortest_pause, LONGEST_PAUSE)
         self._tracker = Tracker()
-        #: Where the transactions begin that are reported as open for long, by partition.
-        self._delayed: dict[int, int] = {}
         self._targets: dict[int, int] = {}
         self._lock = asyncio.Lock()
         self._left: list[Run] = []
@@ -557,17 +555,7 @@ class Ledger:
                 for number, bounds in found.items():
                     if epoch == self.epoch and bounds.end < before[number]:
                         await self._look_at_end(self.partitions[number], bounds.end)
-        self._report_delays()
-
-    def _report_delays(self) -> None:
-        """Log each transaction that has been open for long, once, and that it has ended."""
-        delays = {delay.partition: delay for delay in self.delays()}
-        for number, delay in delays.items():
-            if self._delayed.get(number) != delay.first:
-                log.warning("partition %d: %s: %s", number, delay.reason, delay.hint)
-        for number in self._delayed.keys() - delays.keys():
-            log.info("partition %d: no transaction has been open for long any more", number)
-        self._delayed = {number: delay.first for number, delay in delays.items()}
+        self.alarms.show_delays(self.delays())
 
     def delays(self) -> list[Delay]:
         """Return the transactions that have been open for long, as Kafka last answered."""
