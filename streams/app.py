@@ -146,7 +146,7 @@ def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
     )
     ledger.kafka = app.consumer
     app.ledger, app.shipper, app.dead_letters = ledger, shipper, dead_letters
-    app.lookup = Lookup(ledger, LakeReader(settings.lake, client), settings.kafka.topic)
+    app.lookup = Lookup(ledger, LakeReader(settings.lake, client), settings.kafka.topic, watch)
     app.listener = Listener(settings, ledger, shipper.reasons, metrics)
     _declare(app, settings.kafka.topic)
     return app

@@ -320,18 +320,20 @@ class Ledger:
         The offset is committed first, so that nobody has to look again. Raises Lost or Unavailable;
         the partitions are then still undecided.
         """
-        bounds = await self.kafka.bounds(list(tails))
         async with self._lock:
             if assignment != self._assignment:
                 raise Lost
             going: dict[int, Partition] = {}
             for number, tail in tails.items():
-                partition, log_now = self.partitions[number], bounds[number]
-                where = decide(tail, partition.topic_id, log_now.start, log_now.end)
+                partition = self.partitions[number]
+                start, topic_id = partition.start, partition.topic_id
+                if tail is not None and tail.end > partition.highwater:  # as it was at assignment
+                    partition.highwater = (await self.kafka.bounds([number]))[number].end
+                where = decide(tail, topic_id, start, partition.highwater)
                 if isinstance(where, Blocked):
                     await self.block(number, where)
                 else:
-                    going[number] = go_on(partition, where, log_now.start, time.monotonic())
+                    going[number] = go_on(partition, where, start, time.monotonic())
             if not going:
                 return
             seals = {n: (each.committed, each.seal().encode()) for n, each in going.items()}

@@ -20,6 +20,7 @@ from streams.lake import tails
 from streams.lake.reader import LakeReader
 from streams.windows.batch import Lost
 from streams.worker.ledger import Ledger
+from streams.worker.watch import LAKE, Watch
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,17 @@ class Lookup:
     """The look into the lake of one worker; one at a time."""
 
     def __init__(
-        self, ledger: Ledger, reader: LakeReader, topic: str, shortest_wait: float = SHORTEST_WAIT
+        self,
+        ledger: Ledger,
+        reader: LakeReader,
+        topic: str,
+        watch: Watch,
+        shortest_wait: float = SHORTEST_WAIT,
     ) -> None:
         self._ledger = ledger
         self._reader = reader
         self._topic = topic
+        self._watch = watch
         self._backoff = Backoff(shortest_wait, LONGEST_WAIT)
         self._until = 0.0
         self._task: asyncio.Task[None] | None = None
@@ -65,7 +72,8 @@ class Lookup:
         )
         find = partial(tails.find, self._reader, self._topic, numbers)
         try:
-            found = await asyncio.wrap_future(_in_thread(find))
+            with self._watch.waiting(LAKE, "list the lake", moved=self._reader.requests.total):
+                found = await asyncio.wrap_future(_in_thread(find))
             await self._ledger.go_on(assignment, {number: found.get(number) for number in numbers})
         except Lost:
             pass  # another assignment, which looks again

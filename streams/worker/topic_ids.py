@@ -8,6 +8,7 @@ from io import BytesIO
 from typing import Any
 
 from aiokafka import errors as kafka_errors
+from aiokafka.client import ConnectionGroup
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     Boolean,
@@ -120,7 +121,8 @@ async def ask(client: Any, node_id: int, topic: str) -> str:
     `client` is an `AIOKafkaClient`. Raises aiokafka's errors, also if there is no such topic.
     """
     try:
-        answer = await client.send(node_id, _IdRequest(topic))
+        # On its own connection: a fetch that waits for records would delay the answer.
+        answer = await client.send(node_id, _IdRequest(topic), group=ConnectionGroup.COORDINATION)
     except NotImplementedError:  # the broker is older than the request
         return ""
     ((code, _, topic_id, *_),) = answer.topics

@@ -16,6 +16,7 @@ from streams.windows.batch import Lost
 from streams.windows.seal import Seal, read_seal
 from streams.worker.lookup import Lookup
 from streams.worker.takeover import LOOKING
+from streams.worker.watch import Watch
 from tests.streams.falco_records import MAPPING
 from tests.streams.worker_parts import TOPIC, Worker, in_loop
 
@@ -49,7 +50,8 @@ def make(tmp_path: Path, settings: LakeSettings) -> Callable[..., Worker]:
 async def look(worker: Worker, lake: LakeSettings | None = None) -> None:
     """Look into the lake once, and wait for the decision."""
     lake = lake or worker.lake.settings
-    lookup = Lookup(worker.ledger, LakeReader(lake, connect(lake)), TOPIC, 0.0)
+    watch = Watch(worker.metrics)
+    lookup = Lookup(worker.ledger, LakeReader(lake, connect(lake)), TOPIC, watch, 0.0)
     lookup.start()
     assert lookup._task is not None
     await lookup._task
@@ -141,10 +143,10 @@ async def test_a_commit_that_kafka_did_not_take_leaves_it_undecided(
 ) -> None:
     async with make() as worker:
         await worker.assign(0)
-        worker.kafka.errors = [None, Unavailable("Kafka does not answer", "wait")]
+        worker.kafka.errors = [Unavailable("Kafka does not answer", "wait")]
         await look(worker)
         assert (kind(worker), worker.kafka.seeks) == ("unproved", [])
-        worker.kafka.errors = [None, Lost()]
+        worker.kafka.errors = [Lost()]
         await look(worker)
         assert (kind(worker), worker.kafka.seeks) == ("unproved", [])
         await look(worker)
