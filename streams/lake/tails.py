@@ -21,7 +21,7 @@ from streams.windows.lookup import Tail
 
 T = TypeVar("T")
 
-#: Listings and reads at a time. Python parses about 50,000 keys a second, in one thread or many.
+#: Listings and reads at a time. The answers overlap; a page of 1,000 keys takes Python 0.1 s.
 AT_ONCE = 8
 
 #: Footers to read of one window: all its objects have the same window, topic and mapping.

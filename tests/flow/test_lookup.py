@@ -54,7 +54,7 @@ def test_a_group_that_kafka_forgot_goes_on_where_the_lake_ends(
 ) -> None:
     world.publish([*map(alert, range(57)), *[GARBAGE] * 3])
     worker = world.worker().start()
-    world.wait_until_shipped()
+    world.wait_until_shipped(120)
     assert set(footers(world, "topic_id")) == {topic_id_of(admin, world.topic)}
     worker.stop()
     forget(world, admin)
@@ -62,18 +62,18 @@ def test_a_group_that_kafka_forgot_goes_on_where_the_lake_ends(
 
     world.lose_staging()
     again = world.worker().start()
-    world.wait_until_shipped()
+    world.wait_until_shipped(120)
     assert again.said("the lake says where to go on")
     assert world.bodies() == before, "60 records are 57 rows, not 114"
     world.publish([alert(n) for n in range(57, 80)])
-    world.wait_until_shipped()
+    world.wait_until_shipped(120)
     again.stop()
 
     # A new group on the same prefix, also without staging.
     world.environment["FALCOLAKE_KAFKA__GROUP_ID"] += "-2"
     world.publish([alert(n) for n in range(80, 90)])
     world.worker("other").start()
-    world.wait_until_shipped()
+    world.wait_until_shipped(120)
     assert_exactly_once(world, range(90), rejects=3)
 
 
@@ -85,7 +85,7 @@ def test_a_last_window_that_lacks_an_object_is_shipped_again(
     ]
     world.publish(days)
     worker = world.worker().start()
-    world.wait_until_shipped()
+    world.wait_until_shipped(120)
     worker.stop()
     whole = world.bodies()
     assert len(whole) == 2
@@ -93,7 +93,7 @@ def test_a_last_window_that_lacks_an_object_is_shipped_again(
         forget(world, admin)
         world.s3.delete_object(Bucket=world.bucket, Key=missing)
         again = world.worker().start()
-        world.wait_until_shipped()
+        world.wait_until_shipped(120)
         again.stop()
         assert world.bodies() == whole
 
@@ -103,7 +103,7 @@ def test_a_recreated_topic_is_held_until_a_person_decides(
 ) -> None:
     world.publish([alert(n) for n in range(60)])
     worker = world.worker().start()
-    world.wait_until_shipped()
+    world.wait_until_shipped(120)
     worker.stop()
     before, old = world.bodies(), topic_id_of(admin, world.topic)
 
@@ -116,7 +116,7 @@ def test_a_recreated_topic_is_held_until_a_person_decides(
     assert world.committed() == {}, "Kafka forgets the offsets of a deleted topic"
 
     held = world.worker().start()
-    wait_until(lambda: blocked(held), 60, "the partition is blocked")
+    wait_until(lambda: blocked(held), 120, "the partition is blocked")
     found = blocked(held)
     assert old in found["reason"]
     assert new in found["reason"]
@@ -130,7 +130,7 @@ def test_a_recreated_topic_is_held_until_a_person_decides(
     # One way that the hint names. Nothing of the new topic is lost.
     world.environment["FALCOLAKE_LAKE__PREFIX"] = "ext/second"
     world.worker("second").start()
-    world.wait_until_shipped()
+    world.wait_until_shipped(120)
     assert_exactly_once(world, range(1000, 1050))
     assert set(footers(world, "topic_id")) == {new}
 
@@ -139,7 +139,7 @@ def test_without_the_right_to_list_a_new_group_waits_for_it(world: World, s3: S3
     world.publish([alert(n) for n in range(30)])
     s3.fault, s3.methods = proxies.answer(ERRORS["AccessDenied"], "AccessDenied"), {"GET"}
     worker = world.worker().start()
-    wait_until(lambda: blocked(worker), 60, "the partition is blocked")
+    wait_until(lambda: blocked(worker), 120, "the partition is blocked")
     found = blocked(worker)
     assert "AccessDenied" in found["reason"]
     assert "s3:ListBucket" in found["try"]
@@ -147,13 +147,13 @@ def test_without_the_right_to_list_a_new_group_waits_for_it(world: World, s3: S3
     assert stored(world) == 0
     assert world.committed() == {}
     s3.heal()
-    world.wait_until_shipped()
+    world.wait_until_shipped(120)
     # Once there is a committed offset, no right to list is needed.
     s3.fault = proxies.answer(ERRORS["AccessDenied"], "AccessDenied")
     worker.stop()
     world.publish([alert(n) for n in range(30, 50)])
     world.worker().start()
-    world.wait_until_shipped()
+    world.wait_until_shipped(120)
     s3.heal()
     assert_exactly_once(world, range(50))
     assert len(buckets.keys(world.s3, world.bucket)) == stored(world)
