@@ -64,8 +64,10 @@ TICK = 0.5
 #: Seconds between requests to Kafka for the first and last offsets of the partitions.
 LOOK_AROUND = 15.0
 
-#: Records and bytes per fetch and partition: large enough that a commit per batch costs little.
+#: Records of a fetch: so many that a commit for them costs little.
 FETCH_RECORDS = 2_500
+
+#: Bytes of a fetch and partition, as Kafka has them. A larger batch of records comes alone.
 FETCH_BYTES = 4 << 20
 
 #: Seconds to wait before a failed app starts again.
@@ -182,9 +184,9 @@ def _declare(app: Falcolake, name: str) -> None:
     """Declare the agent that takes batches, and the timers."""
 
     @app.agent(app.topic(name, value_type=bytes, value_serializer="raw", acks=False), name="ingest")
-    async def ingest(stream: faust.StreamT[Batch]) -> None:
-        async for batch in stream:
-            await app.ledger.append(batch)
+    async def ingest(stream: faust.StreamT[list[Batch]]) -> None:
+        async for batches in stream:
+            await app.ledger.append(*batches)
 
     @app.timer(TICK, name="export")
     async def export() -> None:

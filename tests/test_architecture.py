@@ -159,6 +159,7 @@ def loaded_by(code: str) -> set[str]:
                 "streams.kafka.msk",
                 "streams.kafka.produce",
                 "streams.worker.listener",
+                "streams.worker.fetching",
                 "streams.worker.topic_ids",
                 "streams.worker.transport",
             },

@@ -70,8 +70,7 @@ class Reporter:
 
     @staticmethod
     def _partition(progress: Progress, partition: Partition, held: bool) -> dict[str, Any]:
-        runs = partition.open_runs
-        opened = min((run.oldest for run in runs if run.records), default=None)
+        opened = partition.open.oldest
         waiting = list(partition.sealed_windows())
         return {
             **progress._asdict(),
@@ -80,7 +79,11 @@ class Reporter:
             "blocked": partition.blocked is not None,
             "open": None
             if opened is None
-            else {"first": runs[0].first, "records": partition.open_records, "oldest": opened},
+            else {
+                "first": partition.sealed_end,
+                "records": partition.open_records,
+                "oldest": opened,
+            },
             "waiting": [
                 {
                     "first": window.first,

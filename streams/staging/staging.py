@@ -1,16 +1,19 @@
 """Staging: findings and rejects that are not in the lake yet, in DuckDB files (`segments`).
 
-Each append is one commit: its findings (`packed`, a row for each group), its rejects, and a row of
-`runs` with their offsets. After kill -9 an append is there completely or not at all. Staging is a
-cache: what it loses is read from Kafka again.
+Each append is one commit: its findings (`packed`, a row for each run and group), its rejects, and a
+row of `runs` with their offsets. After kill -9 an append is there completely or not at all. Staging
+is a cache: what it loses is read from Kafka again.
 """
 
 import contextlib
+import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import duckdb
 
 from schemas.mapping import Finding, Mapping
 from streams import faults
@@ -45,6 +48,16 @@ class Packed(NamedTuple):
     account_id: str
     event_day: str
     findings: int
+    packed: bytes
+
+
+class Piece(NamedTuple):
+    """A piece of an append's packed rejects: a row of a segment's `rejects`."""
+
+    partition: int
+    first: int
+    piece: int
+    pieces: int
     packed: bytes
 
 
@@ -103,17 +116,21 @@ class Staging:
     # ---- appending
 
     def append(self, rows: Rows) -> Run:
-        """Write mapped records as one run, in one commit, to the current segment.
+        """Write mapped records as one run, see `append_all`."""
+        return self.append_all([rows])[0]
+
+    def append_all(self, rows: Sequence[Rows]) -> list[Run]:
+        """Write each as one run, all in one commit, to the current segment.
 
         A new segment begins when this one has `segment_bytes`, and after an error, which leaves
-        unknown whether the segment holds the run.
+        unknown whether the segment holds the runs.
         Raises Unavailable if there is no room, Misconfigured without the right to write.
         """
-        findings = _packed(rows)
+        findings = [group for each in rows for group in _packed(each)]
+        rejects = [piece for each in rows for piece in _pieces(each)]
         size = sum(len(each.packed) for each in findings)
-        rejects = packed.pack_rejects(rows.rejects) if rows.rejects else []
-        digests = b"".join(rows.digests)
-        size += sum(map(len, rejects)) + len(digests)
+        digests = [b"".join(each.digests) for each in rows]
+        size += sum(len(each.packed) for each in rejects) + sum(map(len, digests))
         with self._lock:
             try:
                 with translated("stage records", self.path):
@@ -123,49 +140,30 @@ class Staging:
                         self._current = self._segments.create()
                     self._segments.make_room(size)
                     self._filled += size
-                    return self._insert(self._current, rows, findings, rejects, digests)
+                    runs = [_run(self._current, each) for each in rows]
+                    self._insert(runs, findings, rejects, digests)
+                    return runs
             except FalcolakeError:
                 self.roll()
                 raise
 
     def _insert(
         self,
-        number: int,
-        rows: Rows,
-        findings: list[Packed],
-        rejects: list[bytes],
-        digests: bytes,
-    ) -> Run:
-        run = Run(
-            number,
-            rows.partition,
-            rows.first,
-            rows.end,
-            rows.records,
-            len(rows.findings),
-            len(rows.rejects),
-            rows.filtered,
-            rows.bytes,
-            rows.oldest,
-            rows.topic_id,
-        )
-        name = schema(number)
+        runs: Sequence[Run],
+        findings: Sequence[Packed],
+        rejects: Sequence[Piece],
+        digests: Sequence[bytes],
+    ) -> None:
+        name = schema(runs[0].segment)
         with self._segments.cursor() as cursor:  # closed after an error, which rolls back
             cursor.execute("BEGIN")
-            for each in findings:
-                cursor.execute(f"INSERT INTO {name}.findings VALUES (?, ?, ?, ?, ?, ?, ?)", each)
-            for piece, content in enumerate(rejects):
-                values = [rows.partition, rows.first, piece, len(rejects), content]
-                cursor.execute(f"INSERT INTO {name}.rejects VALUES (?, ?, ?, ?, ?)", values)
-            _, *numbers = run
-            marks = ", ".join("?" for _ in numbers)
-            cursor.execute(
-                f"INSERT INTO {name}.runs ({RUN_COLUMNS}, digests) VALUES ({marks}, ?)",
-                [*numbers, digests],
-            )
+            _insert_into(cursor, f"{name}.findings", findings)
+            for piece in rejects:  # one at a time: DuckDB holds what it inserts several times
+                _insert_into(cursor, f"{name}.rejects", [piece])
+            values = [(*run[1:], each) for run, each in zip(runs, digests, strict=True)]
+            _insert_into(cursor, f"{name}.runs ({RUN_COLUMNS}, digests)", values)
             with faults.around("append"):
                 cursor.execute("COMMIT")
-        return run
 
     def roll(self) -> None:
         """Close the current segment to appends; the next append opens a new one."""
@@ -231,13 +229,13 @@ class Staging:
                 if size >= self._portion_bytes or len(portion) >= PORTION_REJECTS:
                     break
                 if run.rejects and run.end > first:
-                    found = packed.unpack_rejects(self._pieces(run))
+                    found = packed.unpack_rejects(self._read_pieces(run))
                     left = [each for each in found if each.offset >= first]
                     portion += left
                     size += sum(map(size_of, left))
         return portion[:PORTION_REJECTS]
 
-    def _pieces(self, run: Run) -> Iterator[bytes]:
+    def _read_pieces(self, run: Run) -> Iterator[bytes]:
         """Yield the pieces of an append's rejects, one query for each: a record may be huge."""
         with self._segments.cursor() as cursor:
             piece, pieces = 0, 1
@@ -300,6 +298,16 @@ class Staging:
         return self._segments.usage()
 
 
+def _insert_into(
+    cursor: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Insert rows with one statement: each costs a millisecond, whatever it inserts."""
+    if rows:
+        marks = f"({', '.join('?' * len(rows[0]))})"
+        values = list(itertools.chain(*rows))
+        cursor.execute(f"INSERT INTO {table} VALUES {', '.join([marks] * len(rows))}", values)
+
+
 _group = attrgetter(*Group._fields)
 _place = attrgetter("region", "account_id")
 
@@ -313,6 +321,33 @@ def _packed(rows: Rows) -> list[Packed]:
         Packed(rows.partition, rows.first, *group, len(columns[0]), packed.pack(*columns))
         for group, columns in groups.items()
     ]
+
+
+def _pieces(rows: Rows) -> list[Piece]:
+    """Pack the rejects of an append."""
+    if not rows.rejects:
+        return []
+    contents = packed.pack_rejects(rows.rejects)
+    return [
+        Piece(rows.partition, rows.first, number, len(contents), content)
+        for number, content in enumerate(contents)
+    ]
+
+
+def _run(segment: int, rows: Rows) -> Run:
+    return Run(
+        segment,
+        rows.partition,
+        rows.first,
+        rows.end,
+        rows.records,
+        len(rows.findings),
+        len(rows.rejects),
+        rows.filtered,
+        rows.bytes,
+        rows.oldest,
+        rows.topic_id,
+    )
 
 
 Columns = tuple[list[int], list[int], list[Finding]]

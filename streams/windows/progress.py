@@ -126,7 +126,7 @@ class Tracker:
         number, bounds = partition.number, self._bounds.get(partition.number)
         readable = 0 if bounds is None else bounds.end if bounds.stable is None else bounds.stable
         end = max(partition.highwater, partition.position, readable)
-        oldest = min((run.oldest for run in partition.runs if run.records), default=None)
+        oldest = partition.staged.oldest
         progress = Progress(
             number,
             partition.committed,
@@ -134,7 +134,7 @@ class Tracker:
             end,
             bounds.start if bounds else None,
             bounds.oldest if bounds else None,
-            sum(run.records for run in partition.runs),
+            partition.staged.records,
             len(partition.ends),
             0.0,
             None,

@@ -5,8 +5,10 @@ hole from the committed offset. A `Window` is a half-open offset range, cut out 
 sealed ends. `Partition` has both for one partition, or says why it is `Blocked`.
 """
 
+import bisect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 from streams.windows.seal import MIXED, UNSEALED, Seal
@@ -31,6 +33,43 @@ class Run(NamedTuple):
     bytes: int
     oldest: int
     topic_id: str = ""
+
+
+class Totals(NamedTuple):
+    """The sums of runs; `oldest` is the lowest record timestamp, None without records."""
+
+    records: int = 0
+    bytes: int = 0
+    oldest: int | None = None
+
+    def plus(self, run: Run) -> "Totals":
+        """Return the totals with one more run."""
+        if not run.records:
+            return self
+        oldest = run.oldest if self.oldest is None else min(self.oldest, run.oldest)
+        return Totals(self.records + run.records, self.bytes + run.bytes, oldest)
+
+
+NOTHING = Totals()
+
+
+@dataclass(slots=True)
+class Sums:
+    """Running totals of a partition's runs, all and open, so that an append adds to them once."""
+
+    #: Where the runs begin, and where the open ones do.
+    bounds: tuple[int, int] = (-1, -1)
+    #: How many runs they have.
+    counted: int = 0
+    staged: Totals = NOTHING
+    open: Totals = NOTHING
+
+    def count(self, run: Run) -> None:
+        """Add the next run."""
+        self.counted += 1
+        self.staged = self.staged.plus(run)
+        if run.first >= self.bounds[1]:
+            self.open = self.open.plus(run)
 
 
 class Counts(NamedTuple):
@@ -119,6 +158,7 @@ class Partition:
     cut: int | None = None
     #: Whether the commit metadata says so.
     cut_noted: bool = True
+    _sums: Sums = field(default_factory=Sums, repr=False, compare=False)
 
     @property
     def position(self) -> int:
@@ -133,12 +173,40 @@ class Partition:
     @property
     def open_runs(self) -> list[Run]:
         """Return the runs of the open window."""
-        return [run for run in self.runs if run.first >= self.sealed_end]
+        return self.runs[self._index(self.sealed_end) :]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the open window has a run."""
+        return bool(self.runs) and self.runs[-1].first >= self.sealed_end
+
+    @property
+    def open(self) -> Totals:
+        """Return the totals of the open window."""
+        return self._counted().open
+
+    @property
+    def staged(self) -> Totals:
+        """Return the totals of all that is staged."""
+        return self._counted().staged
 
     @property
     def open_records(self) -> int:
         """Return how many records the open window has."""
-        return sum(run.records for run in self.open_runs)
+        return self.open.records
+
+    def _counted(self) -> Sums:
+        """Return the sums. They are counted again only after a seal or a commit."""
+        bounds = self.committed, self.sealed_end
+        if self._sums.bounds != bounds or self._sums.counted > len(self.runs):
+            self._sums = Sums(bounds)
+        for run in self.runs[self._sums.counted :]:
+            self._sums.count(run)
+        return self._sums
+
+    def _index(self, offset: int) -> int:
+        """Return the index of the first run that does not begin before an offset."""
+        return bisect.bisect_left(self.runs, offset, key=attrgetter("first"))
 
     @property
     def caught_up(self) -> bool:
@@ -157,6 +225,13 @@ class Partition:
     def block(self, blocked: Blocked) -> None:
         """Take nothing more of this partition, and keep nothing of it: Kafka may have it again."""
         self.blocked, self.runs, self.opened = blocked, [], None
+
+    def drop_after(self, end: int) -> None:
+        """Keep no run that ends after an offset."""
+        self.runs = [run for run in self.runs if run.end <= end]
+        self._sums = Sums()
+        if not self.is_open:
+            self.opened = None
 
     def seal_with(self, end: int) -> Seal:
         """Return the seal that adds a window ending at `end` to those that wait."""
@@ -191,7 +266,7 @@ class Partition:
         for end in self.ends:
             if end > self.position:
                 return
-            runs = tuple(run for run in self.runs if first <= run.first < end)
+            runs = tuple(self.runs[self._index(first) : self._index(end)])
             yield Window(self.number, first, end, runs, overwrite=bool(self.inherited))
             first = end
 
@@ -235,11 +310,7 @@ class Limits(NamedTuple):
 
 def is_full(partition: Partition, limits: Limits) -> bool:
     """Whether the open window has reached its limit of bytes or records."""
-    runs = partition.open_runs
-    return (
-        sum(run.bytes for run in runs) >= limits.max_bytes
-        or sum(run.records for run in runs) >= limits.max_rows
-    )
+    return partition.open.bytes >= limits.max_bytes or partition.open.records >= limits.max_rows
 
 
 def is_due(partition: Partition, limits: Limits, now_ms: int, monotonic: float) -> bool:
@@ -249,12 +320,12 @@ def is_due(partition: Partition, limits: Limits, now_ms: int, monotonic: float) 
     frequent rebalances cannot postpone the seal indefinitely. After a seal of this worker a full
     interval passes, so that a producer whose clock is slow cannot cause an object a second.
     """
-    if partition.opened is None or not partition.open_records:
+    oldest = partition.open.oldest
+    if partition.opened is None or oldest is None:
         return False
     if is_full(partition, limits) or monotonic - partition.opened >= limits.interval:
         return True
     rested = partition.sealed_at is None or monotonic - partition.sealed_at >= limits.interval
-    oldest = min(run.oldest for run in partition.open_runs if run.records)
     return partition.caught_up and rested and now_ms - oldest >= limits.interval * 1000
 
 

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -22,7 +22,7 @@ from streams import clock, faults
 from streams.backoff import Backoff
 from streams.errors import FalcolakeError, Unavailable
 from streams.staging.staging import Staging
-from streams.windows.batch import Batch, Found, Lost, split, tabulate
+from streams.windows.batch import Batch, Found, Lost, Record, Rows, split, tabulate
 from streams.windows.lookup import Tail, decide, recreated
 from streams.windows.progress import Bounds, Delay, Progress, Tracker
 from streams.windows.room import Room, Usage
@@ -71,6 +71,22 @@ class Shipment(NamedTuple):
 
     assignment: int
     window: Window
+
+
+class Piece(NamedTuple):
+    """Records of offsets `[first, end)`, to be mapped and staged at once."""
+
+    partition: Partition
+    first: int
+    end: int
+    records: Sequence[Record]
+
+
+def _tabulate_all(mapping: schemas.mapping.Mapping, pieces: Iterable[Piece]) -> list[Rows]:
+    return [
+        tabulate(mapping, partition.number, first, end, records, partition.topic_id)
+        for partition, first, end, records in pieces
+    ]
 
 
 class Ledger:
@@ -174,6 +190,10 @@ class Ledger:
         """Yield the runs that are staged and not committed."""
         return (run for partition in self.partitions.values() for run in partition.runs)
 
+    def _staged_bytes(self) -> int:
+        """Return the bytes of the records that are staged and not committed."""
+        return sum(partition.staged.bytes for partition in self.partitions.values())
+
     def _positions(self) -> dict[int, int]:
         """Return the offset to read next, by partition."""
         return {number: partition.position for number, partition in self.partitions.items()}
@@ -184,24 +204,72 @@ class Ledger:
 
     # ---- append
 
-    async def append(self, batch: Batch) -> None:
-        """Map a batch and stage it; batches of an earlier epoch are dropped.
+    async def append(self, *batches: Batch) -> None:
+        """Map the batches of one fetch and stage them; batches of an earlier epoch are dropped.
 
-        Without room, or an answer from Kafka, reading pauses and the batch is read again later.
+        Without room, or an answer from Kafka, reading pauses and they are read again later.
         """
-        self._metrics.consumed(len(batch.records))
         async with self._lock:
-            partition = self.partitions.get(batch.partition)
-            if batch.epoch != self.epoch or self.paused or partition is None or partition.blocked:
-                return
-            partition.highwater = batch.highwater
             try:
-                if await self._in_sequence(batch, partition):
-                    await self._append_pieces(batch, partition)
+                if await self._append_in_turn(batches):
                     self._backoff.reset()
                     self._check_room()
             except FalcolakeError as error:
                 self._pause(str(error), error.hint)
+
+    async def _append_in_turn(self, batches: Iterable[Batch]) -> bool:
+        """Stage batches, small ones of several partitions in one commit.
+
+        Return whether there were any, and all in sequence.
+        """
+        pieces: list[Piece] = []
+        found = False
+        for batch in batches:
+            self._metrics.consumed(len(batch.records))
+            partition = self.partitions.get(batch.partition)
+            if batch.epoch != self.epoch or self.paused or partition is None or partition.blocked:
+                continue
+            partition.highwater = batch.highwater
+            if not await self._in_sequence(batch, partition):
+                found = False
+                break
+            found = True
+            if partition.sealable and is_full(partition, self._limits):
+                await self._seal_or_grow()  # full since before a crash, or a seal that failed
+            max_rows = self._limits.max_rows
+            room = max_rows - partition.open_records
+            for first, end, records in split(batch, partition.ends, room, max_rows):
+                pieces.append(Piece(partition, first, end, records))
+                if end < batch.end:  # where a piece ends, its window may
+                    await self._stage(pieces)
+        await self._stage(pieces)
+        return found
+
+    async def _stage(self, pieces: list[Piece]) -> None:
+        """Map and stage these pieces, in one commit, and empty the list."""
+        if not pieces:
+            return
+        began = time.monotonic()
+        rows = await self._run(_tabulate_all, self._mapping, pieces)
+        mapped = time.monotonic()
+        runs = await self._run(self._staging.append_all, rows)
+        staged = time.monotonic()
+        for piece, run in zip(pieces, runs, strict=True):
+            partition = piece.partition
+            if not partition.is_open and run.first >= partition.sealed_end:
+                partition.opened = staged
+            partition.runs.append(run)
+        for each in rows:
+            share = 1 / len(rows)
+            self._metrics.staged(each, (mapped - began) * share, (staged - mapped) * share)
+        full = any(p.sealable and is_full(p, self._limits) for p, *_ in pieces)
+        pieces.clear()
+        if full:
+            await self._seal_or_grow()
+        if self.wanted is not None:
+            before, self.wanted = self.wanted, to_read(self.partitions)
+            if self.wanted != before:
+                await self._run(self._staging.roll)
 
     async def _in_sequence(self, batch: Batch, partition: Partition) -> bool:
         position = partition.position
@@ -223,30 +291,6 @@ class Ledger:
             start = await self.kafka.log_start(batch.partition)
             self.alarms.skipped(batch.partition, position, start)
         return True
-
-    async def _append_pieces(self, batch: Batch, partition: Partition) -> None:
-        if partition.sealable and is_full(partition, self._limits):
-            await self._seal_or_grow()  # full since before a crash, or since a seal that failed
-        max_rows = self._limits.max_rows
-        room = max_rows - partition.open_records
-        for first, end, records in split(batch, partition.ends, room, max_rows):
-            began = time.monotonic()
-            topic_id = partition.topic_id
-            rows = await self._run(
-                tabulate, self._mapping, batch.partition, first, end, records, topic_id
-            )
-            mapped = time.monotonic()
-            run = await self._run(self._staging.append, rows)
-            if not partition.open_runs and first >= partition.sealed_end:
-                partition.opened = time.monotonic()
-            partition.runs.append(run)
-            self._metrics.staged(rows, mapped - began, time.monotonic() - mapped)
-            if partition.sealable and is_full(partition, self._limits):
-                await self._seal_or_grow()
-        if self.wanted is not None:
-            before, self.wanted = self.wanted, to_read(self.partitions)
-            if self.wanted != before:
-                await self._run(self._staging.roll)
 
     # ---- blocked partitions
 
@@ -368,7 +412,7 @@ class Ledger:
     # ---- pauses
 
     def _check_room(self) -> None:
-        lack = self._headroom.lack(self._measure(), self._staged())
+        lack = self._headroom.lack(self._measure(), self._staged_bytes())
         if lack is not None:
             self._pause(*lack)
 
@@ -396,7 +440,8 @@ class Ledger:
             usage = self._measure()
         except FalcolakeError:
             return
-        if not self._headroom.may_resume(self.pause, time.monotonic(), usage, self._staged()):
+        staged = self._staged_bytes()
+        if not self._headroom.may_resume(self.pause, time.monotonic(), usage, staged):
             return
         async with self._lock:
             self.epoch += 1

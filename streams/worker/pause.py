@@ -4,12 +4,10 @@ Measurements and the time are arguments. A pause lasts at least as long as its c
 then there must be so much room that the next batch does not end it at once.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from streams.windows.room import BATCH_BYTES, Room, Usage
-from streams.windows.window import Run
 
 
 class Pause(NamedTuple):
@@ -34,17 +32,20 @@ class Headroom(NamedTuple):
     path: Path
     max_bytes: int
 
-    def lack(self, usage: Usage, runs: Iterable[Run]) -> tuple[str, str] | None:
-        """Return why no more may be staged, and what to try; None if there is room."""
-        return self.room.lack(self.path, usage, self._window_bytes(usage, runs))
+    def lack(self, usage: Usage, staged: int) -> tuple[str, str] | None:
+        """Return why no more may be staged, and what to try; None if there is room.
 
-    def may_resume(self, pause: Pause, now: float, usage: Usage, runs: Iterable[Run]) -> bool:
+        `staged` is how many bytes the staged records have.
+        """
+        return self.room.lack(self.path, usage, self._window_bytes(usage, staged))
+
+    def may_resume(self, pause: Pause, now: float, usage: Usage, staged: int) -> bool:
         """Whether a pause may end."""
-        is_back = self.room.is_back(usage, self._window_bytes(usage, runs))
+        is_back = self.room.is_back(usage, self._window_bytes(usage, staged))
         return now >= pause.until and is_back
 
-    def _window_bytes(self, usage: Usage, runs: Iterable[Run]) -> int:
-        """Return the most that a window's records can have; not summed up if the disk is ample."""
+    def _window_bytes(self, usage: Usage, staged: int) -> int:
+        """Return the most that a window's records can have."""
         if usage.free >= BATCH_BYTES + self.max_bytes:
             return self.max_bytes
-        return min(self.max_bytes, sum(run.bytes for run in runs))
+        return min(self.max_bytes, staged)

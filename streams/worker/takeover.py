@@ -16,7 +16,7 @@ from dataclasses import replace
 from streams.windows.batch import Found
 from streams.windows.lookup import GoOn, recreated
 from streams.windows.seal import read_seal
-from streams.windows.window import Blocked, Partition, Run, resume
+from streams.windows.window import Blocked, Partition, Run, Sums, resume
 
 #: Until the lake has been looked into.
 LOOKING = Blocked(
@@ -90,8 +90,9 @@ def go_on(partition: Partition, where: GoOn, start: int, monotonic: float) -> Pa
         ends=list(where.ends),
         runs=resume(where.committed, start, where.ends, partition.runs),
         blocked=None,
+        _sums=Sums(),
     )
-    going.opened = monotonic if going.open_runs else None
+    going.opened = monotonic if going.is_open else None
     return going
 
 
@@ -109,9 +110,7 @@ def look_at_end(partition: Partition, end: int) -> range:
     position = partition.position
     if partition.blocked is not None or end >= position:
         return range(0)
-    partition.runs = [run for run in partition.runs if run.end <= end]
-    if not partition.open_runs:
-        partition.opened = None
+    partition.drop_after(end)
     return range(end, position)
 
 

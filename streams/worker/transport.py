@@ -1,11 +1,11 @@
 """The Faust transport: it delivers whole batches, seeks and commits.
 
 Faust's cost is per event: an agent gets through 16 thousand records a second one by one, and 500
-thousand in batches, measured. So `BatchConsumer.getmany()` yields one message per partition and
-fetch, whose value is a `Batch`. It also replaces Faust's handling of offsets. Faust calls
-`perform_seek()` after every rebalance, before the flow resumes: it asks the intake where to read
-on. `commit_offsets()` writes offsets with metadata, and only for the assignment they belong to.
-Topics must be declared with `acks=False`, so that Faust itself never commits.
+thousand in batches, measured. So `BatchConsumer.getmany()` yields one message per fetch, whose
+value is a list with a `Batch` for each partition. It also replaces Faust's handling of offsets.
+Faust calls `perform_seek()` after every rebalance, before the flow resumes: it asks the intake
+where to read on. `commit_offsets()` writes offsets with metadata, and only for the assignment they
+belong to. Topics must be declared with `acks=False`, so that Faust itself never commits.
 
 An *epoch* numbers the seeks. Within an epoch the offsets of a batch follow those of the batch
 before it without a hole; the intake refuses batches of another epoch. The first epoch of an
@@ -19,6 +19,7 @@ import asyncio
 import contextlib
 import copy
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
@@ -35,6 +36,7 @@ from streams.kafka.errors import no_answer
 from streams.kafka.markers import accept_empty_in_worker
 from streams.windows.batch import Batch, Found, Lost
 from streams.windows.progress import Bounds
+from streams.worker.fetching import linger, take
 from streams.worker.topic_ids import ask
 
 log = logging.getLogger(__name__)
@@ -87,6 +89,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Return the consumer. Faust itself reads committed records only if it also writes them."""
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # not started yet, so nothing has read it
+        linger(consumer)
         return accept_empty_in_worker(consumer)
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
@@ -130,40 +133,47 @@ class BatchConsumer(driver.Consumer):
     # ---- reading
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
-        """Fetch for at most `timeout` seconds, and yield one message per partition.
+        """Fetch for at most `timeout` seconds, and yield one message if there is anything.
 
-        While the intake is paused, poll without taking records.
+        It has the first batch's partition and last offset. While the intake is paused, poll
+        without taking records.
         """
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
-        for batch in await self._in_thread(self._fetch(self._wanted(), timeout)):
-            if not self.flow_active or self.should_stop:
-                break  # a seek follows before the flow resumes
-            tp = TP(self._topic, batch.partition)
-            yield (
+        batches = await self._in_thread(self._fetch(self._wanted(), timeout))
+        if not batches or not self.flow_active or self.should_stop:
+            return  # a seek follows before the flow resumes
+        first = batches[0]
+        tp = TP(self._topic, first.partition)
+        yield (
+            tp,
+            ConsumerMessage(
+                tp.topic,
+                tp.partition,
+                first.end - 1,
+                first.records[-1].timestamp / 1000 if first.records else 0.0,
+                0,
+                (),
+                None,
+                batches,
+                None,
+                0,
+                0,
                 tp,
-                ConsumerMessage(
-                    tp.topic,
-                    tp.partition,
-                    batch.end - 1,
-                    batch.records[-1].timestamp / 1000 if batch.records else 0.0,
-                    0,
-                    (),
-                    None,
-                    batch,
-                    None,
-                    0,
-                    0,
-                    tp,
-                    generation_id=self.app.consumer_generation_id,
-                ),
-            )
+                generation_id=self.app.consumer_generation_id,
+            ),
+        )
 
     async def _fetch(self, active: frozenset[TP], timeout: float) -> list[Batch]:
+        if not self.flow_active:
+            return []
         consumer = self._thread._ensure_consumer()
-        fetched = await self._thread._fetch_records(
-            consumer, active, timeout=timeout, max_records=consumer._max_poll_records
-        )
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise kafka_errors.ConsumerStoppedError
+        with fetcher._subscriptions.fetch_context():
+            most = consumer._max_poll_records or sys.maxsize
+            fetched = await take(fetcher, active, timeout, most)
         subscription = consumer._subscription.subscription
         if subscription is None or subscription.assignment is not self._assignment:
             return []  # no seek has begun this assignment yet: these are read again
@@ -175,6 +185,8 @@ class BatchConsumer(driver.Consumer):
                 continue
             # The position also moves past transaction markers and aborted records.
             end = int(state.position)
+            if records and not first <= records[0].offset <= records[-1].offset < end:
+                records = []  # a seek came between
             if records or end > first:
                 self._reached[number] = end
                 stable = max(end, consumer.last_stable_offset(tp) or 0)

@@ -72,7 +72,7 @@ def measure(ground: Ground, seconds: int = 30) -> dict[str, Any]:
         until(worker.assigned, 60, "the worker has the partition")
         worker.begin()
         with (
-            Watch(_staged(worker), 0.02) as staged,
+            Watch(staged_count(worker), 0.02) as staged,
             Watch(_stored(ground, run), 0.05) as stored,
         ):
             produce.run(
@@ -94,7 +94,7 @@ def measure(ground: Ground, seconds: int = 30) -> dict[str, Any]:
     }
 
 
-def _staged(worker: Worker) -> Callable[[], int]:
+def staged_count(worker: Worker) -> Callable[[], int]:
     address = worker.address()
 
     def count() -> int:

@@ -7,6 +7,7 @@ ours after every batch. SIGTERM stops it like any Faust worker.
 """
 
 import asyncio
+import contextlib
 import json
 import signal
 import sys
@@ -92,16 +93,17 @@ def _declare_batches(app: faust.App, name: str) -> None:
     app.transport = BatchTransport(app.conf.broker_consumer, app, topic=name, intake=intake)
 
     @app.agent(app.topic(name, value_type=bytes, value_serializer="raw", acks=False))
-    async def read(stream: faust.StreamT[Batch]) -> None:
-        async for batch in stream:
-            if batch.epoch != intake.epoch:
-                continue
-            for found in batch.records:
-                record(batch.partition, found.offset, found.timestamp, found.key, found.value)
-            try:
-                await app.consumer.commit_offsets(batch.epoch, {batch.partition: (batch.end, "")})
-            except Lost:
-                continue
+    async def read(stream: faust.StreamT[list[Batch]]) -> None:
+        async for batches in stream:
+            for batch in batches:
+                if batch.epoch != intake.epoch:
+                    continue
+                for found in batch.records:
+                    record(batch.partition, found.offset, found.timestamp, found.key, found.value)
+                with contextlib.suppress(Lost):
+                    await app.consumer.commit_offsets(
+                        batch.epoch, {batch.partition: (batch.end, "")}
+                    )
 
 
 async def run(app: faust.App) -> None:

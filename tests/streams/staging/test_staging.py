@@ -147,6 +147,21 @@ def test_a_restart_finds_every_run_as_it_was(path: Path) -> None:
     assert {run.segment for run in runs} == {1, 2}
 
 
+def test_runs_that_are_appended_together_are_as_if_each_were_alone(path: Path) -> None:
+    together = [rows(0, 0, 20, mixed), rows(3, 7, 9), rows(1, 5, 6, lambda _: b"garbage")]
+    with opened(path / "a") as staging:
+        staging.open()
+        runs = staging.append_all(together)
+        found = [staging_rows(staging, each) for each in runs]
+    with opened(path / "b") as staging:
+        staging.open()
+        alone = [staging.append(each) for each in together]
+        assert [staging_rows(staging, each) for each in alone] == found
+    assert runs == alone
+    with opened(path / "a") as again:
+        assert again.open() == runs
+
+
 def staging_rows(staging: Staging, run: Run) -> tuple[Any, Any]:
     made = window([run])
     return staging.groups(made), staging.rejects(made)

@@ -13,9 +13,11 @@ from streams.windows.window import (
     Limits,
     Partition,
     Run,
+    Totals,
     Window,
     is_due,
     is_flushing,
+    is_full,
     resume,
 )
 
@@ -140,6 +142,19 @@ class Life(RuleBasedStateMachine):
             assert runs + self.partition.open_runs == self.partition.runs
 
     @invariant()
+    def the_running_totals_are_the_sums_of_the_runs(self) -> None:
+        partition = self.partition
+        for totals, runs in (
+            (partition.open, partition.open_runs),
+            (partition.staged, partition.runs),
+        ):
+            assert totals.records == sum(each.records for each in runs)
+            assert totals.bytes == sum(each.bytes for each in runs if each.records)
+            found = [each.oldest for each in runs if each.records]
+            assert totals.oldest == min(found, default=None)
+        assert partition.is_open == bool(partition.open_runs)
+
+    @invariant()
     def who_may_meet_objects_of_another_version_overwrites(self) -> None:
         for window in self.partition.sealed_windows():
             if self.lake.get((window.first, window.end), set()) - {self.version}:
@@ -150,6 +165,26 @@ TestLife = Life.TestCase
 TestLife.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
 )
+
+
+def test_an_append_to_many_runs_counts_no_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[Run] = []
+    plus = Totals.plus
+
+    def noted(totals: Totals, run: Run) -> Totals:
+        counted.append(run)
+        return plus(totals, run)
+
+    monkeypatch.setattr(Totals, "plus", noted)
+    partition = Partition(0, 0, 0, "v")
+    limits = Limits(300, 10**12, 10**12)
+    for first in range(3000):
+        partition.runs.append(run(first, first + 1))
+        assert not is_full(partition, limits)
+        assert not is_due(partition, limits, 0, 0)
+        assert partition.sealable
+        assert partition.open_records == partition.staged.records == first + 1
+    assert len(counted) == 2 * 3000  # once for what is staged, once for what is open
 
 
 # ---- resume

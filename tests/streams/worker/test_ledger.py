@@ -15,10 +15,10 @@ from streams.windows.batch import Batch, Lost, Rows
 from streams.windows.progress import Bounds
 from streams.windows.room import BATCH_BYTES, Room, Usage
 from streams.windows.seal import METADATA_BYTES, MIXED, Seal, read_seal
-from streams.windows.window import Limits
+from streams.windows.window import Limits, Run
 from streams.worker.ledger import SHORTEST_PAUSE
 from streams.worker.pause import Pause
-from tests.streams.falco_records import MAPPING, OTHER_MAPPING, alert, mixed
+from tests.streams.falco_records import MAPPING, OTHER_MAPPING, alert, messages, mixed
 from tests.streams.worker_parts import LIMITS, ROOM, RecordedKafka, Worker, in_loop
 
 #: Nothing here is put: the lake is not there.
@@ -99,8 +99,7 @@ async def test_after_the_disk_is_lost_reading_starts_at_the_commit_and_keeps_the
         await worker.take(0, 0, 30)
         await worker.seal()
         await worker.take(0, 30, 40)
-    for entry in (tmp_path / "staging").iterdir():
-        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    shutil.rmtree(tmp_path / "staging")
     async with make() as again:
         assert await again.assign(0) == {0: 0}
         await again.take(0, 0, 35)
@@ -496,7 +495,7 @@ async def test_a_batch_leaves_room_for_the_object_that_will_make_room(
             assert worker.ledger.paused is paused
 
 
-def refused(rows: Rows) -> None:
+def refused(rows: list[Rows]) -> None:
     raise Unavailable("no space", "make room")
 
 
@@ -508,13 +507,55 @@ async def test_an_append_that_fails_pauses_and_the_batch_is_read_again(
         await worker.assign(0)
         await worker.take(0, 0, 10)
         with monkeypatch.context() as patch:
-            patch.setattr(worker.staging, "append", refused)
+            patch.setattr(worker.staging, "append_all", refused)
             await worker.take(0, 10, 20)
         assert worker.ledger.paused
         assert worker.ledger.pause_reason == "no space. make room"
         assert worker.ledger.partitions[0].position == 10
         await worker.ledger.resume_if_room()
         assert worker.kafka.seeks == [{0: 10}]
+
+
+@in_loop
+async def test_what_one_fetch_has_of_several_partitions_is_one_commit(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with make() as worker:
+        await worker.assign(0, 1, 2)
+        appended: list[list[int]] = []
+        append_all = worker.staging.append_all
+
+        def counted(rows: list[Rows]) -> list[Run]:
+            appended.append([each.partition for each in rows])
+            return append_all(rows)
+
+        monkeypatch.setattr(worker.staging, "append_all", counted)
+        epoch = worker.ledger.epoch
+        for first in range(0, 30, 10):
+            batches = [
+                Batch(n, first, first + 10, messages(range(first, first + 10), mixed), epoch, 30)
+                for n in range(3)
+            ]
+            await worker.ledger.append(*batches)
+        assert appended == [[0, 1, 2]] * 3
+        await worker.seal()
+        assert bounds(worker) == dict.fromkeys(range(3), (0, 30))
+    async with make() as again:
+        assert again.ledger.undrained() == 90
+
+
+@in_loop
+async def test_a_batch_out_of_sequence_does_not_undo_those_before_it(
+    make: Callable[..., Worker],
+) -> None:
+    async with make() as worker:
+        await worker.assign(0, 1)
+        epoch = worker.ledger.epoch
+        good = Batch(0, 0, 10, messages(range(10)), epoch, 10)
+        bad = Batch(1, 5, 10, messages(range(5, 10)), epoch, 10)
+        await worker.ledger.append(good, bad)
+        assert worker.ledger.paused
+        assert [worker.ledger.partitions[n].position for n in (0, 1)] == [10, 0]
 
 
 @in_loop
