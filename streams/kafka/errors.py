@@ -124,9 +124,17 @@ def sign_in_refused(error: Exception, settings: Settings, topic: str) -> Misconf
     user = kafka.sasl_username or "with AWS credentials"
     return Misconfigured(
         f"{_at(settings)} refuses to sign in {user}: {in_words(error)}",
-        f"check {variable('kafka.sasl_username')}, {variable('kafka.sasl_password')} "
-        f"and {variable('kafka.sasl_mechanism')} (now {kafka.sasl_mechanism})",
+        f"check {_what_signs_in(settings)} (now {kafka.sasl_mechanism})",
     )
+
+
+def _what_signs_in(settings: Settings) -> str:
+    """Return what to check if Kafka does not let this user in."""
+    mechanism = variable("kafka.sasl_mechanism")
+    if settings.kafka.sasl_username is None:
+        return f"the AWS credentials, their right kafka-cluster:Connect, and {mechanism}"
+    names = (variable(f"kafka.sasl_{name}") for name in ("username", "password"))
+    return f"{', '.join(names)} and {mechanism}"
 
 
 def forbidden(error: Exception, settings: Settings, topic: str) -> Misconfigured:
@@ -199,8 +207,8 @@ def _connection_hint(settings: Settings) -> str:
     """Return what to check where Kafka gives no reason; kafka-python also loses those of SASL."""
     kafka, more = settings.kafka, ""
     if kafka.security_protocol.startswith("SASL"):
-        sign_in = (variable(f"kafka.sasl_{name}") for name in ("username", "password", "mechanism"))
-        more += f"; if it refuses to sign {kafka.sasl_username} in, {', '.join(sign_in)}"
+        who = kafka.sasl_username or "this role"
+        more += f"; if it refuses to sign {who} in, {_what_signs_in(settings)}"
     if kafka.security_protocol.endswith("SSL"):
         more += f"; if it asks for a client certificate, {variable('kafka.ssl_cert_file')}"
     return (

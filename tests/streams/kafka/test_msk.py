@@ -5,11 +5,12 @@ import base64
 import sys
 from urllib.parse import parse_qs, urlsplit
 
+import kafka.errors
 import pytest
 from faust.auth import OAuthCredentials
 
 from streams.errors import Misconfigured, Unavailable
-from streams.kafka import client, msk
+from streams.kafka import client, errors, msk
 from streams.settings.settings import Settings
 
 SERVERS = ",".join(f"b-{n}.lake.abc.c2.kafka.eu-west-1.amazonaws.com:9098" for n in (1, 2))
@@ -87,3 +88,13 @@ def test_without_credentials_or_the_signer_it_says_so(monkeypatch: pytest.Monkey
 def test_a_password_or_no_tls_contradicts_it(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="AWS_MSK_IAM"):
         Settings(kafka={"sasl_mechanism": "AWS_MSK_IAM", **wrong})
+
+
+@pytest.mark.parametrize(
+    "error", [kafka.errors.KafkaTimeoutError(), kafka.errors.SaslAuthenticationFailedError("no")]
+)
+def test_a_refusal_names_the_aws_credentials_and_no_user(error: Exception) -> None:
+    told = errors.translated(error, settings_of())
+    assert "None" not in told.message + told.hint
+    assert "SASL_USERNAME" not in told.hint
+    assert "kafka-cluster:Connect" in told.hint
