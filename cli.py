@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from streams.commands import dead_letter
+from streams.commands.adopt import adopt
 from streams.commands.audit import audit
 from streams.commands.demo import demo
 from streams.commands.doctor import doctor
@@ -75,6 +76,7 @@ app.command()(audit)
 app.command()(verify)
 app.command()(replay)
 app.add_typer(dead_letter.app, name="dead-letter")
+app.command()(adopt)
 app.command()(doctor)
 app.command()(register)
 app.command()(policy)

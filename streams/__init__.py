@@ -10,6 +10,7 @@ kafka      Kafka outside the worker: clients, scans, status, dead letters, produ
 control    requests to workers and their answers: flush, overview
 audit      what the lake proves: coverage, counts, rules for objects
 replay     windows rebuilt from Kafka
+adopt      blocked partitions, by a person's word
 doctor     checks of everything a worker needs
 page       the status page, probes and metrics endpoint
 settings   the settings model and where values come from

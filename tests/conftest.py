@@ -61,6 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Skip the tests of Apache Kafka itself unless it is the broker."""
     of_apache = collection_path.name in {
+        "test_adopt.py",
         "test_apache.py",
         "test_security.py",
         "test_transactions.py",

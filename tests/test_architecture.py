@@ -37,6 +37,7 @@ FLOORS = (
     "streams.control",
     "streams.audit",
     "streams.replay",
+    "streams.adopt",
     "streams.doctor",
     "streams.worker",
     "streams.page",
@@ -54,6 +55,7 @@ DECIDERS = tuple(
     or name.startswith("schemas")
     or name
     in {
+        "streams.adopt.decide",
         "streams.audit.coverage",
         "streams.audit.proof",
         "streams.control.messages",
@@ -182,6 +184,7 @@ def loaded_by(code: str) -> set[str]:
         (
             "kafka",
             {
+                "streams.kafka.adoption",
                 "streams.kafka.client",
                 "streams.kafka.dead_letter_reader",
                 "streams.kafka.errors",
@@ -196,6 +199,7 @@ def loaded_by(code: str) -> set[str]:
         (
             "pyarrow",
             {
+                "streams.adopt.held",
                 "streams.audit.page_sizes",
                 "streams.audit.rows",
                 "streams.audit.rules",

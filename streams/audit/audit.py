@@ -146,7 +146,7 @@ def run(
         known = _known(before, after)
         dead = Letters() if after.dead_letters is None else dead_letter_reader.read(settings)
     partitions = _check(settings.kafka.topic, arranged, known, dead, whole=not days)
-    for found, problem in recount(settings, partitions):
+    for found, problem in recount(settings, partitions, before.topic_id if before else ""):
         found.problems.append(problem)
     return Audit(
         f"s3://{lake.bucket}/{lake.prefix}",

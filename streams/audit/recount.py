@@ -15,14 +15,18 @@ MOST = 2_000_000
 
 
 def recount(
-    settings: Settings, partitions: Iterable[Coverage]
+    settings: Settings, partitions: Iterable[Coverage], topic_id: str = ""
 ) -> Iterator[tuple[Coverage, Problem]]:
-    """Read the windows that have offsets without a record; yield those that should have more."""
+    """Read the windows that have offsets without a record; yield those that should have more.
+
+    Windows of a topic with another id are left out: Kafka no longer has their records.
+    """
     doubtful = [
         (found, window)
         for found in partitions
         for window in found.windows
         if window.footers and window.absent and found.known and window.first >= found.known.begin
+        if not topic_id or not window.topic_ids or topic_id in window.topic_ids
     ]
     doubtful.sort(key=lambda each: -each[1].end)
     if not doubtful:
