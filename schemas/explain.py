@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from schemas.classes.envelope import KEY_ROWS
 from schemas.classes.security_finding import places_of
-from schemas.falco.alert import EMPTY, Alert, decode, text
+from schemas.falco.alert import Alert, read
+from schemas.falco.values import EMPTY, text
 from schemas.mapping import Filtered, Mapping, Reject
 from schemas.ocsf.columns import paths
 from schemas.sources.draft import Row
@@ -44,7 +45,7 @@ def explain(
     finding = mapping.finding(value, timestamp)
     if not isinstance(finding, dict):
         return finding
-    alert = decode(value.decode())
+    _, alert = read(value)
     asked = _Asked(mapping, timestamp, alert, finding)
     keys = [asked.key(row) for row in KEY_ROWS if getattr(alert, row.field, None)]
     return keys + [asked.field(field) for field in alert.output_fields or {}]

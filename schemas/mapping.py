@@ -20,7 +20,7 @@ import msgspec
 
 from schemas.classes import detection_finding, security_finding
 from schemas.classes.envelope import Product, Received, RuleKey, hostname_of, quote
-from schemas.falco.alert import Alert, NotAnAlertError, decode, shorten, spare_key
+from schemas.falco.alert import Alert, NotAnAlertError, read, shorten, spare_key
 from schemas.falco.identity import uuid5_of
 from schemas.falco.moment import Moment, of_milliseconds, of_nanoseconds, parse
 from schemas.memory import Store, remembered, weigh
@@ -28,7 +28,7 @@ from schemas.ocsf import columns as tables
 from schemas.ocsf.parts import joined, select, structures
 from schemas.ocsf.releases import INT64, PRIORITIES, RELEASES
 from schemas.sources.draft import Draft
-from schemas.sources.scene import TIMES, Scene, Shape, present
+from schemas.sources.scene import TIMES, Scene, Shape, as_dotted, present
 
 MAPPING_VERSION: Final = "3"
 """Increment it whenever a value maps to something else; it is part of `Mapping.version`."""
@@ -142,8 +142,6 @@ class Mapping:
             return Reject("The value is empty.")
         try:
             return self._map(value, timestamp)
-        except UnicodeDecodeError:
-            return Reject("The value is not UTF-8.")
         except NotAnAlertError as error:
             return Reject(str(error))
         except Exception as error:  # A record is never fatal, even if the mapping has a bug.
@@ -152,11 +150,12 @@ class Mapping:
             remembered.trim()
 
     def _map(self, value: bytes, timestamp: int) -> Finding | Filtered:
-        raw = value.decode()
-        alert = decode(raw)
+        raw, alert = read(value)
         if self._filters and _RANKS.get(alert.priority.lower(), 0) > self._minimum:
             return FILTERED
-        moment = parse(alert.time) if alert.time else _moment_of_fields(alert)
+        moment = parse(alert.time) if alert.time else None
+        if moment is None:
+            moment = _moment_of_fields(alert)
         if moment is None:
             raise NotAnAlertError("The alert has no valid time.")
         long: dict[str, str] = {}
@@ -200,13 +199,15 @@ class Mapping:
         """Return the parts and the unmapped fields of an alert."""
         given = alert.output_fields or {}
         release = self._release
-        names = tuple(given)
-        shape = self._shapes.get(names) or self._new_shape(names)
+        shape = self._shape_of(given)
+        if shape.is_foreign:
+            given = alert.output_fields = as_dotted(given)
+            shape = self._shape_of(given)
         uid = alert.uuid or uuid5_of(
             alert.hostname or "", alert.time or "", alert.rule, alert.output or received.text
         )
         fields = present(given, shape.others)
-        source = _source(alert, fields)
+        source = _source(alert, fields, shape)
         draft = Draft(fields, shape, source, uid, moment.ns, release.names)
         if shape.echoes:
             _drop_echoes(draft, shape.echoes, moment)
@@ -220,7 +221,8 @@ class Mapping:
         feature = fields.pop("evt.pluginname", source)
         body = self._class.body_of(alert, draft, scene, received, release)
         profiles = self._class.profiles_of(draft, scene, release)
-        key = (alert.rule, alert.priority, source, feature, alert.tags or (), profiles)
+        version = fields.pop("falco.version", None)
+        key = (alert.rule, alert.priority, source, feature, alert.tags or (), profiles, version)
         rule = self._rules.get(key) or self._new_rule(RuleKey(*key))
         return (rule, scene.text, quote(body)), draft.unmapped() if fields else {}
 
@@ -244,6 +246,10 @@ class Mapping:
             # The scene's objects take about as much as its JSON, which is cached too.
             self._scenes.add(key, scene, weigh(*key[1:]) + 3 * weigh(scene.text) + _SCENE_BYTES)
         return scene
+
+    def _shape_of(self, given: dict[str, Any]) -> Shape:
+        names = tuple(given)
+        return self._shapes.get(names) or self._new_shape(names)
 
     def _new_shape(self, names: tuple[str, ...]) -> Shape:
         shape = Shape(names)
@@ -302,18 +308,23 @@ def _version(options: Options) -> str:
 
 
 def _moment_of_fields(alert: Alert) -> Moment | None:
+    fields = as_dotted(alert.output_fields or {})
     for field in TIMES:
-        value = (alert.output_fields or {}).get(field)
+        value = fields.get(field)
         if value.__class__ is int and abs(value) < 100 * INT64:
             return of_nanoseconds(value)
+        if value.__class__ is str and (moment := parse(value)):
+            return moment
     return None
 
 
-def _source(alert: Alert, given: dict[str, Any]) -> str:
+def _source(alert: Alert, given: dict[str, Any], shape: Shape) -> str:
     """Return the alert's source; falcosidekick writes "syscalls" if Falco sent none."""
     source = alert.source or given.get("evt.source") or "syscalls"
-    if source in ("syscalls", "syscall"):
-        return "internal" if alert.rule.startswith("Falco internal:") else "syscall"
+    if source == "syscalls":
+        source = shape.source
+    if source == "syscall" and alert.rule.startswith("Falco internal:"):
+        return "internal"
     return str(source)
 
 

@@ -107,6 +107,8 @@ class RuleKey(NamedTuple):
     tags: tuple[str, ...]
     profiles: tuple[str, ...]
     """The OCSF profiles whose attributes the findings have."""
+    version: str | None
+    """Falco's version, if the alert names it."""
 
 
 class Received(msgspec.Struct, frozen=True, gc=False):
@@ -157,8 +159,8 @@ def types_of(key: RuleKey) -> list[str]:
 def rule_metadata_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
     """Return the part of `metadata` that all findings of a rule share."""
     made: dict[str, Any] = {"name": "Falco", "vendor_name": "Falcosecurity"}
-    if product.version:
-        made["version"] = product.version
+    if version := key.version or product.version:
+        made["version"] = version
     made["feature"] = {"name": key.feature}
     metadata: dict[str, Any] = {
         "version": release.version,

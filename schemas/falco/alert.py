@@ -1,9 +1,8 @@
 """A Kafka record's value → `Alert`, in any of the forms it may have.
 
 Owns every input form: Falco's native JSON (any key order, any of its include properties), what
-falcosidekick's Kafka output writes, and either of them wrapped by Fluent Bit as an object or a
-string under `log` or `message`. A value that is not an alert raises `NotAnAlertError`, whose
-message is a sentence that says why; nothing else is raised.
+falcosidekick's Kafka output writes, and either of them in `envelopes`. A value that is not an alert
+raises `NotAnAlertError`, whose message is a sentence that says why; nothing else is raised.
 
 Most alerts pass a typed decode. A value that fails it is read again, key by key, and accepted if it
 has a rule and a priority.
@@ -11,20 +10,18 @@ has a rule and a priority.
 
 from __future__ import annotations
 
+import base64
 import json
-import math
 import re
 from collections.abc import Container
 from typing import Any
 
 import msgspec
 
+from schemas.falco import envelopes, reasons
+from schemas.falco.values import EMPTY, number, text
+
 _STRINGS = ("uuid", "hostname", "message", "output", "source", "time")
-
-_KEYS = frozenset({*_STRINGS, "rule", "priority", "output_fields", "tags", "@timestamp"})
-
-EMPTY = (None, "", "<NA>")
-"""What Falco prints for a field without a value."""
 
 
 class Alert(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -48,8 +45,8 @@ class NotAnAlertError(ValueError):
     """A value that is not an alert; the message is a sentence that says why."""
 
 
-_decode_alert = msgspec.json.Decoder(Alert).decode
-_decode_any = msgspec.json.Decoder().decode
+_decode_alert = msgspec.json.Decoder(Alert, float_hook=number).decode
+_decode_any = msgspec.json.Decoder(float_hook=number).decode
 
 # Far more than Falco prints, and far below Python's recursion limit. A reject must not depend on
 # how deep the caller's stack is, so the depth is checked before anything recurses.
@@ -57,6 +54,28 @@ _MAX_DEPTH = 100
 # A string, or the start of one that never ends. Each character is read once.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
+
+
+def read(value: bytes) -> tuple[str, Alert]:
+    """Return a record's value as text, and the alert in it. Raise `NotAnAlertError` if it has none.
+
+    In an alert that is not UTF-8, what cannot be read is U+FFFD, and its bytes are kept as the
+    field `raw_data_base64`: the name of a file must not hide the alert about it.
+    """
+    try:
+        raw = value.decode()
+    except UnicodeDecodeError:
+        raw = value.decode(errors="replace")
+    else:
+        return raw, decode(raw)
+    try:
+        alert = decode(raw)
+    except NotAnAlertError:
+        raise NotAnAlertError(reasons.of_bytes(value)) from None
+    fields = alert.output_fields or {}
+    name = spare_key("raw_data_base64", fields)
+    alert.output_fields = {**fields, name: base64.b64encode(value).decode()}
+    return raw, alert
 
 
 def decode(value: str) -> Alert:
@@ -67,16 +86,10 @@ def decode(value: str) -> Alert:
         alert = _decode_alert(value)
     except msgspec.MsgspecError:
         return _decode_leniently(value)
-    return alert if alert.rule and alert.priority else _decode_leniently(value)
-
-
-def text(value: Any) -> str:
-    """Return a field's value as text for `unmapped`: a string unchanged, anything else as JSON."""
-    if value.__class__ is str or value.__class__ is int:
-        return str(value)
-    if value.__class__ is bool:
-        return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if not (alert.rule and alert.priority) or "" in (alert.tags or ()):
+        return _decode_leniently(value)
+    # The message may be a copy of the alert.
+    return _decode_leniently(value) if (alert.message or "").startswith("{") else alert
 
 
 def is_deep(value: str) -> bool:
@@ -96,16 +109,12 @@ def is_deep(value: str) -> bool:
 
 def _decode_leniently(value: str) -> Alert:
     document = _parse(value)
-    for _ in range(3):
-        if not isinstance(document, dict):
-            raise NotAnAlertError("The value is JSON, but not an object.")
-        if "rule" in document:
-            return _read(document)
-        inner = document.get("log", document.get("message"))
-        if inner is None:
-            break
-        document = _parse(inner) if isinstance(inner, str) else inner
-    raise NotAnAlertError("The alert has no rule.")
+    found = envelopes.find(document, _parse)
+    if found is None and isinstance(document, dict) and not envelopes.is_cloud_event(document):
+        found = document if "rule" in document else None
+    if found is None:
+        raise NotAnAlertError(reasons.of_document(document, _parse))
+    return _read(found)
 
 
 def _parse(value: str) -> Any:
@@ -124,16 +133,11 @@ def _parse_loosely(value: str) -> Any:
     own text. Otherwise a crafted file name could hide the alert that contains it.
     """
     try:
-        document = json.loads(value, parse_float=_float, parse_int=_integer, parse_constant=_refuse)
+        document = json.loads(value, parse_float=number, parse_int=_integer, parse_constant=_refuse)
     except ValueError:
-        raise NotAnAlertError("The value is not JSON.") from None
+        raise NotAnAlertError(reasons.of_text(value)) from None
     plain = json.dumps(document, ensure_ascii=False)
     return _decode_any(plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-
-
-def _float(literal: str) -> float | str:
-    number = float(literal)
-    return number if math.isfinite(number) else literal
 
 
 def _integer(literal: str) -> int | str:
@@ -159,6 +163,8 @@ def _read(document: dict[str, Any]) -> Alert:
             strings[key] = value
         else:
             misfits[key] = value
+    if "output_fields" not in document and isinstance(document.get("outputFields"), dict):
+        document["output_fields"] = document.pop("outputFields")  # protobuf's JSON
     fields = document.get("output_fields")
     if not isinstance(fields, dict):
         misfits["output_fields"] = fields
@@ -167,12 +173,16 @@ def _read(document: dict[str, Any]) -> Alert:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         misfits["tags"] = tags
         tags = ()
-    misfits |= {key: value for key, value in document.items() if key not in _KEYS}
+    misfits |= {
+        spare_key(key, fields): value
+        for key, value in document.items()
+        if key not in envelopes.ALERT_KEYS
+    }
     return Alert(
         rule=document["rule"],
         priority=document["priority"],
         output_fields={**misfits, **fields},
-        tags=tuple(tags),
+        tags=tuple(filter(None, tags)),
         **strings,
     )
 

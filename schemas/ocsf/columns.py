@@ -154,6 +154,7 @@ _OBJECTS = MappingProxyType(
             """,
         "source_endpoint": """
             ip string; port integer; hostname string; name string; domain string; uid string
+            type_id integer; type string; zone string; os os
             intermediate_ips string[]; location location; isp string 1.8.0
             autonomous_system autonomous_system 1.8.0
             """,

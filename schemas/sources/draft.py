@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from schemas.falco.alert import text
+from schemas.falco.values import text
 from schemas.ocsf.releases import INT32, INT64, OTHER_FILE, Release, fingerprint, observable
 
 TEXT = "text"
@@ -121,10 +121,10 @@ class Draft:
         if hashes:
             target["hashes"] = hashes
 
-    def first(self, *names: str) -> str | None:
+    def first(self, *names: str) -> Any:
         """Take the first of `names` that the alert has, and every other with the same value."""
         fields = self.fields
-        found: str | None = None
+        found: Any = None
         for name in names:
             if name in fields and (found is None or fields[name] == found):
                 found = fields.pop(name)

@@ -13,6 +13,8 @@ from schemas.sources.draft import ANY, Draft, Row, plain
 _API = "evidences[].api"
 _USER = "evidences[].actor.user"
 
+_REQUESTS = ("gcp.request", "gcp.policyDelta")
+
 _RESOURCES = (
     "gcp.resourceName",
     "gcp.storage.bucket",
@@ -21,15 +23,15 @@ _RESOURCES = (
     "gcp.compute.instanceId",
 )
 
-_AUTHORIZED = "With a user; from a JSON list of granted and permission."
+_AUTHORIZED = "With a user; from a JSON list. Also unmapped if its items have more keys."
+_DATA = "data: without a method."
 
 ROWS = (
     Row("gcp.location", ("cloud.region",)),
     Row("gcp.projectId", ("cloud.account.uid", "cloud.project_uid"), "project_uid before 1.4."),
     Row("gcp.methodName", (f"{_API}.operation",)),
     Row("gcp.serviceName", (f"{_API}.service.name",), "With a method."),
-    Row("gcp.request", (f"{_API}.request.data",), "With a method.", ANY),
-    Row("gcp.policyDelta", (f"{_API}.request.data",), "With a method.", ANY),
+    *(Row(field, (f"{_API}.request.data", "evidences[].data"), _DATA, ANY) for field in _REQUESTS),
     Row(
         "gcp.user",
         (f"{_USER}.name", f"{_USER}.email_addr"),
@@ -78,16 +80,18 @@ def _cloud(draft: Draft, release: Release) -> None:
 
 def _api(draft: Draft) -> None:
     fields = draft.fields
+    data = {name: plain(fields.pop(name)) for name in _REQUESTS if name in fields}
     operation = fields.pop("gcp.methodName", None)
     if operation is None:
+        if data:
+            draft.evidence["data"] = data
         return
     api: dict[str, Any] = {"operation": operation}
     if (service := fields.pop("gcp.serviceName", None)) is not None:
         api["service"] = {"name": service}
     request: dict[str, Any] = {"uid": draft.uid}
-    names = [name for name in ("gcp.request", "gcp.policyDelta") if name in fields]
-    if names:
-        request["data"] = {name: plain(fields.pop(name)) for name in names}
+    if data:
+        request["data"] = data
     api["request"] = request
     draft.evidence["api"] = api
 
@@ -102,30 +106,38 @@ def _actor(draft: Draft) -> None:
         user["email_addr"] = name
     draft.observe("evidences[].actor.user.name", 4, name)
     actor: dict[str, Any] = {"user": user}
-    if authorizations := _authorizations(fields.get("gcp.authorizationInfo")):
+    authorizations, is_all = _authorizations(fields.get("gcp.authorizationInfo"))
+    if authorizations:
         actor["authorizations"] = authorizations
-        del fields["gcp.authorizationInfo"]
+        if is_all:
+            del fields["gcp.authorizationInfo"]
     draft.evidence["actor"] = actor
 
 
-def _authorizations(value: Any) -> list[dict[str, Any]] | None:
-    """Return the authorizations in the audit log's list, or None if any of it does not fit."""
-    found = []
+def _authorizations(value: Any) -> tuple[list[dict[str, Any]], bool]:
+    """Return the authorizations in the audit log's list, and whether they are all that it has."""
+    found: list[dict[str, Any]] = []
     items = from_json(value)
-    for item in items if isinstance(items, list) else [None]:
-        if not isinstance(item, dict) or not item.keys() <= {"granted", "permission"}:
-            return None
+    if not isinstance(items, list):
+        return found, False
+    is_all = True
+    for item in items:
+        granted = permission = None
+        if isinstance(item, dict):
+            granted, permission = item.get("granted"), item.get("permission")
+            rest = item.keys() - {"granted", "permission"}
+            is_all = is_all and not any(item[key] for key in rest)
         authorization: dict[str, Any] = {}
-        if "granted" in item:
-            if item["granted"].__class__ is not bool:
-                return None
-            authorization["decision"] = "granted" if item["granted"] else "denied"
-        if "permission" in item:
-            if not item["permission"] or item["permission"].__class__ is not str:
-                return None
-            authorization["policy"] = {"name": item["permission"]}
-        found.append(authorization)
-    return found if all(found) else None
+        if granted.__class__ is bool:
+            authorization["decision"] = "granted" if granted else "denied"
+        if permission and permission.__class__ is str:
+            authorization["policy"] = {"name": permission}
+        if authorization:
+            found.append(authorization)
+        is_all = is_all and len(authorization) == sum(
+            each is not None for each in (granted, permission)
+        )
+    return found, is_all
 
 
 def from_json(value: Any) -> Any:

@@ -19,6 +19,17 @@ _PLACES = (
     ("okta.client.geo.country", "country"),
     ("okta.client.geo.postalcode", "postal_code"),
 )
+_DEVICES = {"Unknown": (0, "Unknown"), "Tablet": (4, "Tablet"), "Mobile": (5, "Mobile")}
+_SYSTEMS = (
+    ("windows phone", 101, "Windows Mobile"),
+    ("windows mobile", 101, "Windows Mobile"),
+    ("windows", 100, "Windows"),
+    ("android", 201, "Android"),
+    ("mac", 300, "macOS"),
+    ("ipados", 302, "iPadOS"),
+    ("ios", 301, "iOS"),
+    ("linux", 200, "Linux"),
+)
 _TARGETS = (
     ("okta.target.group.name", "okta.target.group.id", "Group"),
     ("okta.target.group.alternateid", None, "Group"),
@@ -53,6 +64,9 @@ ROWS = (
         )
         for short, name in (("lat", "lat"), ("lon", "long"))
     ),
+    Row("okta.client.device", (f"{_SRC}.type_id", f"{_SRC}.type"), _CLIENT),
+    Row("okta.client.zone", (f"{_SRC}.zone",), _CLIENT),
+    Row("okta.useragent.os", (f"{_SRC}.os.name", f"{_SRC}.os.type_id"), _CLIENT),
     Row("okta.security.asnumber", (f"{_SRC}.autonomous_system.number",), "From 1.2.", ANY),
     Row("okta.security.asorg", (f"{_SRC}.autonomous_system.name",), "From 1.2."),
     Row("okta.security.isp", (f"{_SRC}.isp",), "From 1.5."),
@@ -142,6 +156,7 @@ def _endpoint(draft: Draft, release: Release) -> None:
     endpoint: dict[str, Any] = {"ip": address}
     draft.observe("evidences[].src_endpoint.ip", 2, address)
     draft.take(endpoint, (("okta.security.domain", "domain"),))
+    _device(fields, endpoint)
     location: dict[str, Any] = {}
     draft.take(location, _PLACES)
     _coordinates(draft, release, location)
@@ -160,6 +175,23 @@ def _endpoint(draft: Draft, release: Release) -> None:
         if system:
             endpoint["autonomous_system"] = system
     draft.evidence["src_endpoint"] = endpoint
+
+
+def _device(fields: dict[str, Any], endpoint: dict[str, Any]) -> None:
+    if (device := fields.pop("okta.client.device", None)) is not None:
+        endpoint["type_id"], endpoint["type"] = _DEVICES.get(device, (99, device))
+    if fields.get("okta.client.zone", "null") != "null":
+        endpoint["zone"] = fields.pop("okta.client.zone")
+    if (name := fields.pop("okta.useragent.os", None)) is not None:
+        endpoint["os"] = _system_of(name)
+
+
+def _system_of(name: str) -> dict[str, Any]:
+    lower = name.lower()
+    for start, type_id, type_ in _SYSTEMS:
+        if lower.startswith(start):
+            return {"name": name, "type_id": type_id, "type": type_}
+    return {"name": name, "type_id": 0 if lower == "unknown" else 99, "type": name}
 
 
 def _coordinates(draft: Draft, release: Release, location: dict[str, Any]) -> None:

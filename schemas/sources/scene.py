@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
-from schemas.falco.alert import text
+from schemas.falco.alert import spare_key
+from schemas.falco.values import text
 from schemas.ocsf.releases import Release, is_hostname
 from schemas.sources import (
     aws_cloudtrail,
@@ -74,7 +75,8 @@ _COMMON_ROWS = (
     Row("evt.hostname", ("device.hostname",), "If the alert has no hostname."),
     Row("evt.source", ("metadata.log_name",), "If the alert has no source."),
     Row("evt.pluginname", ("metadata.product.feature.name",), "If missing: the source."),
-    *(Row(field, ("time",), "If the alert has no time.", ANY) for field in TIMES),
+    Row("falco.version", ("metadata.product.version",), "If missing: the setting."),
+    *(Row(field, ("time",), "If the alert has no time that can be read.", ANY) for field in TIMES),
     *(
         Row(field, (), "Dropped if it repeats the alert's time.")
         for field in ("ct.time", "okta.published", "gcp.time")
@@ -119,6 +121,79 @@ _KIND_OF = {row.field: row.kind for row in reversed(ROWS)}
 _KINDS_OF_BEGINNINGS = tuple((row.field[:-1], row.kind) for row in ROWS if row.field.endswith("*"))
 
 
+# Names of objects whose attributes are fields: `proc`, `container.image`.
+_OBJECTS = frozenset(
+    field[:place]
+    for field in (row.field.replace("[", ".") for row in ROWS)
+    for place, character in enumerate(field)
+    if character == "."
+)
+_UNDOTTED = {row.field.replace(".", "_"): row.field for row in ROWS if "*" not in row.field}
+_UNDOTTED_BEGINNINGS = tuple(
+    (row.field[:-1].replace(".", "_"), row.field[:-1]) for row in ROWS if row.field.endswith("*")
+)
+# A longer name is not one of Falco's: the object stays whole.
+_LONGEST_NAME = 100
+
+
+def as_dotted(given: dict[str, Any]) -> dict[str, Any]:
+    """Return fields under Falco's dotted names, where a pipeline nested them or took out the dots.
+
+    A field that is also there under its dotted name keeps the name that the pipeline made.
+    """
+    made: dict[str, Any] = {}
+    for name, value in given.items():
+        if value.__class__ is dict and name in _OBJECTS:
+            _flatten(name, value, given, made)
+        else:
+            dotted = _dotted(name)
+            made[name if dotted in given or dotted in made else dotted] = value
+    return made
+
+
+def _flatten(
+    prefix: str, value: dict[str, Any], given: dict[str, Any], made: dict[str, Any]
+) -> None:
+    for key, inner in value.items():
+        name = f"{prefix}.{key}"
+        is_object = inner.__class__ is dict and (name in _OBJECTS or name not in _KNOWN)
+        if is_object and inner and len(name) <= _LONGEST_NAME:
+            _flatten(name, inner, given, made)
+        else:
+            made[spare_key(name, given, made)] = inner
+
+
+def _dotted(name: str) -> str:
+    if "." in name or "_" not in name:
+        return name
+    known = _UNDOTTED.get(name)
+    if known is not None:
+        return known
+    for start, beginning in _UNDOTTED_BEGINNINGS:
+        if name.startswith(start):
+            rest = name[len(start) :]
+            return f"{beginning}.{rest[1:]}" if rest.startswith("_") else beginning + rest
+    return name
+
+
+_SOURCES = {
+    "ka": "k8s_audit",
+    "ct": "aws_cloudtrail",
+    "okta": "okta",
+    "github": "github",
+    "gcp": "gcp_auditlog",
+}
+
+
+def _source_of(fields: tuple[str, ...]) -> str:
+    """Return the source that prints fields of these names."""
+    for field in fields:
+        source = _SOURCES.get(field.partition(".")[0])
+        if source is not None:
+            return source
+    return "syscall"
+
+
 def _is_text(field: str) -> bool:
     """Return whether the builders read `field` as text, by the row with the closest name."""
     kind = _KIND_OF.get(field)
@@ -137,7 +212,7 @@ class Shape(Names):
     def __init__(self, fields: tuple[str, ...]) -> None:
         known = tuple(field for field in fields if field in _KNOWN)
         # A result that is a number differs from alert to alert: a descriptor, a count of bytes.
-        has_number = "evt.rawres" in fields
+        has_number = not frozenset(syscall_event.RESULTS).isdisjoint(fields)
         repeating = _REPEATING_FIELDS_WITHOUT_CALL if has_number else _REPEATING_FIELDS
         self.repeating = tuple(field for field in known if field in repeating)
         """The fields of the container, Kubernetes workload, user, program and call."""
@@ -152,6 +227,10 @@ class Shape(Names):
         )
         self.builders = tuple((build, theirs) for build, theirs in found if theirs)
         """The builders to run, each with the fields that trigger it."""
+        self.is_foreign = any(field in _OBJECTS or _dotted(field) != field for field in fields)
+        """Whether a pipeline may have changed the names of the fields; see `as_dotted`."""
+        self.source = _source_of(fields)
+        """The alert's source, if the alert does not say it."""
         self.echoes = tuple(field for field in fields if field in _ECHOES)
         """The fields that usually only repeat the alert's time, source or host."""
         self.arguments = tuple(field for field in fields if field.startswith("evt.arg"))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import Any
 
+from schemas.falco.values import labels_of
 from schemas.ocsf.releases import Release, fingerprint, is_uuid
-from schemas.sources.draft import ANY, Draft, Row
+from schemas.sources.draft import ANY, Draft, Row, texts
 
 _CONTAINER = "evidences[].container"
 _ONE_LABEL = ("container.label.", "container.label[")
+_ONE_POD_LABEL = tuple(
+    f"{meta}.pod.label{mark}" for meta in ("k8s", "k8smeta") for mark in (".", "[")
+)
+_LABELS = "One text, split at commas; a list; or an object."
 _POD_UID = "pod_uuid: if it is a UUID, which it is not for static pods."
 _WORKLOADS = (
     ("deployment", "Deployment"),
@@ -35,7 +41,7 @@ ROWS = (
         (f"{_CONTAINER}.hash.value", f"{_CONTAINER}.image.uid"),
         "hash: without the sha256: prefix; uid: if there is no image.id.",
     ),
-    Row("container.labels", (f"{_CONTAINER}.labels[]",), "From 1.4."),
+    Row("container.labels", (f"{_CONTAINER}.labels[]",), "From 1.4. " + _LABELS, ANY),
     *(
         Row(field, (f"{_CONTAINER}.labels[]",), "From 1.4, as key:value like container.labels.")
         for field in ("container.label.*", "container.label[*")
@@ -45,12 +51,20 @@ ROWS = (
     Row("k8s.pod.uid", ("resources[].uid", f"{_CONTAINER}.pod_uuid"), _POD_UID),
     Row("k8s.pod.id", ("resources[].uid",)),
     Row("k8smeta.pod.uid", ("resources[].uid", f"{_CONTAINER}.pod_uuid"), _POD_UID),
-    Row("k8s.pod.labels", ("resources[].labels[]",)),
-    Row("k8smeta.pod.labels", ("resources[].labels[]",)),
+    *(
+        Row(f"{meta}.{short}.labels", ("resources[].labels[]",), _LABELS, ANY)
+        for meta in ("k8s", "k8smeta")
+        for short in ("pod", *(short for short, _ in _WORKLOADS))
+    ),
+    *(
+        Row(f"{meta}.pod.label{mark}*", ("resources[].labels[]",), "As key:value.")
+        for meta in ("k8s", "k8smeta")
+        for mark in (".", "[")
+    ),
     Row("k8s.ns.name", ("resources[].namespace",)),
     Row("k8smeta.ns.name", ("resources[].namespace",)),
     *(
-        Row(f"{meta}.{short}.{attribute}", (f"resources[].{to}",), f"Type {kind}.")
+        Row(f"{meta}.{short}.{attribute}", (f"resources[].{to}",), f"Type {kind}.", ANY)
         for short, kind in _WORKLOADS
         for meta, attribute, to in (
             ("k8s", "name", "name"),
@@ -134,15 +148,20 @@ def _container(draft: Draft, release: Release) -> dict[str, Any]:
 
 
 def _labels(fields: dict[str, Any]) -> list[str]:
+    return _with_single(fields, fields.pop("container.labels", None), _ONE_LABEL)
+
+
+def _with_single(fields: dict[str, Any], all_: Any, starts: tuple[str, ...]) -> list[str]:
     """Return all labels, then those printed one by one that are not among them."""
-    labels: list[str] = fields.pop("container.labels", "").split(",")
+    labels = [] if all_ is None else labels_of(all_)
     known = set(labels)
-    for field in [name for name in fields if name.startswith(_ONE_LABEL)]:
-        label = f"{field[len(_ONE_LABEL[0]) :].removesuffix(']')}:{fields.pop(field)}"
+    for field in [name for name in fields if name.startswith(starts)]:
+        start = next(start for start in starts if field.startswith(start))
+        label = f"{field[len(start) :].removesuffix(']')}:{fields.pop(field)}"
         if label not in known:
             known.add(label)
             labels.append(label)
-    return [label for label in labels if label]
+    return labels
 
 
 def _image(draft: Draft, release: Release, digest: str | None) -> dict[str, Any] | None:
@@ -180,7 +199,8 @@ def _workloads(draft: Draft, release: Release, container: dict[str, Any]) -> Non
     uid = draft.first("k8s.pod.uid", "k8smeta.pod.uid", "k8s.pod.id")
     name = draft.first("k8s.pod.name", "k8smeta.pod.name")
     if name is not None or uid is not None:
-        labels = draft.first("k8s.pod.labels", "k8smeta.pod.labels")
+        given = draft.first("k8s.pod.labels", "k8smeta.pod.labels")
+        labels = _with_single(fields, given, _ONE_POD_LABEL)
         draft.resource(
             release,
             3,
@@ -188,7 +208,7 @@ def _workloads(draft: Draft, release: Release, container: dict[str, Any]) -> Non
             name=name,
             namespace=namespace,
             uid=uid,
-            labels=labels.split(",") if labels else None,
+            labels=labels or None,
         )
         if uid is not None:
             draft.observe("resources[].uid", 10, uid)
@@ -202,10 +222,17 @@ def _workloads(draft: Draft, release: Release, container: dict[str, Any]) -> Non
             uid=container.get("uid"),
         )
     for short, kind in _WORKLOADS:
-        name = draft.first(f"k8s.{short}.name", f"k8smeta.{short}.name")
-        uid = draft.first(f"k8s.{short}.id", f"k8smeta.{short}.uid")
-        if name is not None or uid is not None:
-            draft.resource(release, 3, type=kind, name=name, namespace=namespace, uid=uid)
+        names = texts(draft.first(f"k8s.{short}.name", f"k8smeta.{short}.name"))
+        uids = texts(draft.first(f"k8s.{short}.id", f"k8smeta.{short}.uid"))
+        if not names and not uids:
+            continue
+        given = draft.first(f"k8s.{short}.labels", f"k8smeta.{short}.labels")
+        shared: list[str] | None = None if given is None else labels_of(given) or None
+        for name, uid in zip_longest(names, uids):
+            draft.resource(
+                release, 3, type=kind, name=name, namespace=namespace, uid=uid, labels=shared
+            )
+            shared = None  # of several services it does not say whose they are
             if uid is not None:
                 draft.observe("resources[].uid", 10, uid)
     if namespace is not None and draft.resources:

@@ -23,8 +23,14 @@ CALL_ROWS = (
 )
 """The call; part of the scene if its result is a word."""
 
+RESULTS = ("evt.rawres", "krsi.res", "krsi.iou_ret")
+"""Fields with a call's result as a number, which differs from alert to alert."""
+
 ROWS = (
-    Row("evt.rawres", (f"{_API}.response.code",), "If it is a 32-bit integer.", ANY),
+    *(
+        Row(field, (f"{_API}.response.code",), "The first that is a 32-bit integer.", ANY)
+        for field in RESULTS
+    ),
     Row("evt.arg*", ("evidences[].data",), "One JSON object, keyed by Falco field.", ANY),
 )
 
@@ -38,7 +44,7 @@ def build_call(draft: Draft, _release: Release) -> None:
     operation = draft.first("evt.type", "syscall.type")
     if operation is not None:
         result = fields.pop("evt.res", None)
-        code = draft.integer("evt.rawres") if "evt.rawres" in fields else None
+        code = next((n for n in map(draft.integer, RESULTS) if n is not None), None)
         draft.evidence["api"] = _api_of(operation, result, code)
 
 

@@ -8,6 +8,8 @@ from schemas.ocsf.releases import Release, file_of
 from schemas.sources.draft import ANY, Draft, Row
 
 _FILE = "evidences[].file"
+_KRSI = ("krsi.path", "krsi.name", "krsi.newpath", "krsi.linkpath")
+_KRSI_OTHERS = ("krsi.oldpath", "krsi.target")
 _ARGUMENTS = (
     "evt.arg.path",
     "evt.arg.pathname",
@@ -34,6 +36,8 @@ ROWS = (
     Row("fs.path.name", (f"{_FILE}.path",), "If there is no fd.name."),
     Row("fs.path.target", (f"{_FILE}.path",), "If there is no fd.name and no fs.path.name."),
     Row("fs.path.source", (f"{_FILE}.path",), "In another element of evidences."),
+    *(Row(field, (f"{_FILE}.path",), "The first, if there is no other path.") for field in _KRSI),
+    *(Row(field, (f"{_FILE}.path",), "In another element of evidences.") for field in _KRSI_OTHERS),
     *(
         Row(field, (f"{_FILE}.path", "evidences[].data"), "file: if there is no other path.", ANY)
         for field in _ARGUMENTS
@@ -54,9 +58,10 @@ _SOCKETS = frozenset({"ipv4", "ipv6"})
 def build(draft: Draft, release: Release) -> None:
     """Add the file, and the source of a rename or link as a second evidence."""
     fields = draft.fields
-    source = fields.pop("fs.path.source", None)
-    if source is not None:
-        draft.other_file(file_of(source, *_UNKNOWN), release)
+    for field in ("fs.path.source", *_KRSI_OTHERS):
+        source = fields.pop(field, None)
+        if source is not None:
+            draft.other_file(file_of(source, *_UNKNOWN), release)
     kind = fields.get("fd.type")
     if kind in _SOCKETS:
         return
@@ -86,16 +91,19 @@ def _path(draft: Draft) -> str | None:
     name: str | None = fields.get("fd.name")
     if name is not None:
         if name.startswith("/"):
-            return draft.first("fd.name", "fs.path.name", "fs.path.target")
+            draft.first("fd.name", "fs.path.name", "fs.path.target")
+            return name
         if fields.get("fd.type") == "unix" and " /" in name:
             # "ffff9d->ffff9e /run/containerd.sock": the addresses stay in unmapped.
             return name[name.index(" /") + 1 :]
         if "fd.type" in fields and "->" not in name:
-            return draft.first("fd.name")
+            return str(draft.first("fd.name"))
         return None
     path = draft.first("fs.path.name", "fs.path.target")
+    if path is None:
+        path = draft.first(*_KRSI)
     if path is not None:
-        return path
+        return str(path)
     for argument in _ARGUMENTS:
         value = fields.get(argument)
         if value.__class__ is str:

@@ -42,6 +42,10 @@ ROWS = (
         "Last resort; which one: decided by fd.is_server.",
         ANY,
     ),
+    Row("krsi.cip", (f"{_SRC}.ip",), "If there is no fd.cip."),
+    Row("krsi.cport", (f"{_SRC}.port",), "With its address.", ANY),
+    Row("krsi.sip", (f"{_DST}.ip",), "If there is no fd.sip."),
+    Row("krsi.sport", (f"{_DST}.port",), "With its address.", ANY),
     Row(
         "fd.cip.name", (f"{_SRC}.hostname", f"{_SRC}.name"), "name: if it is not a valid host name."
     ),
@@ -81,6 +85,8 @@ def build(draft: Draft, release: Release) -> None:
     dst: dict[str, Any] = {}
     _take_address(draft, src, "fd.cip", "fd.cport")
     _take_address(draft, dst, "fd.sip", "fd.sport")
+    _take_address(draft, src, "krsi.cip", "krsi.cport")
+    _take_address(draft, dst, "krsi.sip", "krsi.sport")
     _read_name(draft, src, dst)
     local, remote = (dst, src) if serves == "true" else (src, dst)
     _take_address(draft, local, "fd.lip", "fd.lport")

@@ -30,4 +30,4 @@ def broken_record(rng: random.Random, alert: bytes) -> bytes:
         return _WHOLE[choice]
     if choice % 2:
         return alert[: rng.randrange(1, len(alert))]
-    return alert.replace(b'"rule":"', b'"rule":"\xff\xfe', 1)
+    return alert.replace(b'"rule":', b'\xff\xfe"rule":', 1)

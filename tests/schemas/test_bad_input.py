@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.mapping import FILTERED, Finding, Mapping, Options, Reject
-from tests.alerts import SMALL
+from tests.alerts import PLAIN, SMALL
 from tests.schemas.kinds import OLD, finding_of, mapped
 from tests.schemas.ocsf_schema import errors
 from tests.schemas.staged import stage
@@ -31,10 +32,13 @@ REJECTS = {
     "encoded surrogate": (b'{"rule": "\xed\xa0\x80"}', "The value is not UTF-8."),
     "text": (b"hello", "The value is not JSON."),
     "NUL": (b"\0", "The value is not JSON."),
-    "half an alert": (value()[:-10], "The value is not JSON."),
+    "half an alert": (value()[:-10], "The value is cut off: the JSON has no end."),
     "NaN": (value(output_fields={"a": 1}).replace(b"1}", b"NaN}"), "The value is not JSON."),
-    "two alerts": (value() + value(), "The value is not JSON."),
-    "list": (b"[1]", "The value is JSON, but not an object."),
+    "two alerts": (
+        value() + value(),
+        "The value has several JSON values: send each as a record.",
+    ),
+    "list": (b"[1]", "The value is an array: send an alert, which is an object."),
     "number": (b"7", "The value is JSON, but not an object."),
     "string": (b'"alert"', "The value is JSON, but not an object."),
     "null literal": (b"null", "The value is JSON, but not an object."),
@@ -62,14 +66,68 @@ REJECTS = {
     ),
     "deep list in a quoted string": (
         json.dumps({"log": f'{{"rule": {"[" * 101 + "]" * 101}}}'}).encode(),
-        "The value is nested too deeply.",
+        "The alert has no rule: its key log is nested too deeply.",
     ),
     "string that never ends": (
         b"[" * 101 + b'"' + b'\\"' * 1000,
         "The value is nested too deeply.",
     ),
-    "log that is not JSON": (b'{"log": "starting up"}', "The value is not JSON."),
+    "log that is not JSON": (
+        b'{"log": "starting up"}',
+        "The alert has no rule: its key log is not JSON.",
+    ),
     "empty wrapping": (b'{"log": null}', "The alert has no rule."),
+    "gzip": (
+        gzip.compress(value()),
+        "The value is gzip data: send plain JSON, and let the Kafka producer compress.",
+    ),
+    "byte order mark": (
+        b"\xef\xbb\xbf" + value(),
+        "The value begins with a byte order mark: send UTF-8 without one.",
+    ),
+    "UTF-16": (value().decode().encode("utf-16"), "The value is UTF-16: send UTF-8."),
+    "UTF-16 without a mark": (
+        value().decode().encode("utf-16-le"),
+        "The value is UTF-16: send UTF-8.",
+    ),
+    "Schema Registry": (
+        b"\0\0\0\0\x07" + value(),
+        (
+            "The value has a Schema Registry header: send plain JSON, with a serializer without "
+            "schemas."
+        ),
+    ),
+    "Schema Registry, a large id": (
+        b"\0\0\0\0\xf7" + value(),
+        (
+            "The value has a Schema Registry header: send plain JSON, with a serializer without "
+            "schemas."
+        ),
+    ),
+    "syslog": (
+        b"<13>Jul 10 12:00:00 node-1 falco: " + value(),
+        'The value has text before the JSON: "<13>Jul 10 12:00:00 node-1 falco:".',
+    ),
+    "text after": (value() + b" end", 'The value has text after the JSON: "end".'),
+    "an array of alerts": (
+        b"[" + value() + b"," + value() + b"]",
+        "The value is an array: send each of its 2 items as a record.",
+    ),
+    "Falco's text": (
+        b"14:03:27.123456789: Notice A shell was spawned (user=root)",
+        "The value is Falco's text output: set json_output: true in falco.yaml.",
+    ),
+    "Falco's text in an envelope": (
+        b'{"log": "2026-07-10T12:00:00.123456789+0000: Warning Sensitive file opened {x}"}',
+        (
+            "The alert has no rule: its key log is Falco's text output; set json_output: true in "
+            "falco.yaml."
+        ),
+    ),
+    "CloudEvents without an alert": (
+        json.dumps({**PLAIN, "specversion": "1.0", "type": "a", "data": {"b": 1}}).encode(),
+        "The value is a CloudEvents envelope without an alert: its key data has none.",
+    ),
     "long rule": (value(rule="r" * 70_000), "The alert's rule is longer than 65,535 characters."),
 }
 

@@ -13,7 +13,26 @@ from tests.schemas.kinds import OLD, finding_of, mapped
     "text", ["2026", "yesterday", "2026-07-04T20:46:44.1e5Z", "٢٠٢٦-07-04T20:46:44Z"]
 )
 def test_an_invalid_time_is_a_reject(text: str) -> None:
-    assert OLD.map(native({**SHELL, "time": text}), 0) == Reject("The alert has no valid time.")
+    fields = {"proc.name": "sh"}
+    record = native({**SHELL, "time": text, "output_fields": fields})
+
+    assert OLD.map(record, 0) == Reject("The alert has no valid time.")
+
+
+@pytest.mark.parametrize("text", ["2026", "2026-07-10 12:00:00.123", ""])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"evt.time": 1783684800123456789},
+        {"evt.time.iso8601": 1783684800123456789},
+        {"evt.time.iso8601": "2026-07-10T12:00:00.123456789+0000"},
+        {"evt": {"time": 1783684800123456789}},
+    ],
+)
+def test_a_time_that_cannot_be_read_gives_way_to_the_fields(text: str, fields: object) -> None:
+    record = native({**SHELL, "time": text, "output_fields": fields})
+
+    assert mapped(OLD, record).time == 1783684800123
 
 
 @pytest.mark.parametrize(

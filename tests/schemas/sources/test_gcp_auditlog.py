@@ -13,6 +13,8 @@ CASES = [
     Case("gcp.serviceName", "storage", METHOD, (f"{E}.api.service.name", SAME), None),
     Case("gcp.request", "{}", METHOD, (f"{REQUEST}.data", {"gcp.request": "{}"}), None),
     Case("gcp.policyDelta", "{}", METHOD, (f"{REQUEST}.data", {"gcp.policyDelta": "{}"}), None),
+    Case("gcp.request", "{}", {}, (f"{E}.data", {"gcp.request": "{}"}), None),
+    Case("gcp.policyDelta", "{}", {}, (f"{E}.data", {"gcp.policyDelta": "{}"}), None),
     Case("gcp.user", "alice@example.com", {}, (f"{USER}.name", SAME), (f"{USER}.email_addr", SAME)),
     Case(
         "gcp.authorizationInfo",

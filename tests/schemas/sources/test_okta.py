@@ -68,6 +68,20 @@ CASES = [
         (f"{SRC}.location.coordinates", [2.35, 48.85]),
         (f"{SRC}.location.long", 2.35),
     ),
+    Case("okta.client.device", "Mobile", CLIENT, (f"{SRC}.type_id", 5), (f"{SRC}.type", SAME)),
+    Case("okta.client.device", "Computer", CLIENT, (f"{SRC}.type_id", 99), (f"{SRC}.type", SAME)),
+    Case("okta.client.zone", "office", CLIENT, (f"{SRC}.zone", SAME), None),
+    Case("okta.client.zone", "null", CLIENT, (UNMAPPED, SAME), None),
+    Case(
+        "okta.useragent.os",
+        "Mac OS X",
+        CLIENT,
+        (f"{SRC}.os.type_id", 300),
+        (f"{SRC}.os.name", SAME),
+    ),
+    Case(
+        "okta.useragent.os", "Plan 9", CLIENT, (f"{SRC}.os.type_id", 99), (f"{SRC}.os.name", SAME)
+    ),
     Case(
         "okta.security.asnumber",
         3215,

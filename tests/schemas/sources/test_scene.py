@@ -23,6 +23,7 @@ from tests.schemas.sources import (
 from tests.schemas.sources.rows import NOW, SAME, UNMAPPED, Case, check, each, explained, finding_of
 
 CASES = [
+    Case("falco.version", "0.44.1", {}, ("metadata.product.version", SAME), None),
     Case("evt.hostname", "node-1", {}, ("device.hostname", SAME), None),
     Case("evt.source", "okta", {"source": None}, ("metadata.log_name", SAME), None),
     Case("evt.pluginname", "json", {}, ("metadata.product.feature.name", SAME), None),
@@ -110,6 +111,7 @@ def test_every_tested_field_has_a_row_that_says_so() -> None:
         "container.label.app",
         "container.label[app]",
         "evt.args",
+        *(f"{k8s}.pod.label{app}" for k8s in ("k8s", "k8smeta") for app in (".app", "[app]")),
         "ka.req.pod.host_network",
         "ka.uri.param[command]",
         "ct.request",

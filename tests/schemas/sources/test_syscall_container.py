@@ -98,6 +98,27 @@ CASES = [
     Case("k8s.pod.id", UID, {}, ("resources.0.uid", SAME), None),
     Case("k8s.pod.labels", "a=1,b=2", POD, ("resources.0.labels", ["a=1", "b=2"]), None),
     Case("k8smeta.pod.labels", "a=1", POD, ("resources.0.labels", ["a=1"]), None),
+    Case("k8s.pod.labels", "a:1, b:2,c", POD, ("resources.0.labels", ["a:1", "b:2,c"]), None),
+    Case("k8smeta.pod.labels", ["a:1", "b:2"], POD, ("resources.0.labels", ["a:1", "b:2"]), None),
+    Case("k8s.pod.labels", {"a": "1", "b": 2}, POD, ("resources.0.labels", ["a:1", "b:2"]), None),
+    *(
+        Case(f"{meta}.pod.label{name}", "web", POD, ("resources.0.labels", ["app:web"]), None)
+        for meta in ("k8s", "k8smeta")
+        for name in (".app", "[app]")
+    ),
+    *(
+        Case(
+            f"{meta}.{short}.labels",
+            "a:1",
+            {f"k8s.{short}.name": "web"},
+            ("resources.0.labels", ["a:1"]),
+            None,
+        )
+        for meta in ("k8s", "k8smeta")
+        for short in ("deployment", "rs", "rc", "svc")
+    ),
+    Case("k8smeta.svc.name", ["web", "api"], {}, ("resources.1.name", "api"), None),
+    Case("k8smeta.svc.uid", [UID, HEX], {}, ("resources.1.uid", HEX), None),
     Case("k8s.ns.name", "shop", POD, ("resources.0.namespace", SAME), None),
     Case("k8smeta.ns.name", "shop", POD, ("resources.0.namespace", SAME), None),
     *(

@@ -12,6 +12,8 @@ CASES = [
     Case("evt.res", "EACCES", {"evt.type": "open"}, (f"{RESPONSE}.error", SAME), None),
     Case("evt.res", "SUCCESS", {"evt.type": "open"}, (f"{RESPONSE}.message", SAME), None),
     Case("evt.rawres", -13, {"evt.type": "open"}, (f"{RESPONSE}.code", SAME), None),
+    Case("krsi.res", 3, {"evt.type": "krsi_open"}, (f"{RESPONSE}.code", SAME), None),
+    Case("krsi.iou_ret", 3, {"evt.type": "krsi_open"}, (f"{RESPONSE}.code", SAME), None),
     Case("evt.args", "fd=3", {}, (f"{E}.data", {"evt.args": "fd=3"}), None),
 ]
 

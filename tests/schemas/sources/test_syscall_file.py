@@ -28,6 +28,14 @@ CASES = [
     Case("fd.hash.md5", HEX[:32], {"fd.name": "/etc"}, (f"{E}.file.hashes.0.value", SAME), None),
     Case("fs.path.name", "/a", {}, (f"{E}.file.path", SAME), None),
     Case("fs.path.target", "/b", {}, (f"{E}.file.path", SAME), None),
+    *(
+        Case(f"krsi.{name}", "/b", {}, (f"{E}.file.path", SAME), None)
+        for name in ("path", "name", "newpath", "linkpath")
+    ),
+    *(
+        Case(f"krsi.{name}", "/c", {"krsi.path": "/b"}, ("evidences.1.file.path", SAME), None)
+        for name in ("oldpath", "target")
+    ),
     Case("fs.path.source", "/c", {"fs.path.target": "/b"}, ("evidences.1.file.path", SAME), None),
     *(
         Case(

@@ -13,6 +13,10 @@ CASES = [
     Case("fd.cip", "10.0.0.5", {}, (f"{SRC}.ip", SAME), None),
     Case("fd.cport", 39526, {"fd.cip": "10.0.0.5"}, (f"{SRC}.port", SAME), None),
     Case("fd.sip", "10.0.0.1", {}, (f"{DST}.ip", SAME), None),
+    Case("krsi.cip", "10.0.0.5", {}, (f"{SRC}.ip", SAME), None),
+    Case("krsi.cport", 39526, {"krsi.cip": "10.0.0.5"}, (f"{SRC}.port", SAME), None),
+    Case("krsi.sip", "10.0.0.1", {}, (f"{DST}.ip", SAME), None),
+    Case("krsi.sport", 443, {"krsi.sip": "10.0.0.1"}, (f"{DST}.port", SAME), None),
     Case("fd.sport", 443, {"fd.sip": "10.0.0.1"}, (f"{DST}.port", SAME), None),
     Case(
         "fd.name",

@@ -1,0 +1,57 @@
+"""Values of an alert's fields, whatever a pipeline has made of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from typing import Any
+
+EMPTY = (None, "", "<NA>")
+"""What Falco prints for a field without a value."""
+
+_MOST_DIGITS = 40
+
+
+def text(value: Any) -> str:
+    """Return a field's value as text for `unmapped`: a string unchanged, anything else as JSON."""
+    if value.__class__ is str or value.__class__ is int:
+        return str(value)
+    if value.__class__ is bool:
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def number(literal: str) -> float | int | str:
+    """Return the number that a JSON literal with a fraction or exponent stands for.
+
+    Pipelines that keep every number as a double write 1000 as 1000.0 or 1e3: without a fraction it
+    is an integer again. A number out of a double's range stays text.
+    """
+    found = float(literal)
+    if not math.isfinite(found):
+        return literal
+    if len(literal) > _MOST_DIGITS or not found.is_integer():
+        return found
+    return int(Decimal(literal))
+
+
+def labels_of(value: Any) -> list[str]:
+    """Return the labels in a field, each as key:value.
+
+    Falco prints them as one text, joined with commas; k8smeta as a list; others as an object. A
+    part of a text without a colon belongs to the value before.
+    """
+    if isinstance(value, dict):
+        return [f"{key}:{text(item)}" for key, item in value.items()]
+    if isinstance(value, list):
+        return [text(item).strip() for item in value if item not in EMPTY]
+    if value.__class__ is not str:
+        return [text(value)]
+    labels: list[list[str]] = []
+    for part in value.split(","):
+        if labels and part.strip() and not any(mark in part for mark in ":="):
+            labels[-1].append(part)
+        elif part.strip():
+            labels.append([part])
+    return [",".join(parts).strip() for parts in labels]
