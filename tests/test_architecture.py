@@ -233,7 +233,8 @@ def calls(name: str) -> set[str]:
         ("commit_offsets", {"streams.worker.ledger"}),
         ("_do_commit_offsets", {"streams.worker.transport"}),
         ("commit_async", set()),
-        ("alter_group_offsets", {"streams.kafka.probe"}),  # only of a group that it creates
+        # The probe's group is its own; adoption is a person's word, with all workers stopped.
+        ("alter_group_offsets", {"streams.kafka.adoption", "streams.kafka.probe"}),
         ("alter_consumer_group_offsets", set()),
         # The lake: workers put single objects; only `replay --prune` deletes.
         ("put_object", {"streams.lake.store", "streams.doctor.lake"}),

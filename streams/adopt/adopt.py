@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from streams.adopt.decide import Facts, Plan, decide, metadata, topic_id_in
+from streams.adopt.decide import Facts, Plan, adopted, decide, noted
 from streams.adopt.held import LetterOf, digest, missing, rows_of
 from streams.audit.audit import sort_objects
 from streams.audit.coverage import LakeWindow
@@ -119,7 +119,6 @@ def run(
                 number,
                 offset,
                 read_seal(text, offset or 0),
-                topic_id_in(text),
                 known.topic_id,
                 each.begin,
                 each.log_end,
@@ -216,9 +215,8 @@ class _Adopter:
         with adoption.open_writer(settings, number) as writer:
             if plan.padding:
                 # A padded log looks whole: the note keeps workers, and a second try, from that.
-                noted = metadata(facts.topic_id, facts.seal, plan.cut)
                 offset = plan.until if facts.committed is None else facts.committed
-                adoption.commit(self._admin, settings, number, offset, noted)
+                adoption.commit(self._admin, settings, number, offset, noted(facts, plan))
                 self._say(f"partition {number}: filling up {plan.padding:,} offsets")
                 writer.pad(plan.padding, lambda done: self._progress(done, plan.padding))
             adoption.wait_until_stable(client, settings.kafka.topic, {number: plan.until})
@@ -229,7 +227,7 @@ class _Adopter:
                 client,
                 copies,
                 plan.until,
-                metadata(facts.topic_id),
+                adopted(facts),
                 lambda done: self._progress(done, len(copies)),
             )
         return copies

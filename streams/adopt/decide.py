@@ -6,13 +6,12 @@ windows end, so that no two windows share an offset. What the log has before tha
 lake does not hold, is published again at the log's end.
 """
 
-import json
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from streams.audit.coverage import LakeWindow
-from streams.windows.seal import Seal
+from streams.windows.seal import UNSEALED, Seal
 
 Kind = Literal["truncated", "recreated", "overlap"]
 
@@ -20,15 +19,14 @@ Kind = Literal["truncated", "recreated", "overlap"]
 class Facts(NamedTuple):
     """One partition, in Kafka and in the lake.
 
-    `committed` is None if Kafka has no offset of it; `seal` is its metadata and `sealed_id` the id
-    of the topic in it. `start` and `end` are the log's first and next offset, open transactions
-    included. `windows` have their footers.
+    `committed` is None if Kafka has no offset of it; `seal` is what its metadata says. `start` and
+    `end` are the log's first and next offset, open transactions included. `windows` have their
+    footers.
     """
 
     partition: int
     committed: int | None
     seal: Seal
-    sealed_id: str
     topic_id: str
     start: int
     end: int
@@ -50,26 +48,14 @@ class Plan(NamedTuple):
     cut: int
 
 
-def topic_id_in(metadata: str) -> str:
-    """Return the topic's id in commit metadata; empty if there is none."""
-    try:
-        found = json.loads(metadata or "{}")
-    except (ValueError, RecursionError):
-        return ""
-    named = found.get("t", "") if isinstance(found, dict) else ""
-    return named if isinstance(named, str) else ""
+def noted(facts: Facts, plan: Plan) -> str:
+    """Return the commit metadata of a partition that stays blocked until it is adopted."""
+    return facts.seal._replace(cut=plan.cut, topic_id=facts.topic_id).encode()
 
 
-def metadata(topic_id: str, seal: Seal | None = None, cut: int | None = None) -> str:
-    """Return the commit metadata of a partition: with `cut`, it stays blocked."""
-    found: dict[str, object] = {"v": 1, "m": seal.version if seal else "", "ends": []}
-    if seal is not None:
-        found["ends"] = list(seal.ends)
-    if cut is not None:
-        found["cut"] = cut
-    if topic_id:
-        found["t"] = topic_id
-    return json.dumps(found, separators=(",", ":")) if cut is not None or topic_id else ""
+def adopted(facts: Facts) -> str:
+    """Return the commit metadata of a partition that has been adopted."""
+    return UNSEALED._replace(topic_id=facts.topic_id).encode()
 
 
 def decide(facts: Facts) -> Plan | None:
@@ -101,8 +87,8 @@ def _trouble(facts: Facts) -> tuple[Kind, str] | None:
         if reached > facts.end:
             return "truncated", f"{has}, but the log ends at {facts.end}"
         return None
-    if facts.sealed_id and now and facts.sealed_id != now:
-        return "recreated", f"the committed offset is of a topic with the id {facts.sealed_id}"
+    if facts.seal.topic_id and now and facts.seal.topic_id != now:
+        return "recreated", f"the committed offset is of a topic with the id {facts.seal.topic_id}"
     needed = max(committed, *facts.seal.ends) if facts.seal.ends else committed
     if facts.seal.cut is not None or facts.end < needed:
         end = facts.end if facts.seal.cut is None else facts.seal.cut
