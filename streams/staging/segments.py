@@ -8,11 +8,13 @@ file is moved aside, never deleted.
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -246,3 +248,11 @@ def _sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def insert(cursor: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows with one statement: each costs a millisecond, whatever it inserts."""
+    if rows:
+        marks = f"({', '.join('?' * len(rows[0]))})"
+        values = list(itertools.chain(*rows))
+        cursor.execute(f"INSERT INTO {table} VALUES {', '.join([marks] * len(rows))}", values)

@@ -6,14 +6,11 @@ is a cache: what it loses is read from Kafka again.
 """
 
 import contextlib
-import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import duckdb
+from typing import NamedTuple
 
 from schemas.mapping import Finding, Mapping
 from streams import faults
@@ -23,7 +20,7 @@ from streams.staging.contents import NOTHING, SEVERAL, Summary
 from streams.staging.directory import TEMPORARY_COPY, export_name, make_private
 from streams.staging.filing import MOST_DAYS
 from streams.staging.parquet import SIZES, Group, Sizes, Writer
-from streams.staging.segments import RUN_COLUMNS, Segments, schema, translated
+from streams.staging.segments import RUN_COLUMNS, Segments, insert, schema, translated
 from streams.windows.batch import Rejected, Rows, size_of
 from streams.windows.room import Usage
 from streams.windows.window import Run, Window
@@ -157,11 +154,11 @@ class Staging:
         name = schema(runs[0].segment)
         with self._segments.cursor() as cursor:  # closed after an error, which rolls back
             cursor.execute("BEGIN")
-            _insert_into(cursor, f"{name}.findings", findings)
+            insert(cursor, f"{name}.findings", findings)
             for piece in rejects:  # one at a time: DuckDB holds what it inserts several times
-                _insert_into(cursor, f"{name}.rejects", [piece])
+                insert(cursor, f"{name}.rejects", [piece])
             values = [(*run[1:], each) for run, each in zip(runs, digests, strict=True)]
-            _insert_into(cursor, f"{name}.runs ({RUN_COLUMNS}, digests)", values)
+            insert(cursor, f"{name}.runs ({RUN_COLUMNS}, digests)", values)
             with faults.around("append"):
                 cursor.execute("COMMIT")
 
@@ -296,16 +293,6 @@ class Staging:
     def usage(self) -> Usage:
         """Measure what staging takes and what the disk has left."""
         return self._segments.usage()
-
-
-def _insert_into(
-    cursor: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[Any, ...]]
-) -> None:
-    """Insert rows with one statement: each costs a millisecond, whatever it inserts."""
-    if rows:
-        marks = f"({', '.join('?' * len(rows[0]))})"
-        values = list(itertools.chain(*rows))
-        cursor.execute(f"INSERT INTO {table} VALUES {', '.join([marks] * len(rows))}", values)
 
 
 _group = attrgetter(*Group._fields)

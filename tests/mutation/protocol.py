@@ -64,7 +64,10 @@ LEDGER, SHIPPING, TAKEOVER, KEYS = (
     "streams/worker/takeover.py",
     "streams/lake/keys.py",
 )
-SEAL = "                await self.kafka.commit_offsets(self._assignment, seals)\n"
+SEAL = """\
+            with faults.around("seal"):
+                await self.kafka.commit_offsets(self._assignment, seals)
+"""
 CLAIM = "                    await self.kafka.commit_offsets(assignment, claimed)\n"
 HONOUR = "    seal = read_seal(found.metadata, committed)\n"
 PUTS = "        for group, _ in await self._run(self._objects.groups, window):\n"
@@ -91,7 +94,7 @@ MUTATIONS = [
     Mutation(
         "put before seal",
         [
-            Edit(LEDGER, SEAL, "                pass\n"),
+            Edit(LEDGER, SEAL, "            pass\n"),
             Edit(LEDGER, COMMIT, LATE + COMMIT),
         ],
     ),
@@ -123,7 +126,7 @@ MUTATIONS = [
     ),
     Mutation(
         "windows of another mapping put only if absent",
-        [Edit(SHIPPING, "key, file, overwrite=window.overwrite)", "key, file)")],
+        [Edit(SHIPPING, "overwrite=window.overwrite", "overwrite=False")],
     ),
 ]
 
