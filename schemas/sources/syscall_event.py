@@ -52,7 +52,7 @@ def build(draft: Draft, release: Release) -> None:
     """Add the call if it is not in the scene, and its arguments."""
     fields = draft.fields
     evidence = draft.evidence
-    if "evt.type" in fields or "syscall.type" in fields:
+    if draft.operation is None and ("evt.type" in fields or "syscall.type" in fields):
         build_call(draft, release)
     data = {field: plain(fields.pop(field)) for field in draft.shape.arguments if field in fields}
     if data:

@@ -90,7 +90,8 @@ def register(
         say(f"{source.name} registered in {registration.region}")
     else:
         say(f"{source.name} was already registered in {registration.region}; nothing changed")
-    say(f"location: {source.location or 'unknown'}\nrole: {source.role_arn or 'unknown'}")
+    say(f"location: {source.location or 'unknown'}")
+    say(f"role: {source.role_arn or 'unknown'}")
     if as_json:
         print_json(_plain(source) | {"settings": {_variable(key): found[key] for key in found}})
     elif toml:

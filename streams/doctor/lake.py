@@ -37,6 +37,7 @@ ADVICE = replace(
     WRITER,
     waiting=f"check {variable('lake.endpoint_url')} and the network; "
     "workers hold their windows meanwhile",
+    unreachable="",
 )
 READERS = (
     "audit, verify and replay need this, and workers where Kafka has no committed offset: "

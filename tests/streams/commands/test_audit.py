@@ -85,6 +85,7 @@ def test_json_has_all_of_it(
         "findings": 17,
         "rejects": 3,
         "filtered": 0,
+        "repeated": 0,
         "absent": 0,
         "dead_letters": 3,
         "problems": 0,

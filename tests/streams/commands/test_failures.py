@@ -17,6 +17,7 @@ from tests.streams.commands.conftest import LEAVES, Run
 #: How each command is called, and what it needs before it can do anything: "kafka", "lake"; "s3"
 #: stands for a lake that need not be that of the settings.
 NEEDS: dict[str, tuple[list[str], set[str]]] = {
+    "adopt": ([], {"kafka", "lake"}),
     "audit": ([], {"kafka", "lake", "s3"}),
     "dead-letter list": ([], {"kafka"}),
     "dead-letter retry": ([], {"kafka", "lake"}),

@@ -41,7 +41,7 @@ RUNS: dict[str, list[list[str]]] = {
     "status": [[], ["--json"]],
     "verify": [["s3://{bucket}/"], ["s3://{bucket}/", "--json"]],
 }
-OTHERS = {"demo", "produce", "register", "stack", "worker"}
+OTHERS = {"adopt", "demo", "produce", "register", "stack", "worker"}
 
 
 def hostile(offset: int) -> bytes:
@@ -75,7 +75,7 @@ def member(environment: Mapping[str, str]) -> Iterator[None]:
     thread = threading.Thread(target=stay)
     thread.start()
     try:
-        wait_until(lambda: joined == [True], 60, "the stranger has joined")
+        wait_until(lambda: joined == [True], 120, "the stranger has joined")
         yield
     finally:
         done.set()
