@@ -1,14 +1,11 @@
 """Batches that are small in Kafka and huge once inflated: memory is bounded, the member stays."""
 
-import asyncio
 import json
-from collections.abc import Sequence
 
 import pytest
-from aiokafka import AIOKafkaProducer
 
-from tests.bench.cost import peak_memory
-from tests.flow.worlds import Worker, World, alert, assert_exactly_once
+from tests.flow.inflated import peak, publish
+from tests.flow.worlds import World, alert, assert_exactly_once
 
 MB = 1_000_000
 
@@ -19,32 +16,6 @@ def garbage(number: int) -> bytes:
 
 def large(number: int) -> bytes:
     return json.dumps(json.loads(alert(number)) | {"output": "x" * 20_000}).encode()
-
-
-def publish(world: World, values: Sequence[bytes], partition: int, compression: str) -> None:
-    """Send values as one batch."""
-
-    async def send() -> None:
-        async with AIOKafkaProducer(
-            bootstrap_servers=world.bootstrap,
-            compression_type=compression,
-            max_batch_size=2 * sum(map(len, values)),
-            max_request_size=2 * sum(map(len, values)),
-            linger_ms=5_000,
-            request_timeout_ms=300_000,
-        ) as producer:
-            sent = [
-                await producer.send(world.topic, value, partition=partition) for value in values
-            ]
-            await asyncio.gather(*sent)
-
-    asyncio.run(send())
-
-
-def peak(worker: Worker) -> float:
-    """Return the peak of a worker's resident memory in MB."""
-    assert worker.process is not None
-    return peak_memory(worker.process.pid)
 
 
 @pytest.mark.faults
