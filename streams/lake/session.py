@@ -29,6 +29,10 @@ CONNECT = 5
 ANSWER = 15
 #: What a put is allowed in addition: some proxies take it all before they send any of it on.
 BYTES_PER_SECOND = 1_000_000
+#: The kernel takes the last bytes of a put at once, however slow the line is: at most so many, on
+#: a line of about 1 Mbit/s.
+KERNEL = 4_000_000
+SLOWEST = 100_000
 
 BRIEF = Config(
     connect_timeout=CONNECT,
@@ -53,7 +57,8 @@ def patience(size: int) -> int:
     There are few values, since each needs a client.
     """
     seconds = ANSWER
-    while seconds < ANSWER * 2 / 3 + size / BYTES_PER_SECOND:
+    needed = ANSWER * 2 / 3 + max(size / BYTES_PER_SECOND, min(size, KERNEL) / SLOWEST)
+    while seconds < needed:
         seconds *= 4
     return seconds
 

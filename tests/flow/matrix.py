@@ -32,7 +32,7 @@ OTHER_ROWS = 25
 WINDOWS = {(0, 0, 60), (0, 60, 100), (1, 0, 40)}
 REJECTS = {(0, 7), (0, 33), (1, 20)}
 #: How often an undisturbed run passes each effect; there may be one more seal and segment.
-EFFECTS = {"append": 3, "seal": 2, "copy": 4, "put": 4, "letter": 3, "commit": 3, "unlink": 4}
+EFFECTS = {"append": 2, "seal": 2, "copy": 4, "put": 4, "letter": 3, "commit": 3, "unlink": 4}
 SIDES = ("before", "after")
 #: Runs that share the two cores at a time.
 AT_ONCE = 6

@@ -98,7 +98,7 @@ def test_a_hostile_lake_holds_the_windows_and_then_takes_them(
 def test_an_answer_that_comes_after_the_client_gave_up_doubles_nothing(
     world: World, s3: S3Proxy
 ) -> None:
-    s3.fault = proxies.answer_too_late
+    s3.methods, s3.fault = {"PUT"}, proxies.answer_too_late
     world.publish([alert(n) for n in range(300)])
     worker = world.worker().start()
     wait_until(lambda: s3.hits["PUT"] >= 3, 60, "a put of each partition that waits for its answer")
@@ -115,7 +115,7 @@ def test_an_answer_that_comes_after_the_client_gave_up_doubles_nothing(
 
 @slow
 def test_a_crawling_lake_takes_everything_and_disturbs_nobody(world: World, s3: S3Proxy) -> None:
-    s3.fault = proxies.throttle(10_000)
+    s3.methods, s3.fault = {"PUT"}, proxies.throttle(30_000)
     world.publish([alert(n) for n in range(8000)])
     worker = world.worker(WINDOW__MAX_ROWS=2000).start()
     wait_until(lambda: s3.hits["PUT"] >= 3, 60)
@@ -194,7 +194,7 @@ def test_a_storm_of_all_errors_at_once_is_survived(world: World, s3: S3Proxy, se
 
 @slow
 def test_a_worker_stops_in_time_while_the_lake_does_not_answer(world: World, s3: S3Proxy) -> None:
-    s3.fault = proxies.swallow
+    s3.methods, s3.fault = {"PUT"}, proxies.swallow
     world.publish([alert(n) for n in range(300)])
     worker = world.worker().start()
     wait_until(lambda: s3.hits["PUT"], 60)

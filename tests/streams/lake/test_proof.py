@@ -370,7 +370,8 @@ def test_nothing_is_proved_but_by_the_md5_or_the_checksum(
 
 
 def test_patience_grows_with_the_put() -> None:
-    assert session.patience(0) == session.patience(1_000_000) == 15
+    assert session.patience(0) == session.patience(400_000) == 15
+    assert session.patience(4_000_000) > 4_000_000 / 125_000
     assert 100 < session.patience(200_000_000) < 400
     assert session.patience(5 << 30) < 6 * 3600
     assert len({session.patience(size) for size in range(0, 5 << 30, 10_000_000)}) <= 6
