@@ -262,13 +262,11 @@ def _notes(
                 f"{where}: {found.absent:,} offsets inside the windows had no record: transaction "
                 "markers, or records compacted or deleted by Kafka before they were read"
             )
-        if found.repeated:
-            yield (
-                f"{where}: {found.repeated:,} records repeat an earlier one of their window, byte "
-                "for byte: a producer sent them again; each is a finding or a reject of its own"
-            )
         if dead is not None and found.topic != topic:
             yield f"{where}: another topic; not compared with Kafka"
+    if repeated := [each for each in partitions if each.repeated]:
+        counts = ", ".join(f"{each.topic}-{each.partition} {each.repeated:,}" for each in repeated)
+        yield f"a producer sent the same bytes again within a window; repeated records: {counts}"
     if dead is None:
         yield "without Kafka, records missing after the last windows cannot be found"
     elif dead.repeated:

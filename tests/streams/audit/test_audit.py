@@ -75,7 +75,7 @@ def test_a_window_of_many_days_is_proved_and_verified(
     assert (found.problems, found.counts) == ((), Counts(120, 118, 2, 0))
     assert (found.repeated, found.plain()["repeated"]) == (60, 60)
     assert "; repeated: 60; problems: none" in f"{found}"
-    assert [note for note in found.notes if "60 records repeat an earlier one" in note]
+    assert [note for note in found.notes if "repeated records: " in note and note.endswith(" 60")]
     verified = verify.run(settings, found.place)
     assert [each.faults for each in verified.objects if each.faults] == []
 
