@@ -121,7 +121,7 @@ def test_every_panel_has_an_answer(stack: Stack) -> None:
         if not any(stack.prometheus("query", query=each)["result"] for each in asked):
             empty.add(panel["title"])
     assert empty <= {
-        "Held or blocked for",
+        "Held, blocked or waiting for",
         "Time until data loss",
         "Retention headroom",
         "Failed shipping attempts",
