@@ -227,7 +227,10 @@ class Shape(Names):
         )
         self.builders = tuple((build, theirs) for build, theirs in found if theirs)
         """The builders to run, each with the fields that trigger it."""
-        self.is_foreign = any(field in _OBJECTS or _dotted(field) != field for field in fields)
+        self.is_foreign = any(
+            (field in _OBJECTS and field not in _KNOWN) or _dotted(field) != field
+            for field in fields
+        )
         """Whether a pipeline may have changed the names of the fields; see `as_dotted`."""
         self.source = _source_of(fields)
         """The alert's source, if the alert does not say it."""
