@@ -16,6 +16,7 @@ from streams.audit.coverage import LakeWindow
 from streams.errors import Misconfigured
 from streams.kafka import adoption, dead_letter_reader, scan, status
 from streams.kafka.client import open_admin
+from streams.kafka.topics import partitions_of
 from streams.lake import footers
 from streams.lake.reader import LakeReader
 from streams.lake.session import connect
@@ -23,7 +24,7 @@ from streams.lake.store import StoredObject
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings, variable
 from streams.terminal import OnProgress
-from streams.windows.seal import read_seal
+from streams.windows.seal import UNSEALED
 
 if TYPE_CHECKING:
     from streams.kafka.client import Admin, Consumer
@@ -104,7 +105,9 @@ def run(
                 f"topic {topic} has no partition {', '.join(map(str, unknown))}",
                 f"its partitions are {', '.join(map(str, sorted(numbers)))}",
             )
-        committed = adoption.commits(admin, settings)
+        places = partitions_of(admin, topic) or []
+        committed = status.committed_offsets(admin, settings.kafka.group_id, places)
+        commits = {place.partition: commit for place, commit in committed.items()}
         arranged, _ = sort_objects(reader.objects(), settings.lake.prefix)
         found = Adoption(topic, settings.kafka.group_id, dry_run)
         letters = None if known.dead_letters is None else _letters(settings)
@@ -113,12 +116,12 @@ def run(
             if partitions and number not in partitions:
                 continue
             windows = arranged.get((topic, number), [])
-            offset, text = committed.get(number, (None, ""))
+            offset, seal = commits.get(number, (None, UNSEALED))
             _read_footers(reader, windows)
             facts = Facts(
                 number,
                 offset,
-                read_seal(text, offset or 0),
+                seal,
                 known.topic_id,
                 each.begin,
                 each.log_end,

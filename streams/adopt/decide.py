@@ -8,12 +8,13 @@ lake does not hold, is published again at the log's end.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from streams.audit.coverage import LakeWindow
+from streams.windows import lookup
+from streams.windows.lookup import ADOPT, Tail
 from streams.windows.seal import UNSEALED, Seal
-
-Kind = Literal["truncated", "recreated", "overlap"]
+from streams.windows.window import Blocked
 
 
 class Facts(NamedTuple):
@@ -40,7 +41,7 @@ class Plan(NamedTuple):
     """
 
     partition: int
-    kind: Kind
+    kind: str
     reason: str
     start: int
     until: int
@@ -63,37 +64,42 @@ def decide(facts: Facts) -> Plan | None:
     found = _trouble(facts)
     if found is None:
         return None
-    kind, reason = found
     reached = max((window.end for window in facts.windows), default=facts.committed or 0)
     cut = facts.end if facts.seal.cut is None else min(facts.seal.cut, facts.end)
     padding = max(0, reached - facts.end)
-    return Plan(facts.partition, kind, reason, facts.start, reached, padding, cut)
+    return Plan(facts.partition, found.kind, found.reason, facts.start, reached, padding, cut)
 
 
-def _trouble(facts: Facts) -> tuple[Kind, str] | None:
+def _trouble(facts: Facts) -> Blocked | None:
+    """Return why workers do not go on with the partition; None if they do."""
     committed, windows, now = facts.committed, facts.windows, facts.topic_id
-    reached = max((window.end for window in windows), default=0)
     if committed is None:
-        if not windows:
-            return None
-        others = sorted(set().union(*(window.topic_ids for window in windows[-1:])) - {now})
-        has = f"the lake has windows up to offset {reached}"
-        if others and now:
-            return "recreated", f"{has} of a topic with the id {others[0]}; now it is {now}"
-        if not now or windows[-1].topic_ids != {now}:
-            return "overlap", f"{has}, and no topic id proves that they are of this topic"
-        if any(first.end > second.first for first, second in pairwise(windows[-2:])):
-            return "overlap", f"{has}, and the last ones overlap"
-        if reached > facts.end:
-            return "truncated", f"{has}, but the log ends at {facts.end}"
-        return None
+        where = lookup.decide(_tail(windows), now, facts.start, facts.end)
+        return where if isinstance(where, Blocked) else None
     if facts.seal.topic_id and now and facts.seal.topic_id != now:
-        return "recreated", f"the committed offset is of a topic with the id {facts.seal.topic_id}"
+        offset = f"the committed offset {committed} is"
+        return lookup.recreated(offset, facts.seal.topic_id, now)
     needed = max(committed, *facts.seal.ends) if facts.seal.ends else committed
     if facts.seal.cut is not None or facts.end < needed:
         end = facts.end if facts.seal.cut is None else facts.seal.cut
-        return "truncated", f"the log ended at {end}, before offset {needed}"
+        return Blocked("truncated", f"the log ended at {end}, before offset {needed}", ADOPT)
+    reached = max((each.end for each in windows), default=0)
     sealed = set(pairwise((committed, *facts.seal.ends)))
     if any(each.end > committed and (each.first, each.end) not in sealed for each in windows):
-        return "overlap", f"the lake has windows up to {reached}, but committed is {committed}"
+        has = f"the lake has windows up to {reached}, but committed is {committed}"
+        return Blocked("overlap", has, ADOPT)
     return None
+
+
+def _tail(windows: Sequence[LakeWindow]) -> Tail | None:
+    """Return the last window, as a worker that looks into the lake sees it."""
+    if not windows:
+        return None
+    *others, last = sorted(windows, key=lambda each: (each.end, each.first))
+    return Tail(
+        last.first,
+        last.end,
+        frozenset(footer.topic_id for footer in last.footers),
+        frozenset(footer.mapping_version for footer in last.footers),
+        max((each.end for each in others), default=0),
+    )

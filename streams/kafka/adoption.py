@@ -29,17 +29,6 @@ PATIENCE = 120.0
 CHUNK = 1000
 
 
-def commits(admin: "Admin", settings: Settings) -> dict[int, tuple[int, str]]:
-    """Return the group's offsets and metadata, by partition."""
-    group, topic = settings.kafka.group_id, settings.kafka.topic
-    found = admin.list_group_offsets([group])[group]
-    return {
-        place.partition: (each.offset, each.metadata or "")
-        for place, each in found.items()
-        if place.topic == topic and each.offset >= 0
-    }
-
-
 def commit(admin: "Admin", settings: Settings, partition: int, offset: int, metadata: str) -> None:
     """Commit an offset of a group without members."""
     from kafka import TopicPartition

@@ -165,7 +165,7 @@ def look(admin: "Admin", settings: Settings) -> Status:
     if partitions is None:
         raise unknown_topic(settings)
     # Committed offsets before ends: what is written in between must not make a negative lag.
-    committed = _committed(admin, group, partitions)
+    committed = committed_offsets(admin, group, partitions)
     begins, ends, transactions = _bounds(admin, partitions)
     state, owners = _members(admin, group, topic)
     dead_letters = _records(admin, settings.kafka.dead_letter_topic)
@@ -215,7 +215,7 @@ def _bounds(
     return begins, stable, open_transactions(admin, stable, ends, clock.now_ms())
 
 
-def _committed(
+def committed_offsets(
     admin: "Admin", group: str, partitions: "list[TopicPartition]"
 ) -> "dict[TopicPartition, tuple[int, Seal]]":
     """Return offset and seal of the partitions with a commit (Kafka says -1 for none)."""
