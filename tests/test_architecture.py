@@ -26,6 +26,7 @@ FLOORS = (
     "streams.errors",
     "streams.clock",
     "streams.backoff",
+    "streams.background",
     "streams.faults",
     "streams.terminal",
     "streams.samples",

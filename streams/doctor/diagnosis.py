@@ -4,12 +4,12 @@ A check yields one diagnosis for each thing it looked at. It cannot stop the oth
 becomes a bad diagnosis, and so does a timeout. A check is not run if the check it needs was bad.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
+from streams.background import in_background
 from streams.errors import FalcolakeError
 
 Level = Literal["good", "warning", "bad"]
@@ -87,12 +87,9 @@ def examine(checks: Iterable[Check], timeout: float) -> Iterator[Diagnosis]:
 
 
 def _run(check: Check, timeout: float) -> list[Diagnosis]:
-    answer: SimpleQueue[list[Diagnosis]] = SimpleQueue()
-    # A daemon thread: a check that hangs must not keep the command from ending.
-    threading.Thread(target=lambda: answer.put(_guarded(check)), daemon=True).start()
     try:
-        return answer.get(timeout=timeout)
-    except Empty:
+        return in_background(partial(_guarded, check), "check").result(timeout)
+    except TimeoutError:
         return [
             bad(
                 check.name,

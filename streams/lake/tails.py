@@ -8,18 +8,16 @@ keep a worker from stopping.
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
+from streams.background import in_background
 from streams.lake import footers
 from streams.lake.keys import Footer, ObjectKey, parse_key
 from streams.lake.reader import LakeReader
 from streams.lake.store import StoredObject
 from streams.windows.lookup import Tail
-
-T = TypeVar("T")
 
 #: Listings and reads at a time. The answers overlap; a page of 1,000 keys takes Python 0.1 s.
 AT_ONCE = 8
@@ -104,21 +102,17 @@ def _side_by_side(work: Callable[..., Any], items: Iterable[Sequence[Any]]) -> N
     """Do the work for all items, some at a time; raise the first error, after which none begins."""
     left, lock, failed = iter(list(items)), threading.Lock(), threading.Event()
 
-    def run(done: Future[None]) -> None:
+    def run() -> None:
         try:
             while not failed.is_set():
                 with lock:
                     item = next(left, None)
                 if item is None:
-                    break
+                    return
                 work(*item)
-            done.set_result(None)
-        except BaseException as error:
+        except BaseException:
             failed.set()
-            done.set_exception(error)
+            raise
 
-    futures: list[Future[None]] = [Future() for _ in range(AT_ONCE)]
-    for future in futures:
-        threading.Thread(target=run, args=(future,), name="lookup", daemon=True).start()
-    for future in futures:
+    for future in [in_background(run, "lookup") for _ in range(AT_ONCE)]:
         future.result()

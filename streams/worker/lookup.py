@@ -7,13 +7,10 @@ not answer keeps no worker from stopping: the look is in a daemon thread.
 
 import asyncio
 import logging
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future
 from functools import partial
-from typing import TypeVar
 
+from streams.background import in_background
 from streams.backoff import Backoff
 from streams.errors import FalcolakeError
 from streams.lake import tails
@@ -23,8 +20,6 @@ from streams.worker.ledger import Ledger
 from streams.worker.watch import LAKE, Watch
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 #: Seconds between tries.
 SHORTEST_WAIT = 1.0
@@ -73,7 +68,7 @@ class Lookup:
         find = partial(tails.find, self._reader, self._topic, numbers)
         try:
             with self._watch.waiting(LAKE, "list the lake", moved=self._reader.requests.total):
-                found = await asyncio.wrap_future(_in_thread(find))
+                found = await asyncio.wrap_future(in_background(find, "lookup"))
             await self._ledger.go_on(assignment, {number: found.get(number) for number in numbers})
         except Lost:
             pass  # another assignment, which looks again
@@ -90,17 +85,3 @@ class Lookup:
     ) -> None:
         self._until = time.monotonic() + self._backoff.next()
         await self._ledger.unproved(assignment, numbers, error)
-
-
-def _in_thread(work: Callable[[], T]) -> "Future[T]":
-    future: Future[T] = Future()
-    future.set_running_or_notify_cancel()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:
-            future.set_exception(error)
-
-    threading.Thread(target=run, name="lookup", daemon=True).start()
-    return future

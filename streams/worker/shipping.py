@@ -10,7 +10,6 @@ up to a minute.
 import asyncio
 import itertools
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from streams import faults
+from streams.background import in_background
 from streams.backoff import Backoff
 from streams.errors import FalcolakeError
 from streams.lake.store import Lake
@@ -310,17 +310,7 @@ class Shipper:
         self._metrics.exported(time.monotonic() - began)
 
     def _begin(self, put: Callable[[], bool]) -> Future[bool]:
-        """Put in a daemon thread; the threads of a pool would keep the process from ending."""
-        future: Future[bool] = Future()
-        future.set_running_or_notify_cancel()
+        future = in_background(put, "put")
         self._putting.add(future)
         future.add_done_callback(self._putting.discard)
-
-        def run() -> None:
-            try:
-                future.set_result(put())
-            except BaseException as error:
-                future.set_exception(error)
-
-        threading.Thread(target=run, name="put", daemon=True).start()
         return future
