@@ -27,6 +27,7 @@ FLOORS = (
     "streams.clock",
     "streams.backoff",
     "streams.background",
+    "streams.sizes",
     "streams.faults",
     "streams.terminal",
     "streams.samples",

@@ -13,6 +13,7 @@ from pathlib import Path
 from streams.doctor.diagnosis import Check, Diagnosis, bad, good, warning
 from streams.errors import Misconfigured
 from streams.settings.settings import Settings, variable
+from streams.sizes import in_bytes
 from streams.staging.directory import LOCK, refuse_strangers
 
 
@@ -76,11 +77,11 @@ def space(settings: Settings) -> Iterator[Diagnosis]:
     path = _existing(wanted.path)
     free = shutil.disk_usage(path).free
     used = sum(file.stat().st_size for file in wanted.path.glob("**/*") if file.is_file())
-    says = f"{_size(free)} free at {path}, {_size(used)} staged"
+    says = f"{in_bytes(free)} free at {path}, {in_bytes(used)} staged"
     if free < wanted.min_free_bytes:
         yield bad(
             "staging disk",
-            f"{says}: under staging.min_free_bytes ({_size(wanted.min_free_bytes)}), so "
+            f"{says}: under staging.min_free_bytes ({in_bytes(wanted.min_free_bytes)}), so "
             "reading from Kafka pauses",
             f"make room, or set {variable('staging.min_free_bytes')} or {variable('staging.path')}",
         )
@@ -88,15 +89,8 @@ def space(settings: Settings) -> Iterator[Diagnosis]:
         yield warning(
             "staging disk",
             f"{says}: the disk will be full before staging reaches staging.max_bytes "
-            f"({_size(wanted.max_bytes)})",
+            f"({in_bytes(wanted.max_bytes)})",
             f"use a larger disk, or lower {variable('staging.max_bytes')}",
         )
     else:
         yield good("staging disk", says)
-
-
-def _size(number: int) -> str:
-    for unit, size in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-        if number >= size:
-            return f"{number / size:.1f} {unit}"
-    return f"{number} bytes"

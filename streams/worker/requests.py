@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Sequence
 from io import BytesIO
 from typing import Any, Final
 
-from streams.worker.waits import LATER, SOON, Peer, megabytes
+from streams.sizes import in_bytes
+from streams.worker.waits import LATER, SOON, Peer
 from streams.worker.watch import Watch
 
 HINT: Final = (
@@ -109,7 +110,7 @@ def _partitions(topic: str, partitions: Sequence[Any]) -> str:
     numbers = sorted(entry[0] for entry in entries)
     named = ", ".join(map(str, numbers[:NAMED])) + (", …" if len(numbers) > NAMED else "")
     size = sum(_size(part) for entry in entries for part in entry)
-    return f"{topic}-[{named}]" + (f" ({megabytes(size)})" if size else "")
+    return f"{topic}-[{named}]" + (f" ({in_bytes(size)})" if size else "")
 
 
 def _size(part: object) -> int:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Final, NamedTuple
 
+from streams.sizes import in_bytes
+
 #: Seconds without an answer, or a byte that moves, after which a wait is worth a word, and overdue
 #: unless it has an allowance.
 PATIENCE: Final = 8.0
@@ -67,7 +69,7 @@ class Wait:
         self.since = self.began
 
     def __str__(self) -> str:
-        size = "" if self.size is None else f" ({megabytes(self.size)})"
+        size = "" if self.size is None else f" ({in_bytes(self.size)})"
         return f"{self.what}{size}"
 
     @property
@@ -211,14 +213,6 @@ class Waits:
         with self._lock:
             found = [wait for wait in self._under_way if now - wait.began >= PATIENCE + wait.extra]
         return sorted(found, key=lambda wait: wait.began)
-
-
-def megabytes(size: int) -> str:
-    """Format bytes as a person reads them."""
-    for unit, name in ((1_000_000, "MB"), (1_000, "kB")):
-        if size >= unit:
-            return f"{size / unit:.1f} {name}"
-    return f"{size} bytes"
 
 
 def lasting(seconds: float) -> str:

@@ -14,7 +14,6 @@ from streams.worker.waits import (
     Wait,
     Waits,
     lasting,
-    megabytes,
 )
 
 LAKE = Peer("lake", "the lake", "look")
@@ -170,10 +169,3 @@ def test_only_the_first_end_of_a_wait_counts() -> None:
 )
 def test_a_duration_has_its_two_largest_units(seconds: float, text: str) -> None:
     assert lasting(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(900, "900 bytes"), (1_500, "1.5 kB"), (212_000_000, "212.0 MB")]
-)
-def test_bytes_have_a_unit(size: int, text: str) -> None:
-    assert megabytes(size) == text
