@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-from streams.embedded.s3 import ACCOUNT_ID
-from streams.embedded.stack import EmbeddedStack
 from streams.errors import Unavailable
 from streams.lake.reader import LakeReader
 from streams.lake.session import connect
@@ -19,16 +17,6 @@ from streams.worker.takeover import LOOKING
 from streams.worker.watch import Watch
 from tests.streams.falco_records import MAPPING
 from tests.streams.worker_parts import TOPIC, Worker, in_loop
-
-
-@pytest.fixture
-def settings(stack: EmbeddedStack, bucket: str) -> LakeSettings:
-    return LakeSettings(
-        bucket=bucket,
-        region="eu-central-1",
-        account_id=ACCOUNT_ID,
-        endpoint_url=stack.s3.endpoint_url,
-    )
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 
 from schemas.mapping import Mapping, Options
 from streams import clock
-from streams.embedded.s3 import ACCOUNT_ID
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Misconfigured, Unavailable
 from streams.lake.keys import parse_key
@@ -23,16 +22,6 @@ from streams.windows.seal import Seal
 from streams.worker.shipping import SHORTEST_HOLD
 from tests.streams.falco_records import ACCOUNT, DAY, MAPPING, OTHER_MAPPING, alert, mixed, rows
 from tests.streams.worker_parts import TOPIC, Worker, in_loop
-
-
-@pytest.fixture
-def settings(stack: EmbeddedStack, bucket: str) -> LakeSettings:
-    return LakeSettings(
-        bucket=bucket,
-        region="eu-central-1",
-        account_id=ACCOUNT_ID,
-        endpoint_url=stack.s3.endpoint_url,
-    )
 
 
 @pytest.fixture
