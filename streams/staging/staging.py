@@ -314,10 +314,10 @@ def _pieces(rows: Rows) -> list[Piece]:
     """Pack the rejects of an append."""
     if not rows.rejects:
         return []
-    contents = packed.pack_rejects(rows.rejects)
+    pieces = packed.pack_rejects(rows.rejects)
     return [
-        Piece(rows.partition, rows.first, number, len(contents), content)
-        for number, content in enumerate(contents)
+        Piece(rows.partition, rows.first, number, len(pieces), content)
+        for number, content in enumerate(pieces)
     ]
 
 

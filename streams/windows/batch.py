@@ -18,7 +18,6 @@ from schemas.mapping import Filtered, Finding, Mapping, Reject
 #: times larger than it was on the wire.
 PIECE_BYTES = 8_000_000
 
-
 #: Bytes of a record's digest. Among a million different records, two have the same digest once in
 #: 37 million times.
 DIGEST_BYTES = 8

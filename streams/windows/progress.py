@@ -80,7 +80,7 @@ class Progress(NamedTuple):
     def lag(self) -> int:
         """Return how many offsets are in Kafka and not in the lake: at least as many as records.
 
-        None if all has been read and there is no record: transaction markers and aborted records
+        Zero if all has been read and there is no record: transaction markers and aborted records
         get no window.
         """
         if self.staged >= self.end and not self.staged_records and not self.waiting_windows:

@@ -72,7 +72,7 @@ def _take(
     elif seal.cut is not None:
         partition.block(truncated(partition, seal.cut))
     look_at_end(partition, found.end)
-    if partition.open_runs:
+    if partition.is_open:
         partition.opened = monotonic
     return partition
 
