@@ -233,6 +233,7 @@ class _Adopter:
                 adopted(facts),
                 lambda done: self._progress(done, len(copies)),
             )
+        adoption.wait_until_committed(self._admin, settings, number, plan.until, adopted(facts))
         return copies
 
     def _missing(self, client: "Consumer", letters: LetterOf, end: int) -> Iterator[int]:

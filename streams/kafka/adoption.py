@@ -151,6 +151,30 @@ def open_writer(settings: Settings, partition: int) -> Iterator[Writer]:
         producer.close(10)
 
 
+def wait_until_committed(
+    admin: "Admin", settings: Settings, partition: int, offset: int, metadata: str
+) -> None:
+    """Return when a transaction's offset is the group's. Raises Unavailable.
+
+    Kafka says that a transaction is committed before the group's offsets follow; until then a
+    worker would read the old ones.
+    """
+    from kafka import TopicPartition
+
+    group, place = settings.kafka.group_id, TopicPartition(settings.kafka.topic, partition)
+    until = time.monotonic() + PATIENCE
+    while True:
+        found = admin.list_group_offsets({group: [place]})[group][place]
+        if (found.offset, found.metadata or "") == (offset, metadata):
+            return
+        if time.monotonic() > until:
+            raise Unavailable(
+                f"Kafka committed the transaction, but not the offset of group {group} in it",
+                "start no worker before 'falcolake status' shows the offset; then run adopt again",
+            )
+        time.sleep(0.1)
+
+
 def wait_until_stable(
     client: "Consumer", topic: str, offsets: Mapping[int, int], patience: float = PATIENCE
 ) -> None:
