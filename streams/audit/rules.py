@@ -22,6 +22,7 @@ from streams.audit.rows import CLASSES
 from streams.errors import Corrupt
 from streams.lake.footers import interpret
 from streams.lake.keys import Footer, Unread, parse_key
+from streams.settings.fields import ACCOUNT_ID
 from streams.staging.filing import NOTE
 
 PAGE_BYTES = 1 << 20
@@ -102,8 +103,9 @@ def _place(candidate: Candidate) -> Iterator[Fault]:
         return
     if not re.fullmatch(r"[a-z]{2,4}(-[a-z]+)+-\d{1,2}", place.region):
         yield Fault("path", f"{place.region!r} is not an AWS region")
-    if not re.fullmatch(r"\d{12}", place.account_id):
-        yield Fault("path", f"{place.account_id!r} is not an account id of 12 digits")
+    if not ACCOUNT_ID.fullmatch(place.account_id):
+        text = "is not an account id of 12 digits, external, or external_ and an id"
+        yield Fault("path", f"{place.account_id!r} {text}")
     yield from _day(candidate, place.event_day)
     footer = interpret(candidate.metadata)
     if isinstance(footer, Unread):

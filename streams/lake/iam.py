@@ -173,6 +173,8 @@ def _objects(lake: sections.LakeSettings) -> list[Document]:
 def _key(lake: sections.LakeSettings, key: str) -> Document:
     """Allow use of the key, through S3 only. A condition names the keys of an alias."""
     account = lake.role_arn.split(":")[4] if lake.role_arn else lake.account_id
+    if not account.isdigit():
+        account = "*"  # external: the key's own id, or its alias, still says which
     keys = f"arn:{partition(lake.region)}:kms:{lake.region}:{account}:key"
     place, _, alias = key.rpartition("alias/") if "alias/" in key else ("", "", "")
     if alias and place.startswith("arn:"):

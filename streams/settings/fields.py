@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, Field
 UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
-def _like(pattern: str, rule: str) -> AfterValidator:
+def _like(pattern: str | re.Pattern[str], rule: str) -> AfterValidator:
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -140,7 +140,16 @@ Prefix = Annotated[str, AfterValidator(_prefix)]
 Region = Annotated[
     str, _like(r"[a-z]{2}(-[a-z]+){1,3}-\d{1,2}", "an AWS region is like eu-central-1")
 ]
-AccountId = Annotated[str, _like(r"\d{12}", "an AWS account id has 12 digits")]
+#: Security Lake asks for the second form for what is outside AWS.
+ACCOUNT_ID = re.compile(r"\d{12}|external(?:_[A-Za-z0-9._-]{1,64})?", re.ASCII)
+AccountId = Annotated[
+    str,
+    _like(
+        ACCOUNT_ID,
+        "an AWS account id has 12 digits; outside AWS it is external, or external_ and an id "
+        "of up to 64 letters, digits and . _ -",
+    ),
+]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
 RoleArn = Annotated[
     str,

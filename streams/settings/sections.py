@@ -175,7 +175,9 @@ class LakeSettings(Section):
         default="", description="AWS region of the bucket", examples=["eu-central-1"]
     )
     account_id: AccountId = Field(
-        default="", description="AWS account that the findings belong to", examples=["123456789012"]
+        default="",
+        description="AWS account that the findings belong to; outside AWS external or external_ID",
+        examples=["123456789012"],
     )
     endpoint_url: Endpoint | None = Field(
         default=None,

@@ -153,6 +153,11 @@ BAD: dict[str, tuple[str, str, Callable[[Path], object]]] = {
         lambda f: move(f, f"region={REGION}", "region=nowhere"),
     ),
     "no such account": ("path", "'12' is not an account id", lambda f: move(f, ACCOUNT, "12")),
+    "no id outside AWS": (
+        "path",
+        "'external_' is not an account id",
+        lambda f: move(f, ACCOUNT, "external_"),
+    ),
     "no day": (
         "path",
         "not region=",
@@ -181,6 +186,14 @@ def move(file: Path, part: str, other: str) -> None:
 
 def test_every_rule_has_an_object_that_breaks_it() -> None:
     assert {rule for rule, _, _ in BAD.values()} | {"row group"} == set(get_args(rules.Rule))
+
+
+@pytest.mark.parametrize("account", ["external", "external_gcp-project.1"])
+def test_an_account_may_be_outside_aws(settings: Settings, good: Path, account: str) -> None:
+    top = good.parents[5]
+    move(good, ACCOUNT, account)
+    (checked,) = run(settings, str(top)).objects
+    assert [str(fault) for fault in checked.faults if fault.rule == "path"] == []
 
 
 @pytest.mark.parametrize("bad", BAD)

@@ -70,7 +70,8 @@ def test_wrong_settings_are_an_error_a_hint_and_exit_code_2(falcolake: Run) -> N
     done = falcolake("settings", environment=environment)
     assert done.exit_code == 2
     assert done.stderr == (
-        "Error: FALCOLAKE_LAKE__ACCOUNT_ID is '12': an AWS account id has 12 digits\n"
+        "Error: FALCOLAKE_LAKE__ACCOUNT_ID is '12': an AWS account id has 12 digits; outside AWS "
+        "it is external, or external_ and an id of up to 64 letters, digits and . _ -\n"
         "Try: for example FALCOLAKE_LAKE__ACCOUNT_ID=123456789012\n"
     )
 

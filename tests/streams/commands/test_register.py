@@ -128,6 +128,16 @@ def test_what_is_missing_or_wrong_is_exit_code_2(
     assert hint.startswith("Try: ")
 
 
+def test_outside_aws_the_workers_account_must_be_given(falcolake: Run, aws: Stubber) -> None:
+    environment = LAKE | {"FALCOLAKE_LAKE__ACCOUNT_ID": "external_7"}
+    done = falcolake(*REGISTER, "--dry-run", environment=environment)
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: 'external_7' is not an AWS account id\nTry: give --princ")
+    arguments = (*REGISTER, "--dry-run", "--principal", "123456789012")
+    request = json.loads(falcolake(*arguments, environment=environment).stdout)
+    assert request["configuration"]["providerIdentity"]["principal"] == "123456789012"
+
+
 @pytest.mark.parametrize(
     ("code", "exit_code"), [("AccessDeniedException", 2), ("ThrottlingException", 1)]
 )

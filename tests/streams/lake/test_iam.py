@@ -128,6 +128,13 @@ def test_a_key_without_an_account_is_one_of_the_lake_role_s_account() -> None:
     assert statement["Resource"] == "arn:aws:kms:eu-central-1:999999999999:key/k"
 
 
+def test_without_an_aws_account_the_key_s_id_or_alias_says_which() -> None:
+    for key, resource in (("k", "key/k"), ("alias/lake", "key/*")):
+        lake = lake_of(kms_key_id=key, account_id="external_7")
+        statement = iam.permissions(lake)["Statement"][-1]
+        assert statement["Resource"] == f"arn:aws:kms:eu-central-1:*:{resource}"
+
+
 def test_the_hints_name_role_table_and_database_as_security_lake_does() -> None:
     text = " ".join(iam.hints(lake_of(), "Falco-1"))
     assert "AmazonSecurityLake-Provider-Falco-1-eu-central-1" in text

@@ -19,7 +19,7 @@ offsets = st.integers(0, 2**63 - 1)
     key=st.builds(
         ObjectKey,
         region=st.sampled_from(["eu-central-1", "us-gov-west-1"]),
-        account_id=st.from_regex(r"[0-9]{12}", fullmatch=True),
+        account_id=st.from_regex(r"[0-9]{12}|external(_[A-Za-z0-9._-]{1,64})?", fullmatch=True),
         event_day=st.dates().map(lambda day: f"{day:%Y%m%d}".rjust(8, "0")),
         topic=topics,
         partition=st.integers(0, 2_000_000),

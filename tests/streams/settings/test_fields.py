@@ -25,6 +25,10 @@ def test_a_size_may_have_a_unit(text: str, size: int) -> None:
     ("name", "value", "said"),
     [
         ("LAKE__ACCOUNT_ID", "12", "12 digits"),
+        ("LAKE__ACCOUNT_ID", "external_", "external_ and an id"),
+        ("LAKE__ACCOUNT_ID", "external_a/b", "external_ and an id"),
+        ("LAKE__ACCOUNT_ID", "external_ü", "external_ and an id"),
+        ("LAKE__ACCOUNT_ID", "internal", "external"),
         ("LAKE__BUCKET", "s3://lake", "bucket name"),
         ("LAKE__BUCKET", "10.0.0.1", "IP address"),
         ("LAKE__BUCKET", "a..b", "bucket name"),
@@ -64,6 +68,12 @@ def test_a_wrong_value_is_refused_by_the_name_it_was_given(
     assert error.message.startswith(f"FALCOLAKE_{name} is {value!r}: ")
     assert said in error.message
     assert error.hint.startswith(f"for example FALCOLAKE_{name}=")
+
+
+@pytest.mark.parametrize("account", ["012345678901", "external", "external_gcp-project.1_a"])
+def test_an_account_has_twelve_digits_or_is_outside_aws(account: str) -> None:
+    environment = {"FALCOLAKE_LAKE__ACCOUNT_ID": account}
+    assert load(environment=environment).lake.account_id == account
 
 
 @pytest.mark.parametrize(
