@@ -85,7 +85,7 @@ class _Asked:
         shown = text(value)
         if value in EMPTY:
             return Explanation(field, shown, (), _NO_VALUE)
-        rows = rows_of(field)
+        rows = rows_of(field) + self._mapping.custom_rows(field)
         why = next((row.why for row in rows if row.why), "")
         if field in self._unmapped():
             return Explanation(field, shown, ("unmapped",), self._why_not(rows, why))

@@ -27,8 +27,9 @@ from schemas.memory import Store, remembered, weigh
 from schemas.ocsf import columns as tables
 from schemas.ocsf.parts import joined, select, structures
 from schemas.ocsf.releases import INT64, PRIORITIES, RELEASES
-from schemas.sources.draft import Draft
-from schemas.sources.scene import TIMES, Scene, Shape, as_dotted, present
+from schemas.sources.draft import Draft, Row
+from schemas.sources.place import NOTHING, NOWHERE, Custom, OfRule, Place, check
+from schemas.sources.scene import ROWS, TIMES, Scene, Shape, as_dotted, present
 
 MAPPING_VERSION: Final = "3"
 """Increment it whenever a value maps to something else; it is part of `Mapping.version`."""
@@ -65,6 +66,10 @@ class Options:
     """`alert`: use the account and region that the alert names, if they are valid."""
     product_version: str | None = None
     tenant_uid: str | None = None
+    place: Place = NOWHERE
+    """Where Falco runs, for findings that do not say it."""
+    fields: tuple[tuple[str, str], ...] = ()
+    """Custom fields, each with its place; see `schemas.sources.place.TARGETS`."""
 
 
 class Finding(NamedTuple):
@@ -122,6 +127,8 @@ class Mapping:
             made = security_finding
         self._class = made
         self._product = Product(options.product_version, options.tenant_uid)
+        self._custom = Custom(options.place, options.fields, self._release)
+        self._is_custom = bool(self._custom)
         self._minimum = _RANKS[options.minimum_priority.lower()]
         self._filters = self._minimum < _RANKS["debug"]
         self._here = (options.region, options.account_id)
@@ -187,6 +194,10 @@ class Mapping:
             finding["unmapped"] = unmapped
         return {name: finding[name] for name in self.columns if name in finding}
 
+    def custom_rows(self, field: str) -> list[Row]:
+        """Return where the settings send a field, as rows like the mapping's own."""
+        return self._custom.rows(field)
+
     def select(self, rows: str) -> str:
         """Return SQL that turns `rows` into the OCSF columns; see `parts.select`."""
         options = self._options
@@ -218,12 +229,15 @@ class Mapping:
                 if name in fields:
                     build(draft, release)
                     break
+        ours = self._custom.complete(draft, scene.shared, given) if self._is_custom else NOTHING
         feature = fields.pop("evt.pluginname", source)
         body = self._class.body_of(alert, draft, scene, received, release)
         profiles = self._class.profiles_of(draft, scene, release)
         version = fields.pop("falco.version", None)
         key = (alert.rule, alert.priority, source, feature, alert.tags or (), profiles, version)
-        rule = self._rules.get(key) or self._new_rule(RuleKey(*key))
+        if ours is not NOTHING:
+            key = (*key, ours)  # type: ignore[assignment]
+        rule = self._rules.get(key) or self._new_rule(key, ours)
         return (rule, scene.text, quote(body)), draft.unmapped() if fields else {}
 
     def _scene_of(
@@ -259,12 +273,19 @@ class Mapping:
 
     def _new_scene(self, key: SceneKey) -> Scene:
         shape, values, source, hostname = key
-        scene = Scene(values, shape, source, hostname, self._release)
+        shared = self._custom.shared(shape.names, source)
+        scene = Scene(values, shape, source, hostname, self._release, shared)
         scene.text = quote(self._class.scene_of(scene, self._release))
         return scene
 
-    def _new_rule(self, key: RuleKey) -> str:
-        rule = quote(self._class.rule_of(key, self._release, self._product))
+    def _new_rule(self, key: tuple[Any, ...], ours: OfRule) -> str:
+        found = RuleKey(*key[: len(RuleKey._fields)])
+        made = self._class.rule_of(found, self._release, self._product)
+        if ours.labels:
+            made["metadata"]["labels"] = [*found.tags, *ours.labels]
+        if ours.tenant_uid:
+            made["metadata"]["tenant_uid"] = ours.tenant_uid
+        rule = quote(made)
         self._rules.add(key, rule, weigh(key, rule))
         return rule
 
@@ -297,6 +318,13 @@ def _check(options: Options) -> None:
         raise ValueError(
             f"Unknown priority {options.minimum_priority!r}; choose one of {', '.join(PRIORITIES)}."
         )
+    placed = {row.field: row.attributes for row in ROWS if row.attributes}
+    check(
+        options.fields,
+        options.place,
+        tables.paths(options.event_class, options.ocsf_version),
+        placed,
+    )
     if options.location not in ("settings", "alert"):
         raise ValueError(f"Unknown location {options.location!r}; choose settings or alert.")
 

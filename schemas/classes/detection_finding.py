@@ -70,6 +70,8 @@ def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
     if scene.process or scene.evidence:
         process = {"process": scene.process} if scene.process else {}
         part["evidence"] = scene.evidence | process
+    if scene.shared.cloud:
+        part["cloud"] = scene.shared.cloud
     if scene.resources:
         part["resources"] = scene.resources
     if scene.observables:
@@ -115,7 +117,7 @@ def profiles_of(draft: Draft, scene: Scene, release: Release) -> tuple[str, ...]
     return _profiles(
         bool(draft.actor or scene.actor) or (has_device and not release.modern),
         draft.profiles,
-        draft.cloud is not None,
+        draft.cloud is not None or scene.shared.cloud is not None,
         release.modern,
     )
 

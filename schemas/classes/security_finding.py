@@ -101,6 +101,8 @@ def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
     part: dict[str, Any] = {}
     if scene.hostname is not None:
         part["metadata"] = {"loggers": loggers_of(scene.hostname, release)}
+    if scene.shared.cloud:
+        part["cloud"] = scene.shared.cloud
     if scene.resources:
         part["resources"] = scene.resources
     if scene.observables:
@@ -132,9 +134,9 @@ def body_of(
     return body
 
 
-def profiles_of(draft: Draft, _scene: Scene, _release: Release) -> tuple[str, ...]:
+def profiles_of(draft: Draft, scene: Scene, _release: Release) -> tuple[str, ...]:
     """Return exactly the profiles whose attributes the finding has."""
-    return ("datetime", "cloud") if draft.cloud else ("datetime",)
+    return ("datetime", "cloud") if draft.cloud or scene.shared.cloud else ("datetime",)
 
 
 def _whole(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:

@@ -54,8 +54,8 @@ _OWNERS: Final = MappingProxyType(
 )
 
 # A syscall's user and call are in the scene, a cloud's actor and call in the body: one evidence
-# never has both.
-_EITHER: Final = frozenset({"evidence.actor", "evidence.api"})
+# never has both. The cloud that the settings name is in the scene, the alert's own in the body.
+_EITHER: Final = frozenset({"evidence.actor", "evidence.api", "cloud"})
 _CONCATENATED: Final = frozenset({"resources", "observables"})
 _REPEATED: Final = MappingProxyType(
     {

@@ -27,6 +27,7 @@ from schemas.sources import (
     syscall_user,
 )
 from schemas.sources.draft import ANY, TEXT, Builder, Draft, Names, Row
+from schemas.sources.place import Shared, add_cluster
 
 
 def _apart(build: Builder) -> Builder:
@@ -210,6 +211,7 @@ class Shape(Names):
     """What follows from the names of an alert's fields."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
+        self.names = fields
         known = tuple(field for field in fields if field in _KNOWN)
         # A result that is a number differs from alert to alert: a descriptor, a count of bytes.
         has_number = not frozenset(syscall_event.RESULTS).isdisjoint(fields)
@@ -250,8 +252,12 @@ class Scene:
         source: str,
         hostname: str | None,
         release: Release,
+        shared: Shared,
     ) -> None:
-        """Build the scene from the values of `shape.repeating`, the source and the host only."""
+        """Build the scene from the values of `shape.repeating`, the source and the host only.
+
+        `shared` is what the settings add for this shape and source.
+        """
         given = dict(zip(shape.repeating, values, strict=True))
         draft = Draft(present(given, shape.repeating_kinds), shape, source, "", 0, release.names)
         for build, _ in _REPEATING:
@@ -263,6 +269,11 @@ class Scene:
                 draft.resource(release, 3, type="Host", name=hostname, uid=hostname)
             if release.modern or is_hostname(hostname):
                 draft.observe("device.hostname", 1, hostname)
+        self.shared = shared
+        if shared.cluster is not None:
+            add_cluster(draft, shared.cluster, release)
+        if shared.cloud is not None and release.modern and "account" in shared.cloud:
+            draft.observe("cloud.account.uid", 35, shared.cloud["account"]["uid"])
         self.evidence = draft.evidence
         self.process: dict[str, Any] = draft.evidence.pop("process", {})
         # The process's uid is not shared: it contains the finding's uid.

@@ -1,6 +1,7 @@
 """The command `settings`."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
 
@@ -33,7 +34,13 @@ def settings(
     else:
         print_table(
             ["setting", "value", "from"],
-            [[row.name, "-" if row.value is None else f"{row.value}", row.origin] for row in rows],
+            [[row.name, _shown(row.value), row.origin] for row in rows],
         )
     for warning in found.warnings():
         say(f"Warning: {warning}")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    return json.dumps(value) if isinstance(value, dict | list) else f"{value}"

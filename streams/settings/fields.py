@@ -5,6 +5,7 @@ never repeats the value, so that it cannot show a secret.
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,22 @@ def _path(value: Any) -> Any:
         raise ValueError("names a user without a home directory") from error
 
 
+def _json(value: Any) -> Any:
+    """Return text as the JSON in it, as variables have it."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        raise ValueError("it must be JSON") from None
+
+
+def _cluster(value: Any) -> Any:
+    if isinstance(value, str) and not value.lstrip().startswith("{"):
+        return {"name": value}
+    return _json(value)
+
+
 def _priority(value: str) -> str:
     value = value.strip().lower()
     return "informational" if value == "info" else value
@@ -158,6 +175,13 @@ RoleArn = Annotated[
         "a role ARN is like arn:aws:iam::123456789012:role/name",
     ),
 ]
+#: Part of findings, where OCSF before 1.4 allows 65,535 characters.
+Short = Annotated[
+    str,
+    _like(r"(?=.{1,1000}\Z)[^\x00-\x1f]*\S[^\x00-\x1f]*", "a name has 1 to 1,000 characters"),
+]
+Json = BeforeValidator(_json)
+ClusterName = BeforeValidator(_cluster)
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Upper = _folded(str.upper)
 Lower = _folded(str.lower)

@@ -4,6 +4,7 @@ The documentation and `falcolake settings --example` print the descriptions and 
 checks the consistency of its section; it reads nothing and touches no file.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -13,8 +14,10 @@ from pydantic_core import PydanticCustomError
 from streams.settings.fields import (
     AccountId,
     Bucket,
+    ClusterName,
     Endpoint,
     FilePath,
+    Json,
     Lower,
     Name,
     Prefix,
@@ -23,6 +26,7 @@ from streams.settings.fields import (
     RoleArn,
     Seconds,
     Servers,
+    Short,
     Size,
     Topic,
     Upper,
@@ -263,6 +267,19 @@ class OcsfSettings(Section):
     )
 
 
+class ClusterSettings(Section):
+    """The Kubernetes cluster that Falco runs in."""
+
+    name: Short | None = None
+    uid: Short | None = None
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if not (self.name or self.uid):
+            raise ValueError("a cluster has a name or a uid")
+        return self
+
+
 class MappingSettings(Section):
     """How an alert becomes a finding."""
 
@@ -294,6 +311,49 @@ class MappingSettings(Section):
     tenant_uid: Name | None = Field(
         default=None, description="Tenant id for the findings", examples=["acme"]
     )
+    cloud_provider: Short | None = Field(
+        default=None,
+        description="Cloud that Falco runs in, for findings that name none: AWS, GCP, Azure, …; "
+        "AWS if only account or region is set",
+        examples=["AWS"],
+    )
+    cloud_account_id: Short | None = Field(
+        default=None,
+        description="Account, project or subscription that Falco runs in; for AWS by default "
+        "lake.account_id",
+        examples=["123456789012"],
+    )
+    cloud_region: Short | None = Field(
+        default=None,
+        description="Region that Falco runs in; for AWS by default lake.region",
+        examples=["eu-central-1"],
+    )
+    cluster: Annotated[ClusterSettings, ClusterName] | None = Field(
+        default=None,
+        description="Kubernetes cluster that Falco runs in: its name, or name and uid",
+        examples=[{"name": "prod", "uid": "arn:aws:eks:eu-central-1:123456789012:cluster/prod"}],
+    )
+    fields: Annotated[dict[Short, Short], Json] | None = Field(
+        default=None,
+        description="Custom fields of alerts, each with its place in the finding",
+        examples=[{"env": "metadata.labels[]"}],
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.cloud == "AWS" and not re.fullmatch(r"\d{12}", self.cloud_account_id or "0" * 12):
+            raise _contradiction(
+                "cloud_account_id",
+                "an AWS account id has 12 digits; set mapping.cloud_provider for another cloud",
+            )
+        return self
+
+    @property
+    def cloud(self) -> str | None:
+        """The provider of the cloud that Falco runs in."""
+        if self.cloud_account_id or self.cloud_region:
+            return self.cloud_provider or "AWS"
+        return self.cloud_provider
 
 
 class WebSettings(Section):

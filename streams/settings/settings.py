@@ -3,6 +3,7 @@
 Secrets are never shown.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, Self, get_args
 
@@ -130,8 +131,10 @@ def secret(field: FieldInfo) -> bool:
 
 
 def example(field: FieldInfo) -> str | int | float | bool:
-    """Return a valid value for a setting: its example, or its default."""
+    """Return a valid value for a setting: its example, or its default; objects as JSON."""
     value = rounded(field.examples[0] if field.examples else field.default)
+    if isinstance(value, dict | list):
+        return json.dumps(value)
     return value if isinstance(value, int | float) else str(value)
 
 

@@ -44,6 +44,14 @@ def toml() -> str:
             lines += ["", f"[{section}]"]
             before = section
         lines.append(f"# {field.description}{'; required' if name in REQUIRED else ''}")
-        # JSON's text, numbers and booleans are TOML's too.
-        lines.append(f"{'' if name in REQUIRED else '# '}{key} = {json.dumps(example(field))}")
+        value = field.examples[0] if field.examples else example(field)
+        lines.append(f"{'' if name in REQUIRED else '# '}{key} = {_toml(rounded(value))}")
     return "\n".join(lines)
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{json.dumps(key)} = {_toml(value[key])}' for key in value)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value)  # JSON's text, numbers and booleans are TOML's too

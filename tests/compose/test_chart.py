@@ -269,6 +269,14 @@ def test_falcolake_accepts_the_default_settings(tmp_path: Path) -> None:
     assert found.kafka.servers == ["b-1.kafka:9092", "b-2.kafka:9092"]
 
 
+def test_objects_of_a_values_file_reach_falcolake_as_they_are_written(tmp_path: Path) -> None:
+    values = {"cluster": {"name": "prod"}, "fields": {"env": "metadata.labels[]"}}
+    found = settings(render(tmp_path, {"config": {"mapping": values}})).mapping
+    assert found.cluster is not None
+    assert found.cluster.name == "prod"
+    assert found.fields == values["fields"]
+
+
 def test_numbers_of_a_values_file_reach_falcolake_as_they_are_written(tmp_path: Path) -> None:
     values = {
         "config": {

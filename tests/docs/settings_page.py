@@ -41,6 +41,24 @@ for at least five minutes between objects.""",
     "staging": """[Sizing](sizing.md) says how large the disk should be.""",
     "ocsf": """Another version or class has other columns. Give it its own prefix and custom source;
 see [Upgrades](upgrades.md#mapping-versions).""",
+    "mapping": """Alerts of syscalls name no cloud and no cluster. `cloud_provider`,
+`cloud_account_id` and `cloud_region` fill `cloud` in each finding that names no cloud itself;
+`cluster` adds a resource of type `cluster` to findings about the host, a container or Kubernetes.
+What an alert names wins: CloudTrail's account, GCP's project, `ka.cluster.name`.
+
+`fields` gives custom fields a place, such as those that falcosidekick adds:
+
+    [mapping]
+    cloud_provider = "AWS"
+    cluster = { name = "prod" }
+    fields = { env = "metadata.labels[]", vm = "resources[].name", blue = "cluster.name" }
+
+The places are `metadata.labels[]` (as `env:prod`), `metadata.tenant_uid`, `cloud.provider`,
+`cloud.account.uid`, `cloud.region`, `cluster.name`, `cluster.uid`, and for one more resource
+`resources[].name`, `uid`, `type`, `namespace`, `region` and `labels[]`. A field wins over the other
+settings. `falcolake map --explain` shows on a file of alerts where each field goes. In a variable,
+`fields` and `cluster` are JSON: `FALCOLAKE_MAPPING__FIELDS='{"env": "metadata.labels[]"}'`. All of
+these settings are part of the mapping's version.""",
     "web": """[Operations](operations.md) explains the page and the probes. The server has no
 sign-in.""",
     "log": """The log never has a line per alert. [Operations](operations.md#logs) lists the fields

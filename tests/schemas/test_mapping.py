@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.mapping import Mapping, Options, Reject
 from schemas.memory import remembered
+from schemas.sources.place import Place
 from tests.alerts import PLAIN, SAMPLES, SHELL, native
 from tests.schemas.fields import (
     TRICKY,
@@ -141,6 +142,14 @@ def test_the_version_changes_with_every_option_and_with_nothing_else() -> None:
         {"location": "alert"},
         {"product_version": "0.42.0"},
         {"tenant_uid": "acme"},
+        {"place": Place("AWS")},
+        {"place": Place("AWS", cloud_region="eu-west-1")},
+        {"place": Place("AWS", cloud_account_id="eu-west-1")},
+        {"place": Place(cluster_name="AWS")},
+        {"place": Place(cluster_uid="AWS")},
+        {"fields": (("env", "metadata.labels[]"),)},
+        {"fields": (("env", "metadata.tenant_uid"),)},
+        {"fields": (("team", "metadata.labels[]"),)},
     ]
 
     versions = [Mapping(Options(**change)).version for change in changes * 2]

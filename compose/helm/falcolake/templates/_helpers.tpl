@@ -74,7 +74,9 @@ annotations:
 
 {{- /* A setting as text. Helm reads every number of a values file as a float: 1e+06 is none of ours. */ -}}
 {{- define "falcolake.text" -}}
-{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}
+{{- else if or (kindIs "map" .) (kindIs "slice" .) }}{{ toJson . }}
+{{- else }}{{ . }}{{ end }}
 {{- end }}
 
 {{- /* The settings, and what of them depends on the pod. */ -}}
