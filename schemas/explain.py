@@ -130,7 +130,7 @@ class _Asked:
         return places_of(moved) if self._finding["class_uid"] == 2001 else (moved,)
 
     def _moved(self, name: str) -> str:
-        if self._version == "1.8.0":
+        if self._version != "1.1.0":
             return name
         return name.replace("evidences[].container", "evidences[].process.container")
 

@@ -34,7 +34,7 @@ from schemas.sources.scene import ROWS, TIMES, Scene, Shape, as_dotted, present
 MAPPING_VERSION: Final = "3"
 """Increment it whenever a value maps to something else; it is part of `Mapping.version`."""
 
-_CLASSES: Final = {"detection_finding": ("1.1.0", "1.8.0"), "security_finding": ("1.1.0",)}
+_CLASSES: Final = {"detection_finding": ("1.1.0", "1.3.0", "1.8.0"), "security_finding": ("1.1.0",)}
 _RANKS: Final = {name: rank for rank, name in enumerate(PRIORITIES)} | {"info": 6}
 
 # The most bytes that a mapping caches, so that memory stays bounded whatever comes in.
@@ -59,7 +59,7 @@ class Options:
     event_class: str = "detection_finding"
     """`detection_finding` (2004) or `security_finding` (2001)."""
     ocsf_version: str = "1.1.0"
-    """`1.1.0`, or `1.8.0` for `detection_finding`."""
+    """`1.1.0`; for `detection_finding` also `1.3.0` and `1.8.0`."""
     minimum_priority: str = "debug"
     """Alerts below it are filtered; alerts with an unknown priority never are."""
     location: str = "settings"
@@ -185,7 +185,7 @@ class Mapping:
             return found
         time = {"time": found.time, "time_dt": of_milliseconds(found.time)}
         rule, scene, body = map(_decode, (found.rule, found.scene, found.body))
-        finding = joined(self._options.event_class, rule, scene, body | time)
+        finding = joined(self._options.event_class, self._release.version, rule, scene, body | time)
         limit = self._release.text_limit
         if limit is None or len(found.raw_data) <= limit:
             finding["raw_data"] = found.raw_data

@@ -14,6 +14,7 @@ from schemas.classes.envelope import (
     loggers_of,
     message_of,
     metadata_of,
+    page_of,
     rule_metadata_of,
     severity_of,
     types_of,
@@ -53,6 +54,8 @@ def rule_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
     }
     if found := attacks_of(key):
         info["attacks"] = found
+    if page := page_of(key):
+        info["src_url"] = page
     rule["finding_info"] = info
     return rule
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import quote as percent_encoded
 
 import msgspec
 
 from schemas.falco.alert import Alert
 from schemas.ocsf.attack import attacks, is_attack
 from schemas.ocsf.releases import (
+    CONFIDENCE_SCORES,
     CONFIDENCES,
     MATURITY_CONFIDENCE_IDS,
     SEVERITIES,
@@ -25,12 +27,16 @@ from schemas.sources.draft import Row
 
 _encode = msgspec.json.Encoder().encode
 
+_LONGEST_NAME = 200
 _TIMES = (
     "time",
     "time_dt",
     "metadata.original_time",
-    *(f"finding_info.{name}_time" for name in ("created", "first_seen", "last_seen")),
-    "finding_info.created_time_dt",
+    *(
+        f"finding_info.{name}_time{form}"
+        for name in ("created", "modified", "first_seen", "last_seen")
+        for form in ("", "_dt")
+    ),
 )
 KEY_ROWS = (
     Row(
@@ -45,8 +51,9 @@ KEY_ROWS = (
             "finding_info.analytic.name",
             "finding_info.analytic.uid",
             "metadata.event_code",
+            "finding_info.src_url",
         ),
-        "A rule's name is its only identity.",
+        "A rule's name is its only identity. src_url: Falco's page, for its own rules.",
     ),
     Row(
         "priority",
@@ -61,9 +68,10 @@ KEY_ROWS = (
             "metadata.source",
             "finding_info.data_sources[]",
             "finding_info.analytic.category",
+            "metadata.product.feature.uid",
             "metadata.product.feature.name",
         ),
-        "syscalls becomes syscall. feature: the plugin if named. metadata.source from 1.7.",
+        "syscalls becomes syscall. feature.name: the plugin if named. metadata.source from 1.7.",
     ),
     Row(
         "hostname",
@@ -80,7 +88,7 @@ KEY_ROWS = (
         "tags",
         (
             *("metadata.labels[]", "finding_info.attacks[]", "finding_info.types[]"),
-            *("confidence_id", "confidence"),
+            *("confidence_id", "confidence", "confidence_score"),
         ),
         "attacks: MITRE ATT&CK; confidence: maturity_*; types: all others.",
     ),
@@ -134,7 +142,20 @@ def severity_of(key: RuleKey) -> dict[str, Any]:
     if confidence_id := max((MATURITY_CONFIDENCE_IDS.get(tag, 0) for tag in key.tags), default=0):
         made["confidence_id"] = confidence_id
         made["confidence"] = CONFIDENCES[confidence_id]
+        made["confidence_score"] = CONFIDENCE_SCORES[confidence_id]
     return made
+
+
+def page_of(key: RuleKey) -> str | None:
+    """Return the address of Falco's page of rules at this rule; None if it is not one of Falco's.
+
+    Falco requires a maturity tag of its own rules. The fragment makes browsers show the rule's row.
+    """
+    if len(key.name) > _LONGEST_NAME or MATURITY_CONFIDENCE_IDS.keys().isdisjoint(key.tags):
+        return None
+    # A hyphen separates words in a text fragment.
+    name = percent_encoded(key.name, safe="").replace("-", "%2D")
+    return f"https://falcosecurity.github.io/rules/#:~:text={name}"
 
 
 def analytic_of(key: RuleKey) -> dict[str, Any]:
@@ -158,10 +179,10 @@ def types_of(key: RuleKey) -> list[str]:
 
 def rule_metadata_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
     """Return the part of `metadata` that all findings of a rule share."""
-    made: dict[str, Any] = {"name": "Falco", "vendor_name": "Falcosecurity"}
+    made: dict[str, Any] = {"uid": "falco", "name": "Falco", "vendor_name": "Falcosecurity"}
     if version := key.version or product.version:
         made["version"] = version
-    made["feature"] = {"name": key.feature}
+    made["feature"] = {"uid": key.source, "name": key.feature}
     metadata: dict[str, Any] = {
         "version": release.version,
         "product": made,
@@ -171,6 +192,9 @@ def rule_metadata_of(key: RuleKey, release: Release, product: Product) -> dict[s
         "event_code": key.name,
         "profiles": key.profiles,
     }
+    # OCSF's own extensions have its version.
+    if any(profile.startswith("linux/") for profile in key.profiles):
+        metadata["extensions"] = [{"name": "linux", "uid": "1", "version": release.version}]
     if key.tags:
         metadata["labels"] = key.tags
     if product.tenant_uid:

@@ -18,6 +18,7 @@ from schemas.classes.envelope import (
     loggers_of,
     message_of,
     metadata_of,
+    page_of,
     rule_metadata_of,
     severity_of,
     types_of,
@@ -90,6 +91,8 @@ def rule_of(key: RuleKey, release: Release, product: Product) -> dict[str, Any]:
     }
     if found := attacks_of(key):
         rule["attacks"] = found
+    if page := page_of(key):
+        rule["finding"]["src_url"] = page
     return rule
 
 

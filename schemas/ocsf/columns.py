@@ -1,9 +1,9 @@
 """The attributes a finding may have, by class and release, and their DuckDB column types.
 
-One table: each object lists its attributes as `name type`, followed by the release if only one has
-it. Types are OCSF's own without the `_t`, or the name of another object; `[]` marks a list. The
-Parquet columns come from here only, so every object of a class and release has the same schema and
-a Glue table never drifts.
+One table: each object lists its attributes as `name type`, followed by the releases that have it if
+not all do. Types are OCSF's own without the `_t`, or the name of another object; `[]` marks a list.
+The Parquet columns come from here only, so every object of a class and release has the same schema
+and a Glue table never drifts. Each `*_time` has a `*_time_dt`, which `parts` computes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ activity_id integer; activity_name string; category_uid integer; category_name s
 class_uid integer; class_name string; type_uid long; type_name string
 time timestamp; time_dt datetime; timezone_offset integer
 severity_id integer; severity string; confidence_id integer; confidence string
+confidence_score integer
 """
 
 _CLASSES = MappingProxyType(
@@ -59,23 +60,32 @@ _OBJECTS = MappingProxyType(
     {
         "metadata": """
             version string; uid string; product product; log_name string; log_provider string
-            log_level string; event_code string; original_time string; logged_time timestamp
-            processed_time timestamp; labels string[]; profiles string[]; tenant_uid string
+            log_level string; event_code string; original_time string
+            logged_time timestamp; logged_time_dt datetime
+            processed_time timestamp; processed_time_dt datetime
+            labels string[]; profiles string[]; tenant_uid string
             source string 1.8.0; log_format string 1.8.0; original_event_uid string 1.8.0
-            is_truncated boolean 1.8.0; loggers logger[]
+            is_truncated boolean 1.8.0; loggers logger[]; extensions extension[]
             """,
-        "product": "name string; vendor_name string; version string; feature feature",
-        "feature": "name string",
+        "product": "uid string; name string; vendor_name string; version string; feature feature",
+        "feature": "uid string; name string",
+        "extension": "name string; uid string; version string",
         "logger": "name string; device logging_device",
         "logging_device": "hostname string; name string; type_id integer; type string",
         "finding_info": """
-            uid string; title string; desc string; created_time timestamp; created_time_dt datetime
-            first_seen_time timestamp; last_seen_time timestamp; data_sources string[]
+            uid string; title string; desc string; src_url string
+            created_time timestamp; created_time_dt datetime
+            modified_time timestamp; modified_time_dt datetime
+            first_seen_time timestamp; first_seen_time_dt datetime
+            last_seen_time timestamp; last_seen_time_dt datetime; data_sources string[]
             types string[]; analytic analytic; attacks attack[]; related_events related_event[]
             """,
         "finding": """
-            uid string; title string; desc string; created_time timestamp; created_time_dt datetime
-            first_seen_time timestamp; last_seen_time timestamp; types string[]
+            uid string; title string; desc string; src_url string
+            created_time timestamp; created_time_dt datetime
+            modified_time timestamp; modified_time_dt datetime
+            first_seen_time timestamp; first_seen_time_dt datetime
+            last_seen_time timestamp; last_seen_time_dt datetime; types string[]
             related_events related_event[]
             """,
         "analytic": "name string; uid string; type_id integer; type string; category string",
@@ -87,35 +97,39 @@ _OBJECTS = MappingProxyType(
         "actor": "process short_process; user short_user",
         "short_process": "name string; pid integer; uid string; cmd_line string",
         "short_user": "name string; uid string; type_id integer; type string",
-        "cloud": "provider string; region string; account cloud_account; project_uid string 1.1.0",
+        "cloud": """
+            provider string; region string; account cloud_account; project_uid string 1.1.0 1.3.0
+            """,
         "cloud_account": "uid string; type_id integer; type string",
         "evidence": """
-            process process; actor evidence_actor; file file; container container 1.8.0; api api
+            process process; actor evidence_actor; file file
+            container container 1.3.0 1.8.0; api api
             src_endpoint source_endpoint; dst_endpoint destination_endpoint
             connection_info connection_info; http_request http_request 1.8.0; tls tls 1.8.0
-            user target_user 1.8.0; url url 1.8.0; data json
+            user target_user 1.3.0 1.8.0; url url 1.3.0 1.8.0; data json
             """,
         "process": """
             name string; pid integer; uid string; cmd_line string; path string 1.8.0
-            working_directory string 1.8.0; created_time timestamp; ptid long 1.8.0
-            tid integer 1.1.0; namespace_pid integer; auid integer; file process_file
-            user short_user; group group; session process_session; parent_process parent_process
-            ancestry ancestor[] 1.8.0; lineage string[] 1.1.0; container container 1.1.0
+            working_directory string 1.8.0; created_time timestamp; created_time_dt datetime
+            ptid long 1.8.0; tid integer 1.1.0 1.3.0; namespace_pid integer; auid integer
+            file process_file; user short_user; group group; session process_session
+            parent_process parent_process
+            ancestry ancestor[] 1.8.0; lineage string[] 1.1.0 1.3.0; container container 1.1.0
             """,
         # Class 2001 has no container or Linux profile, so its process lacks their attributes.
         "acting_process": """
             name string; pid integer; uid string; cmd_line string; created_time timestamp
-            tid integer; file process_file; user short_user; session process_session
-            parent_process parent_process; lineage string[]
+            created_time_dt datetime; tid integer; file process_file; user short_user
+            session process_session; parent_process parent_process; lineage string[]
             """,
         "process_file": """
             name string; path string; parent_folder string; type_id integer; type string; uid string
-            modified_time timestamp; hashes fingerprint[]
+            modified_time timestamp; modified_time_dt datetime; hashes fingerprint[]
             """,
         "process_session": "terminal string; uid string",
         "parent_process": """
             name string; pid integer; uid string; cmd_line string; namespace_pid integer
-            created_time timestamp; file plain_file
+            created_time timestamp; created_time_dt datetime; file plain_file
             """,
         "plain_file": """
             name string; path string; parent_folder string; type_id integer; type string
@@ -131,8 +145,14 @@ _OBJECTS = MappingProxyType(
             uid string; name string; runtime string; orchestrator string; pod_uuid string
             image image; hash fingerprint; labels string[] 1.8.0
             """,
-        "image": "name string; uid string; labels string[] 1.8.0; tag string 1.1.0",
-        "evidence_actor": "user user; session session; authorizations authorization[]",
+        "image": "name string; uid string; labels string[] 1.8.0; tag string 1.1.0 1.3.0",
+        "evidence_actor": """
+            user user; process actor_process; session session; authorizations authorization[]
+            """,
+        "actor_process": """
+            name string; pid integer; uid string; cmd_line string; created_time timestamp
+            created_time_dt datetime; file process_file; user short_user
+            """,
         "user": """
             name string; uid string; uid_alt string; type_id integer; type string; account account
             groups group[]; full_name string; email_addr string; org organization
@@ -156,14 +176,14 @@ _OBJECTS = MappingProxyType(
             ip string; port integer; hostname string; name string; domain string; uid string
             type_id integer; type string; zone string; os os
             intermediate_ips string[]; location location; isp string 1.8.0
-            autonomous_system autonomous_system 1.8.0
+            autonomous_system autonomous_system 1.3.0 1.8.0
             """,
         "destination_endpoint": """
             ip string; port integer; hostname string; name string; svc_name string
             """,
         "location": """
-            city string; region string; country string; postal_code string; lat float 1.8.0
-            long float 1.8.0; coordinates float[] 1.1.0
+            city string; region string; country string; postal_code string; lat float 1.3.0 1.8.0
+            long float 1.3.0 1.8.0; coordinates float[] 1.1.0
             """,
         "autonomous_system": "number integer; name string",
         "connection_info": """
@@ -179,8 +199,10 @@ _OBJECTS = MappingProxyType(
             """,
         "resource": """
             uid string; name string; type string; namespace string; labels string[]; region string
-            role_id integer 1.8.0; role string 1.8.0; owner named
+            role_id integer 1.8.0; role string 1.8.0; owner owner
+            cloud_partition string; data json
             """,
+        "owner": "name string; account account",
         "observable": "name string; type_id integer; type string; value string",
     }
 )

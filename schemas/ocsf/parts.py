@@ -4,8 +4,9 @@ Most of a finding repeats in other findings: its rule, and its *scene*, which is
 container, workload, user and program. So a finding is three JSON objects. `rule` and `scene` are
 shared: a batch stages each of them once. `body` belongs to one finding. Each attribute belongs to
 one part (`_OWNERS`; by default the body), except `resources` and `observables`, which may be in
-two. Attributes that repeat another are not staged at all (`_REPEATED`). In the parts, the list
-`evidences` is split into `evidence`, its first element, and `more`.
+two. Attributes that repeat another are not staged at all (`_REPEATED`, `_COPIES`, and each
+`*_time_dt`, which is its `*_time` as a timestamp). In the parts, the list `evidences` is split into
+`evidence`, its first element, and `more`.
 
 `joined` joins the parts in Python, for `falcolake map` and the tests; `select` does the same in
 SQL, for the objects.
@@ -19,6 +20,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
 
+from schemas.falco.moment import of_milliseconds
 from schemas.ocsf import columns as tables
 
 SHARED: Final = ("rule", "scene")
@@ -27,16 +29,16 @@ SHARED: Final = ("rule", "scene")
 _HEAD: Final = """
     activity_id activity_name category_uid category_name class_uid class_name type_uid type_name
     timezone_offset severity_id severity confidence_id confidence status_id status state_id state
-    is_alert action_id action disposition_id disposition
+    confidence_score is_alert action_id action disposition_id disposition
     metadata.version metadata.product metadata.log_name metadata.log_provider metadata.log_level
     metadata.event_code metadata.labels metadata.profiles metadata.tenant_uid metadata.source
-    metadata.log_format
+    metadata.log_format metadata.extensions
 """
 _OWNERS: Final = MappingProxyType(
     {
         "detection_finding": {
             "rule": f"""{_HEAD} finding_info.title finding_info.data_sources finding_info.types
-                finding_info.analytic finding_info.attacks""",
+                finding_info.src_url finding_info.analytic finding_info.attacks""",
             "scene": """device metadata.loggers actor.user evidence.container
                 evidence.process.container evidence.process.user evidence.process.group
                 evidence.process.auid evidence.process.name evidence.process.file
@@ -47,7 +49,8 @@ _OWNERS: Final = MappingProxyType(
         },
         # Its evidence is one JSON text, so it cannot be split between parts.
         "security_finding": {
-            "rule": f"{_HEAD} analytic attacks data_sources finding.title finding.types",
+            "rule": f"""{_HEAD} analytic attacks data_sources
+                finding.title finding.types finding.src_url""",
             "scene": "metadata.loggers",
         },
     }
@@ -55,7 +58,15 @@ _OWNERS: Final = MappingProxyType(
 
 # A syscall's user and call are in the scene, a cloud's actor and call in the body: one evidence
 # never has both. The cloud that the settings name is in the scene, the alert's own in the body.
-_EITHER: Final = frozenset({"evidence.actor", "evidence.api", "cloud"})
+_EITHER: Final = frozenset(
+    {
+        "evidence.actor.user",
+        "evidence.actor.session",
+        "evidence.actor.authorizations",
+        "evidence.api",
+        "cloud",
+    }
+)
 _CONCATENATED: Final = frozenset({"resources", "observables"})
 _REPEATED: Final = MappingProxyType(
     {
@@ -67,7 +78,7 @@ _REPEATED: Final = MappingProxyType(
                 ("uid", "metadata.uid"),
                 ("desc", "message"),
                 ("created_time", "time"),
-                ("created_time_dt", "time_dt"),
+                ("modified_time", "time"),
                 ("first_seen_time", "time"),
                 ("last_seen_time", "time"),
             )
@@ -78,15 +89,24 @@ _TIME: Final = MappingProxyType(
     {"time": '"time"', "time_dt": 'make_timestamp_ms("time")::TIMESTAMP_MS'}
 )
 
+_COPIES: Final = MappingProxyType({"evidence.actor.process": "evidence.process"})
+"""Objects with the same attributes as another: where AWS's own findings have the process."""
+
+# The milliseconds that a `datetime_t` can be: the years 1 to 9999.
+_FIRST_MOMENT: Final = -62_135_596_800_000
+_LAST_MOMENT: Final = 253_402_300_799_999
+
 # Staged in separate columns.
 _BESIDE: Final = ("raw_data", "unmapped")
 
 
-def joined(event_class: str, rule: Any, scene: Any, body: Any) -> dict[str, Any]:
+def joined(event_class: str, version: str, rule: Any, scene: Any, body: Any) -> dict[str, Any]:
     """Return the finding joined from its parts; `body` must have `time` and `time_dt`."""
     finding: dict[str, Any] = _merged(_merged(rule, scene), body)
     if event_class == "detection_finding":
         first = [finding.pop("evidence")] if "evidence" in finding else []
+        for evidence in first:
+            _copy_process(evidence, version)
         if evidences := first + finding.pop("more", []):
             finding["evidences"] = evidences
     for path, of in _REPEATED.items():
@@ -96,7 +116,33 @@ def joined(event_class: str, rule: Any, scene: Any, body: Any) -> dict[str, Any]
             value = value.get(step) if value else None
         if value is not None and parent in finding:
             finding[parent][name] = value
+    _add_moments(finding, tables.attributes(event_class, version), version)
     return finding
+
+
+def _copy_process(evidence: dict[str, Any], version: str) -> None:
+    if process := evidence.get("process"):
+        members = tables.members("actor_process", version)
+        copy = {name: process[name] for name, _ in members if name in process}
+        evidence["actor"] = {**evidence.get("actor", {}), "process": copy}
+
+
+def _add_moments(value: Any, attributes: list[tuple[str, str]], version: str) -> None:
+    """Add to each `*_time` its `*_time_dt`."""
+    for name, type_ in attributes:
+        if _is_moment(name):
+            ms = value.get(name.removesuffix("_dt"))
+            if ms is not None and _FIRST_MOMENT <= ms <= _LAST_MOMENT:
+                value[name] = of_milliseconds(ms)
+        elif (inner := value.get(name)) and (
+            members := tables.members(type_.removesuffix("[]"), version)
+        ):
+            for each in inner if type_.endswith("[]") else [inner]:
+                _add_moments(each, members, version)
+
+
+def _is_moment(path: str) -> bool:
+    return path.endswith("_time_dt")
 
 
 def _merged(one: Any, other: Any) -> Any:
@@ -186,15 +232,18 @@ def _owners(event_class: str) -> MappingProxyType[str, str]:
     return MappingProxyType({path: part for part in spec for path in spec[part].split()})
 
 
-def _owner(event_class: str, path: str) -> str | None:
-    """Return the part that holds all of `path`, or None if several parts do."""
+def _owner(event_class: str, tree: Mapping[str, str], path: str) -> str | None:
+    """Return the part that holds all of `path`, or None if several parts do, or none all of it."""
     owners = _owners(event_class)
+    inside = path + "."
+    if any(each.startswith(inside) for each in tree if each in _COPIES or _is_moment(each)):
+        return None
     steps = path.split(".")
     for end in range(len(steps), 0, -1):
         if owner := owners.get(".".join(steps[:end])):
             return owner
-    inside = path + "."
-    split = any(other.startswith(inside) for other in (*owners, *_REPEATED))
+    either = (other for other in tree if other in _EITHER)
+    split = any(other.startswith(inside) for other in (*owners, *_REPEATED, *either))
     return None if split else "body"
 
 
@@ -210,9 +259,9 @@ def _members(
     """Yield the attributes of a part below `path`, each with its `from_json` structure."""
     for inner in _inner(tree, path) if path else [name for name in tree if "." not in name]:
         name = inner.rpartition(".")[2]
-        if inner in _REPEATED or inner in _TIME:
+        if inner in (*_REPEATED, *_COPIES, *_TIME) or _is_moment(inner):
             continue
-        owner = _owner(event_class, inner)
+        owner = _owner(event_class, tree, inner)
         if (
             owner == part
             or (inner in _CONCATENATED and part != "rule")
@@ -229,6 +278,13 @@ def _expression(event_class: str, tree: Mapping[str, str], path: str) -> str:
         return _expression(event_class, tree, _REPEATED[path])
     if path in _TIME:
         return _TIME[path]
+    if _is_moment(path):
+        of = path.removesuffix("_dt")
+        if _REPEATED.get(of) == "time":
+            return _TIME["time_dt"]
+        ms = _expression(event_class, tree, of)
+        fits = f"{ms} BETWEEN {_FIRST_MOMENT} AND {_LAST_MOMENT}"
+        return f"CASE WHEN {fits} THEN make_timestamp_ms({ms})::TIMESTAMP_MS END"
     if path in _CONCATENATED:
         one, other = f"scene.{path}", f"body.{path}"
         return (
@@ -237,17 +293,23 @@ def _expression(event_class: str, tree: Mapping[str, str], path: str) -> str:
         )
     if path in _EITHER:
         return f"coalesce(scene.{path}, body.{path})"
-    owner = _owner(event_class, path)
+    owner = _owner(event_class, tree, path)
     if owner is not None:
         return f"{owner}.{path}"
-    parts = [
-        part
-        for part in (*SHARED, "body")
-        if any(True for _ in _members(event_class, tree, part, path))
-    ]
-    there = " AND ".join(f"{part}.{path} IS NULL" for part in parts)
+    of = _COPIES.get(path, path)
     inner = ", ".join(
-        f"'{name.rpartition('.')[2]}': {_expression(event_class, tree, name)}"
-        for name in _inner(tree, path)
+        f"'{name}': {_expression(event_class, tree, f'{of}.{name}')}"
+        for name in (each.rpartition(".")[2] for each in _inner(tree, path))
     )
-    return f"CASE WHEN {there} THEN NULL ELSE {{{inner}}} END"
+    absent = " AND ".join(f"{each} IS NULL" for each in _holders(event_class, tree, of))
+    return f"CASE WHEN {absent} THEN NULL ELSE {{{inner}}} END"
+
+
+def _holders(event_class: str, tree: Mapping[str, str], path: str) -> Iterator[str]:
+    """Yield the structs in the parts that hold some of `path`; without any of them it is NULL."""
+    for part in (*SHARED, "body"):
+        if any(True for _ in _members(event_class, tree, part, path)):
+            yield f"{part}.{path}"
+    for copy, of in _COPIES.items():
+        if copy.rpartition(".")[0] == path:
+            yield from _holders(event_class, tree, of)

@@ -2,7 +2,7 @@
 
 Owns the facts of the OCSF releases that falcolake writes. Everything here is a pure function of its
 arguments; the caches only speed it up. Source: the schema at https://schema.ocsf.io, releases
-1.1.0 and 1.8.0.
+1.1.0, 1.3.0 and 1.8.0.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ PRIORITIES = (
 SEVERITY_IDS = MappingProxyType(dict(zip(PRIORITIES, (6, 6, 5, 4, 3, 2, 1, 1), strict=True)))
 SEVERITIES = ("Unknown", "Informational", "Low", "Medium", "High", "Critical", "Fatal")
 CONFIDENCES = ("Unknown", "Low", "Medium", "High")
+CONFIDENCE_SCORES = (0, 30, 60, 90)
+"""Of 100, by confidence_id."""
 MATURITY_CONFIDENCE_IDS = MappingProxyType(
     {
         "maturity_stable": 3,
@@ -74,8 +76,10 @@ class Release:
     """One OCSF release: its number and the differences that matter to a Falco finding."""
 
     version: str
+    from_1_3: bool
+    """Container, user and url in evidences; lat and long; autonomous systems; observables 13-16."""
     modern: bool
-    """1.4 and later: container, user, url, http_request, tls in evidences; ancestry; is_alert."""
+    """1.4 and later: http_request and tls in evidences; ancestry; roles; is_alert."""
     text_limit: int | None
     """The most characters that a string may have; None: no limit."""
     names: Mapping[str, str] = field(default_factory=lambda: {OTHER_FILE: "evidences[].file.name"})
@@ -84,8 +88,9 @@ class Release:
 
 RELEASES = MappingProxyType(
     {
-        "1.1.0": Release("1.1.0", modern=False, text_limit=65_535),
-        "1.8.0": Release("1.8.0", modern=True, text_limit=None),
+        "1.1.0": Release("1.1.0", from_1_3=False, modern=False, text_limit=65_535),
+        "1.3.0": Release("1.3.0", from_1_3=True, modern=False, text_limit=65_535),
+        "1.8.0": Release("1.8.0", from_1_3=True, modern=True, text_limit=None),
     }
 )
 

@@ -32,8 +32,8 @@ _RESOURCES = (
 )
 
 ROWS = (
-    Row("ct.region", ("cloud.region",)),
-    Row("ct.recipientaccountid", ("cloud.account.uid",)),
+    Row("ct.region", ("cloud.region", "resources[].region", "resources[].cloud_partition")),
+    Row("ct.recipientaccountid", ("cloud.account.uid", "resources[].owner.account.uid")),
     Row(
         "ct.user.accountid",
         (f"{_USER}.account.uid", "cloud.account.uid"),
@@ -84,13 +84,22 @@ ROWS = (
     *(Row(field, ("resources[].name",), f"Type {kind}.") for field, kind in _RESOURCES),
 )
 
+_PARTITIONS = (
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("us-isof-", "aws-iso-f"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("eusc-", "aws-eusc"),
+)
 _IDENTITIES = {"Root": (2, "Admin"), "IAMUser": (1, "User"), "AWSService": (3, "System")}
 
 
 def build(draft: Draft, release: Release) -> None:
     """Add the cloud, the call, who made it, and its resources."""
-    _cloud(draft)
-    _resources(draft, release)
+    owner = _cloud(draft)
+    _resources(draft, release, owner)
     _api(draft)
     _actor(draft)
     _endpoint(draft)
@@ -98,15 +107,18 @@ def build(draft: Draft, release: Release) -> None:
         _request(draft)
 
 
-def _cloud(draft: Draft) -> None:
+def _cloud(draft: Draft) -> str | None:
+    """Add the cloud; return the account that got the event, which is that of its resources."""
     fields = draft.fields
     cloud: dict[str, Any] = {"provider": "AWS"}
     if (region := fields.pop("ct.region", None)) is not None:
         cloud["region"] = region
-    account = fields.pop("ct.recipientaccountid", None) or fields.get("ct.user.accountid")
+    recipient: str | None = fields.pop("ct.recipientaccountid", None)
+    account = recipient or fields.get("ct.user.accountid")
     if account is not None:
         cloud["account"] = {"uid": account, "type_id": 10, "type": "AWS Account"}
     draft.cloud = cloud
+    return recipient
 
 
 def _api(draft: Draft) -> None:
@@ -206,20 +218,26 @@ def _request(draft: Draft) -> None:
         draft.evidence["tls"] = tls
 
 
-def _resources(draft: Draft, release: Release) -> None:
+def _resources(draft: Draft, release: Release, owner: str | None) -> None:
     """Add the resources that the fields name; those in the request stay in its data too."""
     fields = draft.fields
     region = draft.cloud.get("region") if draft.cloud else None
+    of_all = {
+        "region": region,
+        "cloud_partition": partition_of(region) if region is not None else None,
+        "owner": {"account": {"uid": owner}} if owner is not None else None,
+    }
     bucket, key = _s3_object(fields)
     if bucket is not None:
-        uid = f"arn:aws:s3:::{bucket}/{key}" if key is not None else f"arn:aws:s3:::{bucket}"
+        place = bucket if key is None else f"{bucket}/{key}"
+        uid = f"arn:{of_all['cloud_partition'] or 'aws'}:s3:::{place}"
         draft.resource(
             release,
             1,
             type="AWS::S3::Object" if key is not None else "AWS::S3::Bucket",
             name=key if key is not None else bucket,
             uid=uid,
-            region=region,
+            **of_all,
         )
         draft.observe("resources[].uid", 10, uid)
     for field, kind in _RESOURCES:
@@ -227,7 +245,12 @@ def _resources(draft: Draft, release: Release) -> None:
         if name.__class__ is str:
             if not field.startswith("ct.request"):
                 del fields[field]
-            draft.resource(release, 1, type=kind, name=name, region=region)
+            draft.resource(release, 1, type=kind, name=name, **of_all)
+
+
+def partition_of(region: str) -> str:
+    """Return the AWS partition of a region, as ARNs name it."""
+    return next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
 
 
 def _s3_object(fields: dict[str, Any]) -> tuple[str | None, str | None]:

@@ -28,7 +28,11 @@ _DATA = "data: without a method."
 
 ROWS = (
     Row("gcp.location", ("cloud.region",)),
-    Row("gcp.projectId", ("cloud.account.uid", "cloud.project_uid"), "project_uid before 1.4."),
+    Row(
+        "gcp.projectId",
+        ("cloud.account.uid", "resources[].owner.account.uid", "cloud.project_uid"),
+        "project_uid before 1.4.",
+    ),
     Row("gcp.methodName", (f"{_API}.operation",)),
     Row("gcp.serviceName", (f"{_API}.service.name",), "With a method."),
     *(Row(field, (f"{_API}.request.data", "evidences[].data"), _DATA, ANY) for field in _REQUESTS),
@@ -155,6 +159,8 @@ def from_json(value: Any) -> Any:
 def _resources(draft: Draft, release: Release) -> None:
     fields = draft.fields
     names = [name for name in _RESOURCES if name in fields]
+    account = (draft.cloud or {}).get("account")
+    owner = {"account": {"uid": account["uid"]}} if account else None
     for place, field in enumerate(names):
         kind = labels = None
         if place == 0:
@@ -164,4 +170,5 @@ def _resources(draft: Draft, release: Release) -> None:
                 labels = [f"{key}={value}" for key, value in pairs.items()] or None
             if labels:
                 del fields["gcp.resourceLabels"]
-        draft.resource(release, 1, type=kind, name=fields.pop(field), labels=labels)
+        name = fields.pop(field)
+        draft.resource(release, 1, type=kind, name=name, labels=labels, owner=owner)

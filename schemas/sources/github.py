@@ -49,7 +49,7 @@ def build(draft: Draft, release: Release) -> None:
         draft.evidence["actor"] = {"user": user}
         draft.observe("evidences[].actor.user.name", 4, name)
     _repository(draft, release)
-    if release.modern and (other := pop("github.collaborator.name", None)) is not None:
+    if release.from_1_3 and (other := pop("github.collaborator.name", None)) is not None:
         draft.evidence["user"] = {"name": other}
     _files(draft, release)
 
@@ -71,7 +71,7 @@ def _repository(draft: Draft, release: Release) -> None:
     )
     if url is not None:
         draft.observe("resources[].uid", 10, url)
-        if release.modern:
+        if release.from_1_3:
             draft.evidence["url"] = {"url_string": url}
 
 

@@ -70,12 +70,11 @@ def build(draft: Draft, release: Release) -> None:
     _api(draft)
     _actor(draft, release)
     _endpoint(draft)
-    if release.modern:
-        if (name := fields.pop("ka.impuser.name", None)) is not None:
-            draft.evidence["user"] = {"name": name}
-        # OCSF does not accept an HTTP request as the only evidence.
-        if draft.evidence:
-            _http_request(draft)
+    if release.from_1_3 and (name := fields.pop("ka.impuser.name", None)) is not None:
+        draft.evidence["user"] = {"name": name}
+    # OCSF does not accept an HTTP request as the only evidence.
+    if release.modern and draft.evidence:
+        _http_request(draft)
     _resources(draft, release)
 
 

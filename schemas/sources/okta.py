@@ -166,6 +166,7 @@ def _endpoint(draft: Draft, release: Release) -> None:
         draft.observe("evidences[].src_endpoint.domain", 1, endpoint["domain"])
     if release.modern:
         draft.take(endpoint, (("okta.security.isp", "isp"),))
+    if release.from_1_3:
         system: dict[str, Any] = {}
         if "okta.security.asnumber" in fields:
             number = draft.integer("okta.security.asnumber", 0)
@@ -200,7 +201,7 @@ def _coordinates(draft: Draft, release: Release, location: dict[str, Any]) -> No
     long = _degrees(fields.get("okta.client.geo.lon"))
     if lat is None or long is None:
         return
-    if release.modern:
+    if release.from_1_3:
         # OCSF does not accept a location without a city, region, country or postal code.
         if not location:
             return
@@ -232,7 +233,7 @@ def _target_user(draft: Draft, release: Release) -> None:
     )
     if not user:
         return
-    if not release.modern:
+    if not release.from_1_3:
         name, uid, full_name = user.get("name"), user.get("uid"), user.get("full_name")
         if name is not None and full_name is not None:
             draft.fields["okta.target.user.name"] = full_name

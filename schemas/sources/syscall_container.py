@@ -7,7 +7,7 @@ from typing import Any
 
 from schemas.falco.values import labels_of
 from schemas.ocsf.releases import Release, fingerprint, is_uuid
-from schemas.sources.draft import ANY, Draft, Row, texts
+from schemas.sources.draft import ANY, Draft, Row, plain, texts
 
 _CONTAINER = "evidences[].container"
 _ONE_LABEL = ("container.label.", "container.label[")
@@ -16,6 +16,13 @@ _ONE_POD_LABEL = tuple(
 )
 _LABELS = "One text, split at commas; a list; or an object."
 _POD_UID = "pod_uuid: if it is a UUID, which it is not for static pods."
+_DATA = "One JSON object, keyed by Falco field, of the pod, or of the container without one."
+_OTHERS = (
+    *("container.privileged", "container.mounts", "container.ip"),
+    *("container.host_pid", "container.host_network", "container.host_ipc"),
+    *("k8s.pod.ip", "k8smeta.pod.ip", "k8s.pod.sandbox_id", "k8s.pod.full_sandbox_id"),
+    *("k8s.ns.labels", "k8smeta.ns.labels", "k8smeta.ns.uid"),
+)
 _WORKLOADS = (
     ("deployment", "Deployment"),
     ("rs", "ReplicaSet"),
@@ -41,9 +48,18 @@ ROWS = (
         (f"{_CONTAINER}.hash.value", f"{_CONTAINER}.image.uid"),
         "hash: without the sha256: prefix; uid: if there is no image.id.",
     ),
-    Row("container.labels", (f"{_CONTAINER}.labels[]",), "From 1.4. " + _LABELS, ANY),
+    Row(
+        "container.labels",
+        (f"{_CONTAINER}.labels[]", "resources[].data"),
+        f"Before 1.4: data. {_LABELS}",
+        ANY,
+    ),
     *(
-        Row(field, (f"{_CONTAINER}.labels[]",), "From 1.4, as key:value like container.labels.")
+        Row(
+            field,
+            (f"{_CONTAINER}.labels[]", "resources[].data"),
+            "As key:value like container.labels. Before 1.4: data.",
+        )
         for field in ("container.label.*", "container.label[*")
     ),
     Row("k8s.pod.name", ("resources[].name",), "Type Pod."),
@@ -73,19 +89,7 @@ ROWS = (
             ("k8smeta", "uid", "uid"),
         )
     ),
-    Row("container.privileged", (), "", ANY),
-    Row("container.mounts", ()),
-    Row("container.ip", ()),
-    Row("container.host_pid", (), "", ANY),
-    Row("container.host_network", (), "", ANY),
-    Row("container.host_ipc", (), "", ANY),
-    Row("k8s.pod.ip", ()),
-    Row("k8smeta.pod.ip", ()),
-    Row("k8s.pod.sandbox_id", ()),
-    Row("k8s.pod.full_sandbox_id", ()),
-    Row("k8s.ns.labels", ()),
-    Row("k8smeta.ns.labels", ()),
-    Row("k8smeta.ns.uid", ()),
+    *(Row(field, ("resources[].data",), _DATA, ANY) for field in _OTHERS),
 )
 
 
@@ -107,7 +111,7 @@ def build(draft: Draft, release: Release) -> None:
 
 
 def _place(draft: Draft, release: Release, container: dict[str, Any]) -> None:
-    if release.modern:
+    if release.from_1_3:
         path = "evidences[].container"
         draft.evidence["container"] = container
     else:
@@ -193,6 +197,12 @@ def _image(draft: Draft, release: Release, digest: str | None) -> dict[str, Any]
     return image
 
 
+def _data(fields: dict[str, Any]) -> dict[str, Any] | None:
+    """Take what OCSF has no attribute for; before 1.4 also the container's labels."""
+    names = [name for name in fields if name in _OTHERS or name.startswith("container.label")]
+    return {name: plain(fields.pop(name)) for name in names} or None
+
+
 def _workloads(draft: Draft, release: Release, container: dict[str, Any]) -> None:
     fields = draft.fields
     namespace = fields.get("k8s.ns.name") or fields.get("k8smeta.ns.name")
@@ -209,6 +219,7 @@ def _workloads(draft: Draft, release: Release, container: dict[str, Any]) -> Non
             namespace=namespace,
             uid=uid,
             labels=labels or None,
+            data=_data(fields),
         )
         if uid is not None:
             draft.observe("resources[].uid", 10, uid)
@@ -220,6 +231,7 @@ def _workloads(draft: Draft, release: Release, container: dict[str, Any]) -> Non
             name=container.get("name"),
             namespace=namespace,
             uid=container.get("uid"),
+            data=_data(fields),
         )
     for short, kind in _WORKLOADS:
         names = texts(draft.first(f"k8s.{short}.name", f"k8smeta.{short}.name"))

@@ -1,8 +1,9 @@
 """The acting process of the syscall source, its parent and its ancestors.
 
 All of it goes to `evidences[].process`, and a short copy to `actor`, which Athena reads without
-UNNEST. OCSF requires a pid or a uid of a process. Stock rules print no pid; then the process gets a
-uid made from the finding's.
+UNNEST. `schemas.ocsf.parts` adds another to `evidences[].actor`, where AWS's own findings have it.
+OCSF requires a pid or a uid of a process. Stock rules print no pid; then the process gets a uid
+made from the finding's.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from schemas.ocsf.releases import INT64, Release, executable, file_of
 from schemas.sources.draft import ANY, Draft, Program, Row
 
 _PROCESS = "evidences[].process"
+_ACTOR = "evidences[].actor.process"
 _PARENT = f"{_PROCESS}.parent_process"
 
 _NO_PID = "If missing: the process gets a uid made from the finding's."
 _LINEAGE = "From 1.4 the parent first. Before 1.4 only path or name, the oldest first."
 
 PROGRAM_ROWS = (
-    Row("proc.name", (f"{_PROCESS}.name", "actor.process.name")),
-    Row("proc.exepath", (f"{_PROCESS}.file.path", f"{_PROCESS}.path")),
+    Row("proc.name", (f"{_PROCESS}.name", "actor.process.name", f"{_ACTOR}.name")),
+    Row("proc.exepath", (f"{_PROCESS}.file.path", f"{_PROCESS}.path", f"{_ACTOR}.file.path")),
     Row("proc.exe", (f"{_PROCESS}.file.path",), "If absolute, and there is no proc.exepath."),
     Row("proc.cwd", (f"{_PROCESS}.working_directory",), "From 1.4."),
     Row("proc.tty", (f"{_PROCESS}.session.terminal",), "0 means no terminal."),
@@ -52,8 +54,11 @@ PROGRAM_ROWS = (
 """What every run of a program has in common."""
 
 ROWS = (
-    Row("proc.pid", (f"{_PROCESS}.pid", "actor.process.pid"), _NO_PID, ANY),
-    Row("proc.cmdline", (f"{_PROCESS}.cmd_line", "actor.process.cmd_line")),
+    Row("proc.pid", (f"{_PROCESS}.pid", "actor.process.pid", f"{_ACTOR}.pid"), _NO_PID, ANY),
+    Row(
+        "proc.cmdline",
+        (f"{_PROCESS}.cmd_line", "actor.process.cmd_line", f"{_ACTOR}.cmd_line"),
+    ),
     Row("proc.exeline", (f"{_PROCESS}.cmd_line",), "If there is no proc.cmdline."),
     Row("proc.vpid", (f"{_PROCESS}.namespace_pid",), "", ANY),
     Row("proc.sid", (f"{_PROCESS}.session.uid",)),
@@ -170,7 +175,7 @@ def build(draft: Draft, release: Release) -> None:
         if not had_process:
             del draft.evidence["process"]
         return
-    if release.modern:
+    if release.from_1_3:
         if cmd_line is not None:
             draft.observe("evidences[].process.cmd_line", 13, cmd_line)
         if pid is not None:

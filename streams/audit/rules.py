@@ -28,7 +28,7 @@ from streams.staging.filing import NOTE
 PAGE_BYTES = 1 << 20
 ROW_GROUP_BYTES = 256 << 20
 SOURCE_LENGTH = 20
-RELEASES = {("detection_finding", "1.1.0"), ("detection_finding", "1.8.0")} | {
+RELEASES = {("detection_finding", version) for version in ("1.1.0", "1.3.0", "1.8.0")} | {
     ("security_finding", "1.1.0")
 }
 

@@ -37,7 +37,7 @@ def map_alerts(
         typer.Option("--class", help="OCSF class. Default: the setting ocsf.class."),
     ] = None,
     ocsf_version: Annotated[
-        Literal["1.1.0", "1.8.0"] | None,
+        Literal["1.1.0", "1.3.0", "1.8.0"] | None,
         typer.Option(help="OCSF version. Default: the setting ocsf.version."),
     ] = None,
     pretty: Annotated[bool, typer.Option("--pretty", help="Indent the JSON.")] = False,

@@ -257,8 +257,8 @@ class StagingSettings(Section):
 class OcsfSettings(Section):
     """What the findings look like."""
 
-    version: Literal["1.1.0", "1.8.0"] = Field(
-        default="1.1.0", description="OCSF version: 1.1.0 or 1.8.0"
+    version: Literal["1.1.0", "1.3.0", "1.8.0"] = Field(
+        default="1.1.0", description="OCSF version: 1.1.0, 1.3.0 or 1.8.0"
     )
     event_class: Annotated[Literal["detection_finding", "security_finding"], Lower] = Field(
         default="detection_finding",

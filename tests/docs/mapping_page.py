@@ -64,7 +64,7 @@ ANYWHERE = tuple(
     row for row in sources.ROWS if not any(row in rows for _, rows in (*SYSCALL, *PLUGINS))
 )
 
-OLD, NEW = (paths("detection_finding", version) for version in ("1.1.0", "1.8.0"))
+RELEASES = {version: paths("detection_finding", version) for version in ("1.1.0", "1.3.0", "1.8.0")}
 _NO_PLACE = "OCSF has no place for it."
 
 INTRODUCTION = f"""\
@@ -78,10 +78,13 @@ mapping itself uses; do not edit it. To see where your own alerts go:
 How to read the tables:
 
 - Paths are those of a Detection Finding (class 2004). `(1.8.0)` after a path means: only in that
-  release. `(1.1.0)` means: only in that one, because OCSF renamed or deprecated it later. A field
-  whose only attribute is `(1.8.0)` is in `unmapped` at 1.1.0.
+  release; `(1.1.0, 1.3.0)` only in those, because OCSF renamed or deprecated it later. A field
+  whose only attribute is `(1.8.0)` is in `unmapped` at 1.1.0 and 1.3.0.
 - At 1.1.0, `evidences[].container` is `evidences[].process.container`: evidences have no
   container before OCSF 1.2.
+- Each `*_time` (milliseconds) has a `*_time_dt` (a timestamp in Parquet), which is not listed.
+- `evidences[].actor.process` repeats name, pid, uid, command line, start, file and user of the
+  acting process, `evidences[].process`, because AWS's own findings have it there.
 - Without a note, the value is copied unchanged.
 - **Nothing is lost.** A field that is in no table, or whose value does not fit its attribute (a
   pid that is not a number, an invalid address), is in `unmapped` under Falco's own name, as text.
@@ -133,9 +136,10 @@ def _attributes(row: Row) -> str:
 
 
 def _only(name: str) -> str:
-    """Return the release that has an attribute, if only one has it."""
-    old = name.replace("evidences[].container", "evidences[].process.container") in OLD
-    return "" if old and name in NEW else f" ({'1.1.0' if old else '1.8.0'})"
+    """Return the releases that have an attribute, if not all have it."""
+    inside = name.replace("evidences[].container", "evidences[].process.container")
+    found = [version for version, known in RELEASES.items() if name in known or inside in known]
+    return "" if len(found) == len(RELEASES) else f" ({', '.join(found)})"
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
@@ -180,7 +184,7 @@ def _attack() -> Iterator[str]:
 def _observables() -> Iterator[str]:
     yield "## Observables\n"
     yield "Searchable values of any source. Types 13, 15, 16, 35 and 45 are left out at 1.1.0,"
-    yield "because OCSF added them, or the attributes they name, later.\n"
+    yield "and 16, 35 and 45 at 1.3.0, because OCSF added them, or what they name, later.\n"
     places: dict[int, dict[str, None]] = defaultdict(dict)
     for _, _, *observed in OBSERVABLES:
         for each in observed[:2]:

@@ -43,7 +43,7 @@ def queries() -> dict[str, dict[str, str]]:
 QUERIES = queries()
 
 
-@pytest.fixture(scope="module", params=["1.1.0", "1.8.0"])
+@pytest.fixture(scope="module", params=["1.1.0", "1.3.0", "1.8.0"])
 def lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A local copy of a lake: two windows of sample alerts of every source."""
     mapping = Mapping(Options(region=REGION, account_id=ACCOUNT, ocsf_version=request.param))

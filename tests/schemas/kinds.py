@@ -10,11 +10,12 @@ from schemas.mapping import Finding, Mapping, Options
 
 KINDS = (
     ("detection_finding", "1.1.0"),
+    ("detection_finding", "1.3.0"),
     ("detection_finding", "1.8.0"),
     ("security_finding", "1.1.0"),
 )
 MAPPINGS = {kind: Mapping(Options(event_class=kind[0], ocsf_version=kind[1])) for kind in KINDS}
-OLD, NEW, LEGACY = MAPPINGS.values()
+OLD, MIDDLE, NEW, LEGACY = MAPPINGS.values()
 
 each_kind = pytest.mark.parametrize("kind", KINDS, ids="-".join)
 

@@ -33,3 +33,15 @@ def errors(event_class: str, finding: dict[str, Any]) -> list[str]:
         f"{'.'.join(map(str, error.instance_path))}: {error.message}"[:300]
         for error in validator.iter_errors(finding)
     ]
+
+
+def is_attribute(event_class: str, version: str, path: str) -> bool:
+    """Return whether a class has an attribute path, as in `evidences[].process.name`."""
+    schema = _schema(version)
+    inside = schema["classes"][event_class]
+    for step in path.split("."):
+        attribute = inside.get("attributes", {}).get(step.removesuffix("[]"))
+        if attribute is None or attribute.get("is_array", False) != step.endswith("[]"):
+            return False
+        inside = schema["objects"].get(attribute.get("object_type"), {})
+    return True

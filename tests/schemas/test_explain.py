@@ -72,11 +72,17 @@ def test_each_ancestors_field_has_its_own_reason() -> None:
 def test_it_says_where_and_why() -> None:
     found = lines(OLD, **SHELL)
 
-    assert found["proc.name"].attributes == ("evidences[].process.name", "actor.process.name")
+    assert found["proc.name"].attributes == (
+        "evidences[].process.name",
+        "actor.process.name",
+        "evidences[].actor.process.name",
+    )
     assert found["container.name"].attributes == ("evidences[].process.container.name",)
     assert found["proc.cwd"].attributes == ("unmapped",)
     assert found["proc.cwd"].why == "OCSF 1.1.0 has no evidences[].process.working_directory."
-    assert found["container.privileged"].why == "OCSF has no place for it."
+    shell = lines(OLD, output_fields={"user.shell": "/bin/sh"})["user.shell"]
+    assert shell.why == "OCSF has no place for it."
+    assert found["container.privileged"].attributes == ("resources[].data",)
     assert found["container.id"][2:] == ((), "It repeats another value.")
     assert found["user.loginname"] == ("user.loginname", "<NA>", (), "The field has no value.")
     assert found["tags"].attributes == (
@@ -85,6 +91,7 @@ def test_it_says_where_and_why() -> None:
         "finding_info.types[]",
         "confidence_id",
         "confidence",
+        "confidence_score",
     )
 
 

@@ -13,6 +13,7 @@ UUID = "bcc55fc3-c0ab-434f-9921-d76f232ce0aa"
 MS = 1_783_198_004_180
 TEXT = "2026-07-04T20:46:44.180Z"
 LOGGED = MS + 900
+LOGGED_TEXT = "2026-07-04T20:46:45.080Z"
 PLUGIN: dict[str, Any] = {
     "uuid": UUID,
     "hostname": "falco-0",
@@ -66,7 +67,7 @@ def head(class_uid: int, name: str, severity_id: int, severity: str) -> dict[str
 
 STATUS = {"status_id": 1, "status": "New"}
 STATE = {"state_id": 1, "state": "New"}
-CONFIDENCE = {"confidence_id": 2, "confidence": "Medium"}
+CONFIDENCE = {"confidence_id": 2, "confidence": "Medium", "confidence_score": 60}
 MODERN = {
     "is_alert": True,
     "action_id": 3,
@@ -77,8 +78,12 @@ MODERN = {
 TIMES = {
     "created_time": MS,
     "created_time_dt": TEXT,
+    "modified_time": MS,
+    "modified_time_dt": TEXT,
     "first_seen_time": MS,
+    "first_seen_time_dt": TEXT,
     "last_seen_time": MS,
+    "last_seen_time_dt": TEXT,
 }
 ATTACKS = [
     {
@@ -107,10 +112,11 @@ def metadata(version: str, alert: dict[str, Any], **changes: Any) -> dict[str, A
     return {
         "version": version,
         "product": {
+            "uid": "falco",
             "name": "Falco",
             "vendor_name": "Falcosecurity",
             "version": "0.42.0",
-            "feature": {"name": source},
+            "feature": {"uid": source, "name": source},
         },
         "log_name": source,
         "log_provider": "Falco",
@@ -118,7 +124,9 @@ def metadata(version: str, alert: dict[str, Any], **changes: Any) -> dict[str, A
         "event_code": alert["rule"],
         "original_time": alert["time"],
         "logged_time": LOGGED,
+        "logged_time_dt": LOGGED_TEXT,
         "processed_time": LOGGED,
+        "processed_time_dt": LOGGED_TEXT,
         "tenant_uid": "acme",
         "profiles": ["datetime"],
         **changes,
@@ -147,10 +155,11 @@ def of_plugin(version: str, **changes: Any) -> dict[str, Any]:
         uid=UUID,
         labels=PLUGIN["tags"],
         product={
+            "uid": "falco",
             "name": "Falco",
             "vendor_name": "Falcosecurity",
             "version": "0.42.0",
-            "feature": {"name": "watcher"},
+            "feature": {"uid": "custom", "name": "watcher"},
         },
         loggers=[
             {
@@ -167,5 +176,6 @@ def resource(version: str) -> dict[str, Any]:
     return {"type": "Host", "name": "node-1", "uid": "node-1", **role}
 
 
-PLUGIN_INFO = info(PLUGIN, UUID, PLUGIN["message"], ["cloud"])
+RULE_URL = "https://falcosecurity.github.io/rules/#:~:text=Somebody%20did%20something"
+PLUGIN_INFO = info(PLUGIN, UUID, PLUGIN["message"], ["cloud"]) | {"src_url": RULE_URL}
 OF_RULE = {"data_sources": ["custom"], "analytic": analytic(PLUGIN), "attacks": ATTACKS}

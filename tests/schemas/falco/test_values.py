@@ -105,7 +105,7 @@ def test_objects_that_are_not_falcos_stay_whole() -> None:
     found = finding_of(OLD, native({**SHELL, "output_fields": fields}))
 
     assert found["unmapped"]["team"] == '{"name":"a"}'
-    assert found["unmapped"]["container.labels"] == '{"app":"web"}'
+    assert found["resources"][0]["data"] == {"container.labels": '{"app":"web"}'}
     assert found["unmapped"]["proc." + "x" * 200] == '{"y":1}'
 
 

@@ -11,13 +11,15 @@ from typing import Any
 from schemas.ocsf.columns import columns, paths
 from tests.alerts import SAMPLES, native
 from tests.schemas.kinds import MAPPINGS, each_kind, finding_of, mapped
+from tests.schemas.ocsf_schema import is_attribute
 from tests.schemas.staged import stage
 
 # A new digest here means new Parquet files that an existing Glue table may not read.
 DIGESTS = {
-    "detection_finding-1.1.0": "2b570d3be838cd44",
-    "detection_finding-1.8.0": "eec5fa61da966962",
-    "security_finding-1.1.0": "81a855bfb8aed631",
+    "detection_finding-1.1.0": "42d6fad0e2689fcc",
+    "detection_finding-1.3.0": "c98d98e2a2dd9a19",
+    "detection_finding-1.8.0": "a5e735f3135c2a72",
+    "security_finding-1.1.0": "06ffaa7960b9380f",
 }
 
 
@@ -57,6 +59,51 @@ def test_every_object_has_the_same_parquet_schema(kind: tuple[str, str], tmp_pat
     assert by_name["severity_id"][0] == "INT32"
     assert by_name["type_uid"][0] == "INT64"
     assert by_name["unmapped"][1] == "MAP"
+
+
+@each_kind
+def test_every_time_has_a_datetime(kind: tuple[str, str]) -> None:
+    known = paths(*kind)
+    times = {path for path in known if re.search(r"(_|^)time$", path.rpartition(".")[2])}
+    times.remove("metadata.original_time")  # a text
+
+    assert len(times) >= 9
+    assert {f"{path}_dt" for path in times} == {path for path in known if path.endswith("_dt")}
+
+
+@each_kind
+def test_every_column_is_an_attribute_of_the_release(kind: tuple[str, str]) -> None:
+    # `unmapped` is an object of any shape.
+    assert {path for path in paths(*kind) if not is_attribute(*kind, path)} == set()
+
+
+def test_columns_differ_only_where_the_releases_do() -> None:
+    old, middle, new = (
+        paths("detection_finding", version) for version in ("1.1.0", "1.3.0", "1.8.0")
+    )
+    # What 1.3.0 lacks of 1.8.0, OCSF added later.
+    later = {path for path in new - middle if not is_attribute("detection_finding", "1.3.0", path)}
+    # Before 1.4 the tag has its own attribute, and no action means "observed".
+    other = {"action_id", "action", "disposition_id", "disposition"}
+
+    assert new - middle - later == {"evidences[].container.image.labels[]", *other}
+    assert {path for path in middle - old if "[].container" not in path} == {
+        *(f"evidences[].user{name}" for name in ("", *USER)),
+        *(f"evidences[].url{name}" for name in ("", ".path", ".url_string")),
+        *(
+            f"evidences[].src_endpoint.{name}"
+            for name in (
+                "autonomous_system",
+                "autonomous_system.name",
+                "autonomous_system.number",
+                "location.lat",
+                "location.long",
+            )
+        ),
+    }
+
+
+USER = (".name", ".uid", ".full_name", ".email_addr", ".type_id", ".type")
 
 
 @each_kind

@@ -21,7 +21,37 @@ CT_USER = {"ct.user": "alice"}
 
 CASES = [
     Case("ct.region", "eu-west-1", {}, ("cloud.region", SAME), None),
+    *(
+        Case("ct.region", region, {"s3.bucket": "b"}, (f"resources.0.{name}", value), None)
+        for region, partition in (
+            ("eu-west-1", "aws"),
+            ("cn-north-1", "aws-cn"),
+            ("us-gov-east-1", "aws-us-gov"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+        )
+        for name, value in (
+            ("region", region),
+            ("cloud_partition", partition),
+            ("uid", f"arn:{partition}:s3:::b"),
+        )
+    ),
     Case("ct.recipientaccountid", "123456789012", {}, ("cloud.account.uid", SAME), None),
+    Case(
+        "ct.recipientaccountid",
+        "123456789012",
+        {"ecr.repository": "r", "ct.user.accountid": "999999999999"},
+        ("resources.0.owner.account.uid", SAME),
+        None,
+    ),
+    # The account of who asked need not be the resource's.
+    Case(
+        "ct.user.accountid",
+        "999999999999",
+        {"ecr.repository": "r"},
+        ("resources.0.owner", None),
+        None,
+    ),
     Case(
         "ct.user.accountid",
         "123456789012",

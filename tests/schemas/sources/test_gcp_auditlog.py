@@ -9,6 +9,13 @@ METHOD = {"gcp.methodName": "storage.delete"}
 CASES = [
     Case("gcp.location", "europe-west1", {}, ("cloud.region", SAME), None),
     Case("gcp.projectId", "p-1", {}, ("cloud.project_uid", SAME), ("cloud.account.type_id", 11)),
+    Case(
+        "gcp.projectId",
+        "p-1",
+        {"gcp.storage.bucket": "b"},
+        ("resources.0.owner.account.uid", SAME),
+        None,
+    ),
     Case("gcp.methodName", "storage.delete", {}, (f"{E}.api.operation", SAME), None),
     Case("gcp.serviceName", "storage", METHOD, (f"{E}.api.service.name", SAME), None),
     Case("gcp.request", "{}", METHOD, (f"{REQUEST}.data", {"gcp.request": "{}"}), None),

@@ -20,6 +20,7 @@ from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import tabulate
 from streams.windows.window import Window
+from tests.schemas.kinds import KINDS
 from tests.streams.falco_records import (
     ACCOUNT,
     MAPPING,
@@ -176,10 +177,7 @@ def test_a_window_of_32_days_is_filed_by_its_alerts_own_days(staging: Staging) -
     assert "other_days" not in footer_of(next(iter(objects.values())))
 
 
-@pytest.mark.parametrize(
-    ("event_class", "version"),
-    [("detection_finding", "1.1.0"), ("detection_finding", "1.8.0"), ("security_finding", "1.1.0")],
-)
+@pytest.mark.parametrize(("event_class", "version"), KINDS)
 def test_each_place_and_class_has_its_days(tmp_path: Path, event_class: str, version: str) -> None:
     mapping = Mapping(
         Options(REGION, ACCOUNT, event_class=event_class, ocsf_version=version, location="alert")
