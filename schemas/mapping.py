@@ -1,6 +1,6 @@
 """A Kafka record's value → an OCSF finding: the entry point of `schemas`.
 
-Owns what a record becomes: a `Finding`, a `Reject` with its reason, or `FILTERED`. Total and pure:
+Owns what a record becomes: a `Finding`, a `Reject` with its reason, or `Filtered`. Total and pure:
 `Mapping.map` never raises on input, and its result depends only on the value, its timestamp and the
 options; the caches only speed it up. After a crash there is nothing to recover.
 
@@ -23,11 +23,13 @@ from schemas.classes.envelope import Product, Received, RuleKey, hostname_of, qu
 from schemas.falco.alert import Alert, NotAnAlertError, read, shorten, spare_key
 from schemas.falco.identity import uuid5_of
 from schemas.falco.moment import Moment, of_milliseconds, of_nanoseconds, parse
+from schemas.falco.values import EMPTY
 from schemas.memory import Store, remembered, weigh
 from schemas.ocsf import columns as tables
 from schemas.ocsf.parts import joined, select, structures
 from schemas.ocsf.releases import INT64, PRIORITIES, RELEASES
 from schemas.sources.draft import Draft, Row
+from schemas.sources.dropping import Drop, Dropping, dropped_by
 from schemas.sources.place import NOTHING, NOWHERE, Custom, OfRule, Place, check
 from schemas.sources.scene import ROWS, TIMES, Scene, Shape, as_dotted, present
 
@@ -68,6 +70,8 @@ class Options:
     tenant_uid: str | None = None
     place: Place = NOWHERE
     """Where Falco runs, for findings that do not say it."""
+    drop: tuple[Drop, ...] = ()
+    """Alerts that one of these rules describes are filtered."""
     fields: tuple[tuple[str, str], ...] = ()
     """Custom fields, each with its place; see `schemas.sources.place.TARGETS`."""
 
@@ -99,13 +103,14 @@ class Reject(NamedTuple):
     reason: str
 
 
-class Filtered:
-    """The alert is below the minimum priority; `FILTERED` is the only instance."""
+class Filtered(NamedTuple):
+    """The settings do not keep the alert."""
 
-    __slots__ = ()
+    by: str
+    """`minimum_priority`, or the conditions of the rule that drops it."""
+    rule: str
+    """The alert's own rule."""
 
-
-FILTERED: Final = Filtered()
 
 SceneKey = tuple[Shape, tuple[Any, ...], str, str | None]
 """The shape, the values of its repeating fields, the source and the host."""
@@ -131,6 +136,8 @@ class Mapping:
         self._is_custom = bool(self._custom)
         self._minimum = _RANKS[options.minimum_priority.lower()]
         self._filters = self._minimum < _RANKS["debug"]
+        self._dropping = Dropping(options.drop)
+        self._drops = bool(self._dropping)
         self._here = (options.region, options.account_id)
         self._locates = options.location == "alert"
         self._shapes = Store[tuple[str, ...], Shape](_SHAPES_BYTES)
@@ -159,7 +166,9 @@ class Mapping:
     def _map(self, value: bytes, timestamp: int) -> Finding | Filtered:
         raw, alert = read(value)
         if self._filters and _RANKS.get(alert.priority.lower(), 0) > self._minimum:
-            return FILTERED
+            return Filtered("minimum_priority", alert.rule)
+        if self._drops and (by := self._dropped_by(alert)) is not None:
+            return Filtered(by, alert.rule)
         moment = parse(alert.time) if alert.time else None
         if moment is None:
             moment = _moment_of_fields(alert)
@@ -239,6 +248,19 @@ class Mapping:
             key = (*key, ours)  # type: ignore[assignment]
         rule = self._rules.get(key) or self._new_rule(key, ours)
         return (rule, scene.text, quote(body)), draft.unmapped() if fields else {}
+
+    def _dropped_by(self, alert: Alert) -> str | None:
+        candidates = self._dropping.candidates(alert.rule)
+        if not candidates:
+            return None
+        given = alert.output_fields or {}
+        shape = self._shape_of(given)
+        if shape.is_foreign:
+            given = as_dotted(given)
+            shape = self._shape_of(given)
+        named = given.get("evt.source")
+        source = _source(alert, {} if named in EMPTY else {"evt.source": named}, shape)
+        return dropped_by(candidates, given, alert.tags or (), source)
 
     def _scene_of(
         self, given: dict[str, Any], shape: Shape, source: str, hostname: str | None

@@ -51,6 +51,7 @@ def map_alerts(
     """Map alerts to OCSF findings, as JSON lines; needs neither Kafka nor S3.
 
     Rejects go to standard error, with their line and reason, and set exit code 1.
+    Filtered alerts are left out; --explain says what filtered them.
 
     \b
     Examples:
@@ -77,6 +78,10 @@ def map_alerts(
             _print_explained(place, answer, as_json=as_json, pretty=pretty)
         elif not isinstance(answer, Filtered):
             print_line(answer, pretty=pretty)
+        elif explained and as_json:
+            print_line({"alert": place, "filtered": answer.by}, pretty=pretty)
+        elif explained:
+            print_text(f"{place}: filtered by {answer.by}\n")
     raise typer.Exit(1 if rejects else 0)
 
 

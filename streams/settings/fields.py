@@ -130,6 +130,11 @@ def _json(value: Any) -> Any:
         raise ValueError("it must be JSON") from None
 
 
+def _listed(value: Any) -> Any:
+    found = _json(value)
+    return [found] if isinstance(found, dict) else found
+
+
 def _cluster(value: Any) -> Any:
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         return {"name": value}
@@ -181,6 +186,12 @@ Short = Annotated[
     _like(r"(?=.{1,1000}\Z)[^\x00-\x1f]*\S[^\x00-\x1f]*", "a name has 1 to 1,000 characters"),
 ]
 Json = BeforeValidator(_json)
+Listed = BeforeValidator(_listed)
+#: One text or a list of them.
+Patterns = Annotated[
+    tuple[Short, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+]
 ClusterName = BeforeValidator(_cluster)
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Upper = _folded(str.upper)

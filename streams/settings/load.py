@@ -176,6 +176,9 @@ def _misconfigured(error: ValidationError, origins: Mapping[str, Origin]) -> Mis
         )
         in_file = origin.source == "file"
         written = f"{name} in {origin.name}" if in_file else origin.name or variable(name)
+        # Inside a list or an object; parts with a bracket are pydantic's own.
+        inside = [f"{part}" for part in detail["loc"][2:] if "[" not in f"{part}"]
+        written += f" ({'.'.join(inside)})" if inside and field is not None else ""
         problems.append(_problem(detail, written, field))
         hints += _hint(name, field, in_file=in_file)
     return Misconfigured("\n".join(problems), "\n".join(hints))

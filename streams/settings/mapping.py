@@ -1,6 +1,7 @@
 """Builds the mapping from the settings, for the worker and for `falcolake map` alike."""
 
 from schemas.mapping import Mapping, Options
+from schemas.sources.dropping import Drop
 from schemas.sources.place import Place
 from streams.errors import Misconfigured
 from streams.settings.settings import Settings
@@ -18,6 +19,7 @@ def build_mapping(settings: Settings) -> Mapping:
         product_version=settings.mapping.product_version,
         tenant_uid=settings.mapping.tenant_uid,
         place=_place(settings),
+        drop=tuple(Drop(**each.model_dump()) for each in settings.mapping.drop or ()),
         fields=tuple((settings.mapping.fields or {}).items()),
     )
     try:

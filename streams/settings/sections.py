@@ -18,8 +18,10 @@ from streams.settings.fields import (
     Endpoint,
     FilePath,
     Json,
+    Listed,
     Lower,
     Name,
+    Patterns,
     Prefix,
     Priority,
     Region,
@@ -280,6 +282,24 @@ class ClusterSettings(Section):
         return self
 
 
+class DropSettings(Section):
+    """Alerts to drop: those for which each condition that is given holds."""
+
+    rule: Patterns = ()
+    namespace: Patterns = ()
+    image: Patterns = ()
+    tag: Patterns = ()
+    source: Patterns = ()
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if not self.model_fields_set or not any(
+            getattr(self, name) for name in self.model_fields_set
+        ):
+            raise ValueError("a rule without a condition would drop every alert")
+        return self
+
+
 class MappingSettings(Section):
     """How an alert becomes a finding."""
 
@@ -332,6 +352,12 @@ class MappingSettings(Section):
         default=None,
         description="Kubernetes cluster that Falco runs in: its name, or name and uid",
         examples=[{"name": "prod", "uid": "arn:aws:eks:eu-central-1:123456789012:cluster/prod"}],
+    )
+    drop: Annotated[list[DropSettings], Field(max_length=100), Listed] | None = Field(
+        default=None,
+        description="Alerts that are counted as filtered and not stored: rules by rule, namespace, "
+        "image, tag and source",
+        examples=[[{"rule": "Contact K8S API Server*", "namespace": "kube-system"}]],
     )
     fields: Annotated[dict[Short, Short], Json] | None = Field(
         default=None,

@@ -7,6 +7,7 @@ here survives a crash, and no record can make it fail.
 
 import bisect
 import itertools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -106,6 +107,8 @@ class Rows:
     timestamps: list[int] = field(default_factory=list)
     rejects: list[Rejected] = field(default_factory=list)
     filtered: int = 0
+    #: What filtered them, and how many of each Falco rule.
+    filtered_by: Counter[Filtered] = field(default_factory=Counter)
     bytes: int = 0
     oldest: int = 0
     #: The digest of each record's value; equal values have equal digests.
@@ -149,6 +152,7 @@ def tabulate(
             )
         elif isinstance(found, Filtered):
             rows.filtered += 1
+            rows.filtered_by[found] += 1
         else:
             add(found)
             at(record.offset)

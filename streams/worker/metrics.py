@@ -83,6 +83,12 @@ class Metrics:
         self._bytes = counter("staged_bytes", "bytes of the values of staged records")
         self._findings = counter("staged_findings", "findings staged, by OCSF severity", "severity")
         self._rejects = counter("staged_rejects", "rejects staged, by reason", "reason")
+        self._filtered = counter(
+            "staged_filtered",
+            "records filtered, by minimum_priority or the rule of mapping.drop, and Falco's rule",
+            "by",
+            "rule",
+        )
         self._lost = counter(
             "lost_records", "offsets that Kafka's retention deleted unread", "partition"
         )
@@ -210,6 +216,8 @@ class Metrics:
             self._findings.labels(severity).inc(count)
         for reason, count in tally.reasons.items():
             self._rejects.labels(reason).inc(count)
+        for filtered, count in tally.filtered.items():
+            self._filtered.labels(filtered.by, filtered.rule).inc(count)
         self.journal.staged(rows, tally, clock.now_ms())
 
     def lost(self, partition: int, count: int) -> None:

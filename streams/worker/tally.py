@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from schemas.mapping import Filtered
 from streams.windows.batch import Rows
 
 _RULE = attrgetter("rule")
@@ -22,6 +23,10 @@ _MOST_RULES = 2048
 #: How many reasons are counted separately: the mapping has about twenty.
 MOST_REASONS = 40
 OTHER: Final = "other"
+
+#: How many rules are counted separately among what is filtered, and how long a name is shown.
+MOST_FILTERED = 100
+MOST_CHARACTERS = 200
 
 #: OCSF's severities, the worst first.
 SEVERITIES: Final = (
@@ -37,11 +42,15 @@ SEVERITIES: Final = (
 
 
 class Tally(NamedTuple):
-    """How many findings by severity and by rule, how many rejects by reason."""
+    """How many findings by severity and by rule, how many rejects by reason.
+
+    And how many filtered by what filtered them, and by rule.
+    """
 
     severities: Counter[str]
     rules: Counter[str]
     reasons: Counter[str]
+    filtered: Counter[Filtered]
 
 
 class Tallier:
@@ -50,16 +59,19 @@ class Tallier:
     def __init__(self) -> None:
         self._known: dict[str, tuple[str, str]] = {}
         self._reasons: set[str] = set()
+        self._filtered: set[Filtered] = set()
 
     def count(self, rows: Rows) -> Tally:
         """Count the rows of one batch."""
-        tally = Tally(Counter(), Counter(), Counter())
+        tally = Tally(Counter(), Counter(), Counter(), Counter())
         for text, times in Counter(map(_RULE, rows.findings)).items():
             severity, rule = self._read(text)
             tally.severities[severity] += times
             tally.rules[rule] += times
         for reason, times in Counter(map(_REASON, rows.rejects)).items():
             tally.reasons[self._bounded(reason)] += times
+        for found, times in rows.filtered_by.items():
+            tally.filtered[self._bounded_rule(found)] += times
         return tally
 
     def _read(self, text: str) -> tuple[str, str]:
@@ -71,6 +83,15 @@ class Tallier:
             known = rule["severity"], rule["metadata"]["event_code"]
             self._known[text] = known
         return known
+
+    def _bounded_rule(self, found: Filtered) -> Filtered:
+        """Return what filtered, which the settings bound, with a rule of a bounded number."""
+        found = Filtered(found.by[:MOST_CHARACTERS], found.rule[:MOST_CHARACTERS])
+        if found not in self._filtered:
+            if len(self._filtered) >= MOST_FILTERED:
+                return Filtered(found.by, OTHER)
+            self._filtered.add(found)
+        return found
 
     def _bounded(self, reason: str) -> str:
         name = reason_name(reason)

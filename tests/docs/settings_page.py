@@ -46,6 +46,22 @@ see [Upgrades](upgrades.md#mapping-versions).""",
 `cluster` adds a resource of type `cluster` to findings about the host, a container or Kubernetes.
 What an alert names wins: CloudTrail's account, GCP's project, `ka.cluster.name`.
 
+`drop` has rules for alerts that are not stored:
+
+    [[mapping.drop]]
+    rule = "Contact K8S API Server From Container"
+    namespace = ["kube-system", "monitoring-*"]
+
+    [[mapping.drop]]
+    image = "docker.io/bitnami/*"
+
+An alert is dropped if all conditions of one rule hold. A condition holds if one of its patterns
+fits; `*` stands for any text, `?` for one character. `image` is the repository, `repository:tag`,
+or the image as Falco prints it; `tag` is one of the Falco rule's tags. An alert that names no
+namespace fits no pattern of a namespace. What is dropped is counted as filtered, in the footers and
+in `falcolake_staged_filtered_total`. `falcolake map --explain alerts.jsonl` shows which rule drops
+which alert. In a variable, `drop` is JSON: `FALCOLAKE_MAPPING__DROP='[{"rule": "…"}]'`.
+
 `fields` gives custom fields a place, such as those that falcosidekick adds:
 
     [mapping]

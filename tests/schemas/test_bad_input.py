@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from schemas.mapping import FILTERED, Finding, Mapping, Options, Reject
+from schemas.mapping import Filtered, Finding, Mapping, Options, Reject
 from tests.alerts import PLAIN, SMALL
 from tests.schemas.kinds import OLD, finding_of, mapped
 from tests.schemas.ocsf_schema import errors
@@ -241,7 +241,7 @@ def test_a_priority_below_the_minimum_is_filtered() -> None:
         for name in ("Emergency", "error", "WARNING", "Sometime", "Notice", "info", "Debug")
     ]
 
-    assert [answer is FILTERED for answer in answers] == [False] * 4 + [True] * 3
+    assert [isinstance(answer, Filtered) for answer in answers] == [False] * 4 + [True] * 3
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from schemas.explain import Explanation, explain
-from schemas.mapping import FILTERED, Mapping, Options, Reject
+from schemas.mapping import Filtered, Mapping, Options, Reject
 from schemas.ocsf.columns import paths
 from tests.alerts import PLAIN, SAMPLES, SHELL, native
 from tests.schemas.fields import alerts
@@ -149,4 +149,6 @@ def test_the_message_takes_precedence_over_the_output() -> None:
 
 def test_a_reject_or_filtered_alert_is_not_explained() -> None:
     assert explain(OLD, b"{}") == Reject("The alert has no rule.")
-    assert explain(Mapping(Options(minimum_priority="error")), native(PLAIN)) is FILTERED
+    assert explain(Mapping(Options(minimum_priority="error")), native(PLAIN)) == Filtered(
+        "minimum_priority", PLAIN["rule"]
+    )

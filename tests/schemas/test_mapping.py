@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.mapping import Mapping, Options, Reject
 from schemas.memory import remembered
+from schemas.sources.dropping import Drop
 from schemas.sources.place import Place
 from tests.alerts import PLAIN, SAMPLES, SHELL, native
 from tests.schemas.fields import (
@@ -147,6 +148,10 @@ def test_the_version_changes_with_every_option_and_with_nothing_else() -> None:
         {"place": Place("AWS", cloud_account_id="eu-west-1")},
         {"place": Place(cluster_name="AWS")},
         {"place": Place(cluster_uid="AWS")},
+        {"drop": (Drop(rule=("a",)),)},
+        {"drop": (Drop(tag=("a",)),)},
+        {"drop": (Drop(rule=("a", "b")),)},
+        {"drop": (Drop(rule=("a",)), Drop(rule=("b",)))},
         {"fields": (("env", "metadata.labels[]"),)},
         {"fields": (("env", "metadata.tenant_uid"),)},
         {"fields": (("team", "metadata.labels[]"),)},

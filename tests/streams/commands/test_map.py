@@ -131,9 +131,24 @@ def test_explain_takes_the_class(falcolake: Run) -> None:
 
 def test_a_filtered_alert_is_no_reject(falcolake: Run) -> None:
     environment = {"FALCOLAKE_MAPPING__MINIMUM_PRIORITY": "error"}
-    for options in ([], ["--explain"]):
-        done = falcolake("map", *options, text=GOOD, environment=environment)
-        assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+    done = falcolake("map", text=GOOD, environment=environment)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_explain_says_what_filters_an_alert(falcolake: Run) -> None:
+    """The rules of MAPPING__DROP are tried on samples before a worker has them."""
+    drop = '[{"rule": "x"}, {"rule": ["r", "s"], "source": "sys*"}]'
+    environment = {"FALCOLAKE_MAPPING__DROP": drop}
+    text = GOOD + b"\n" + GOOD.replace(b'"r"', b'"other"')
+    done = falcolake("map", "--explain", text=text, environment=environment)
+    first, second, _ = done.stdout.split("\n\n")
+    assert first == "-:1: filtered by rule=r|s source=sys*"
+    assert second.startswith("-:2:\n")
+    assert (done.exit_code, done.stderr) == (0, "")
+    done = falcolake("map", "--explain", "--json", text=GOOD, environment=environment)
+    assert json.loads(done.stdout) == {"alert": "-:1", "filtered": "rule=r|s source=sys*"}
+    done = falcolake("map", text=text, environment=environment)
+    assert [each["metadata"]["event_code"] for each in findings(done.stdout)] == ["other"]
 
 
 def test_findings_flow_while_the_pipe_is_open(tmp_path: Path) -> None:

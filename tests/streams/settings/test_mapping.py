@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from schemas.mapping import Filtered
 from streams.errors import Misconfigured
 from streams.settings.load import load
 from streams.settings.mapping import build_mapping
@@ -87,9 +88,28 @@ def test_the_file_has_tables_where_variables_have_json(tmp_path: Path) -> None:
         assert finding({}, file) == finding({"CLUSTER": "prod", "FIELDS": FIELDS})
 
 
+def test_rules_to_drop_alerts_are_tables_or_json(tmp_path: Path) -> None:
+    file = tmp_path / "falcolake.toml"
+    file.write_text(
+        '[[mapping.drop]]\nrule = "a"\nnamespace = ["b", "c"]\n[[mapping.drop]]\ntag = "d"\n'
+    )
+    text = '[{"rule": "a", "namespace": ["b", "c"]}, {"tag": ["d"]}]'
+    by_file = build_mapping(load(file, LAKE))
+    by_variable = build_mapping(load(None, LAKE | {"FALCOLAKE_MAPPING__DROP": text}))
+    assert by_file.version == by_variable.version
+    one = build_mapping(load(None, LAKE | {"FALCOLAKE_MAPPING__DROP": '{"tag": "T1059"}'}))
+    assert one.map(native(SHELL), 0) == Filtered("tag=T1059", SHELL["rule"])
+
+
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
+        ("DROP", "rule", "it must be JSON"),
+        ("DROP", "[{}]", "a rule without a condition would drop every alert"),
+        ("DROP", '[{"rule": []}]', "a rule without a condition would drop every alert"),
+        ("DROP", '[{"rule": "a", "names": "b"}]', "there is no such setting"),
+        ("DROP", '[{"rule": ""}]', "a name has 1 to 1,000 characters"),
+        ("DROP", json.dumps([{"rule": "a"}] * 101), "at most 100 items"),
         ("FIELDS", '{"env', "it must be JSON"),
         ("FIELDS", "[1]", "it must be a valid dictionary"),
         ("FIELDS", '{"": "metadata.labels[]"}', "a name has 1 to 1,000 characters"),
@@ -102,7 +122,7 @@ def test_a_wrong_form_is_refused_by_the_name_of_its_setting(
     name: str, value: str, said: str
 ) -> None:
     error = refusal({f"FALCOLAKE_MAPPING__{name}": value})
-    assert error.message.startswith(f"FALCOLAKE_MAPPING__{name} is ")
+    assert error.message.startswith(f"FALCOLAKE_MAPPING__{name} ")
     assert said in error.message
     assert json.loads(error.hint.partition("=")[2])
 

@@ -5,8 +5,17 @@ from collections import Counter
 import pytest
 
 from schemas.mapping import Mapping, Options
+from schemas.sources.dropping import Drop
 from streams.windows.batch import Rejected, Rows
-from streams.worker.tally import MOST_REASONS, OTHER, SEVERITIES, Tallier, most, reason_name
+from streams.worker.tally import (
+    MOST_FILTERED,
+    MOST_REASONS,
+    OTHER,
+    SEVERITIES,
+    Tallier,
+    most,
+    reason_name,
+)
 from tests.streams.falco_records import alert, rows
 
 WORST = {
@@ -51,6 +60,33 @@ def test_rejects_are_counted_by_reason_without_the_details_of_one_record() -> No
         "The value is not JSON": 2,
         "The mapping failed; please report it": 1,
     }
+
+
+def test_what_is_filtered_is_counted_by_what_filters_it_and_by_rule() -> None:
+    options = Options(minimum_priority="error", drop=(Drop(rule=("Rule 1", "Rule 2")),))
+
+    def one(number: int) -> bytes:
+        return alert(number, rule=f"Rule {number % 4}", priority="Debug" if number < 4 else "Error")
+
+    found = rows(0, 0, 80, one, Mapping(options))
+    assert found.filtered == 42
+    assert Tallier().count(found).filtered == {
+        **{("minimum_priority", f"Rule {number}"): 1 for number in range(4)},
+        **{("rule=Rule 1|Rule 2", f"Rule {number}"): 19 for number in (1, 2)},
+    }
+
+
+def test_rules_of_what_is_filtered_are_bounded_whatever_comes() -> None:
+    mapping = Mapping(Options(drop=(Drop(source=("*",)),)))
+    tallier, names = Tallier(), set[str]()
+    for start in range(0, 3 * MOST_FILTERED, 50):
+        found = rows(0, start, start + 50, lambda n: alert(n, rule=f"{n}" * 300), mapping)
+        tally = tallier.count(found)
+        assert tally.filtered.total() == 50
+        names |= {each.rule for each in tally.filtered}
+    assert len(names) == MOST_FILTERED + 1
+    assert OTHER in names
+    assert all(len(name) <= 200 for name in names)
 
 
 def test_reasons_are_bounded_whatever_comes() -> None:
