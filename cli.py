@@ -12,6 +12,7 @@ import typer
 from streams.commands import dead_letter
 from streams.commands.adopt import adopt
 from streams.commands.audit import audit
+from streams.commands.ddl import ddl
 from streams.commands.demo import demo
 from streams.commands.doctor import doctor
 from streams.commands.flush import flush
@@ -80,6 +81,7 @@ app.command()(adopt)
 app.command()(doctor)
 app.command()(register)
 app.command()(policy)
+app.command()(ddl)
 app.command()(settings)
 
 main = app

@@ -61,6 +61,7 @@ DECIDERS = tuple(
         "streams.audit.coverage",
         "streams.audit.proof",
         "streams.control.messages",
+        "streams.lake.ddl",
         "streams.lake.keys",
         "streams.lake.proof",
         "streams.replay.plan",

@@ -9,6 +9,7 @@ import pytest
 
 from schemas.mapping import Mapping, Options
 from streams import samples
+from streams.lake import ddl
 from streams.lake.keys import ObjectKey
 from streams.staging.staging import Staging
 from streams.windows.window import Window
@@ -41,6 +42,13 @@ def queries() -> dict[str, dict[str, str]]:
 
 
 QUERIES = queries()
+#: The views by their names.
+VIEWS = {
+    name: sql
+    for sql, name in re.findall(
+        r"```sql\n-- Athena and DuckDB: [^\n]*\n(CREATE VIEW (\w+) .*?)```", PAGE, re.DOTALL
+    )
+}
 
 
 @pytest.fixture(scope="module", params=["1.1.0", "1.3.0", "1.8.0"])
@@ -83,6 +91,31 @@ def test_the_view_has_every_finding_and_its_partitions(
     assert database.execute(sql).fetchall() == [
         (COUNT, COUNT, ["20261123", "20261124"], [REGION], [ACCOUNT])
     ]
+
+
+def test_the_definition_for_duckdb_reads_the_lake(lake: Path) -> None:
+    own = ddl.Lake(str(lake), "detection_finding", "1.1.0", [REGION], [ACCOUNT], "own")
+    with duckdb.connect() as made:
+        made.execute(ddl.duckdb(own))
+        sql = "SELECT count(*), any_value(typeof(eventDay)), list(DISTINCT accountId) FROM own"
+        assert made.execute(sql).fetchall() == [(COUNT, "VARCHAR", [ACCOUNT])]
+        plan = made.execute("EXPLAIN ANALYZE SELECT * FROM own WHERE eventDay = '20261123'")
+        assert "Scanning Files: 1/" in f"{plan.fetchall()}"
+
+
+def test_the_views_to_begin_with_have_every_finding(
+    database: duckdb.DuckDBPyConnection, lake: Path
+) -> None:
+    assert VIEWS.keys() == {"falco_once", "falco_flat"}
+    for name, sql in VIEWS.items():
+        run(database, sql, lake)
+        columns = database.execute(f"SELECT * FROM {name} WHERE eventDay > '20260101'")
+        found = columns.fetchall()
+        assert len(found) == COUNT
+        if name == "falco_flat":
+            assert all(
+                any(value is not None for value in each) for each in zip(*found, strict=True)
+            )
 
 
 @pytest.mark.parametrize("title", QUERIES)
@@ -138,8 +171,10 @@ def test_a_query_drops_repeats(tmp_path: Path) -> None:
         assert made.execute("SELECT count(*) FROM falco").fetchone() == (400,)
         found = run(made, QUERIES["Each finding once, without repeats"]["DuckDB"], tmp_path)
         assert sum(int(f"{row[2]}") for row in found) == 100
+        run(made, VIEWS["falco_once"], tmp_path)
+        assert made.execute("SELECT count(*) FROM falco_once").fetchone() == (100,)
 
 
 def test_what_the_page_runs_is_all_the_sql_it_has() -> None:
     blocks = PAGE.count("```sql")
-    assert sum(len({*engines.values()}) for engines in QUERIES.values()) + 2 == blocks
+    assert sum(len({*engines.values()}) for engines in QUERIES.values()) + 2 + len(VIEWS) == blocks

@@ -22,6 +22,7 @@ NEEDS: dict[str, tuple[list[str], set[str]]] = {
     "dead-letter list": ([], {"kafka"}),
     "dead-letter retry": ([], {"kafka", "lake"}),
     "dead-letter show": (["0", "0"], {"kafka"}),
+    "ddl": (["--engine", "athena"], {"lake"}),
     "demo": ([], set()),
     "doctor": ([], set()),
     "flush": ([], {"kafka"}),

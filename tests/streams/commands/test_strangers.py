@@ -41,7 +41,7 @@ RUNS: dict[str, list[list[str]]] = {
     "status": [[], ["--json"]],
     "verify": [["s3://{bucket}/"], ["s3://{bucket}/", "--json"]],
 }
-OTHERS = {"adopt", "demo", "produce", "register", "stack", "worker"}
+OTHERS = {"adopt", "ddl", "demo", "produce", "register", "stack", "worker"}
 
 
 def hostile(offset: int) -> bytes:
