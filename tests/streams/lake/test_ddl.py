@@ -18,19 +18,30 @@ LAKE = Lake(
 #: Each engine's types, in the terms of `columns`.
 SCALARS = {
     "athena": {
-        "string": "VARCHAR", "int": "INTEGER", "bigint": "BIGINT", "double": "DOUBLE",
-        "boolean": "BOOLEAN", "timestamp": "TIMESTAMP_MS",
+        "string": "VARCHAR",
+        "int": "INTEGER",
+        "bigint": "BIGINT",
+        "double": "DOUBLE",
+        "boolean": "BOOLEAN",
+        "timestamp": "TIMESTAMP_MS",
         "map(string,string)": "MAP(VARCHAR, VARCHAR)",
     },
     "trino": {
-        "varchar": "VARCHAR", "integer": "INTEGER", "bigint": "BIGINT", "double": "DOUBLE",
-        "boolean": "BOOLEAN", "timestamp(3)": "TIMESTAMP_MS",
+        "varchar": "VARCHAR",
+        "integer": "INTEGER",
+        "bigint": "BIGINT",
+        "double": "DOUBLE",
+        "boolean": "BOOLEAN",
+        "timestamp(3)": "TIMESTAMP_MS",
         "map(varchar, varchar)": "MAP(VARCHAR, VARCHAR)",
     },
     "clickhouse": {
-        "Nullable(String)": "VARCHAR", "Nullable(Int32)": "INTEGER",
-        "Nullable(Int64)": "BIGINT", "Nullable(Float64)": "DOUBLE",
-        "Nullable(Bool)": "BOOLEAN", "Nullable(DateTime64(3, 'UTC'))": "TIMESTAMP_MS",
+        "Nullable(String)": "VARCHAR",
+        "Nullable(Int32)": "INTEGER",
+        "Nullable(Int64)": "BIGINT",
+        "Nullable(Float64)": "DOUBLE",
+        "Nullable(Bool)": "BOOLEAN",
+        "Nullable(DateTime64(3, 'UTC'))": "TIMESTAMP_MS",
         "Map(String, Nullable(String))": "MAP(VARCHAR, VARCHAR)",
     },
 }
