@@ -6,9 +6,9 @@ adds; see `schemas.ocsf.parts`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
-from urllib.parse import quote as percent_encoded
 
 import msgspec
 
@@ -28,6 +28,8 @@ from schemas.sources.draft import Row
 _encode = msgspec.json.Encoder().encode
 
 _LONGEST_NAME = 200
+# A hyphen separates words in a text fragment, so it is encoded too.
+_ENCODED = re.compile(rb"[^A-Za-z0-9_.~]")
 _TIMES = (
     "time",
     "time_dt",
@@ -153,8 +155,8 @@ def page_of(key: RuleKey) -> str | None:
     """
     if len(key.name) > _LONGEST_NAME or MATURITY_CONFIDENCE_IDS.keys().isdisjoint(key.tags):
         return None
-    # A hyphen separates words in a text fragment.
-    name = percent_encoded(key.name, safe="").replace("-", "%2D")
+    text = key.name.encode("utf-8", "replace")
+    name = _ENCODED.sub(lambda found: b"%%%02X" % found[0][0], text).decode()
     return f"https://falcosecurity.github.io/rules/#:~:text={name}"
 
 

@@ -94,6 +94,24 @@ RELEASES = MappingProxyType(
     }
 )
 
+IN_SECURITY_LAKE = "1.3.0"
+"""The newest release that Security Lake's documentation has for custom sources."""
+
+
+def beyond_security_lake(version: str) -> str | None:
+    """Return why Security Lake may not accept a release, or None if it does."""
+    if version not in RELEASES or _numbers(version) <= _numbers(IN_SECURITY_LAKE):
+        return None
+    return (
+        f"OCSF {version} is outside what Amazon Security Lake accepts: "
+        f"{IN_SECURITY_LAKE} is the newest that it documents for custom sources"
+    )
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")]
+
+
 # Labels of letters and digits, with hyphens only between them. Possessive: it never backtracks.
 _LABEL = r"[A-Za-z0-9]++(?:-++[A-Za-z0-9]++)*+"
 _HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*+")

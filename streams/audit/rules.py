@@ -15,6 +15,7 @@ import pyarrow as pa
 from pyarrow import compute, parquet
 
 from schemas.ocsf.columns import columns
+from schemas.ocsf.releases import beyond_security_lake
 from streams.audit import proof
 from streams.audit.coverage import Stored
 from streams.audit.page_sizes import pages
@@ -190,6 +191,10 @@ def _class(candidate: Candidate) -> Iterator[Fault]:
     for kind, name in zip(kinds, named, strict=True):
         if (CLASSES.get(kind[0]), kind[1]) not in RELEASES:
             yield Fault("class", f"{name} is not one that falcolake writes")
+        # A lake of one's own has another prefix; where a local file will go is unknown.
+        of_security_lake = candidate.key.startswith("ext/") or not candidate.placed
+        if of_security_lake and (beyond := beyond_security_lake(kind[1])):
+            yield Fault("class", beyond, warning=True)
 
 
 def _kinds(candidate: Candidate) -> list[tuple[int, str]]:

@@ -65,8 +65,10 @@ def register(
       eval "$(falcolake register falco --external-id my-external-id \\
         --crawler-role arn:aws:iam::123456789012:role/falco-crawler)"
     """
+    from schemas.ocsf.releases import IN_SECURITY_LAKE, beyond_security_lake
     from streams.lake import custom_source
     from streams.lake.session import security_lake
+    from streams.settings.settings import variable
 
     settings = load_settings(context)
     registration = custom_source.Registration(
@@ -78,6 +80,8 @@ def register(
         external_id=external_id_of(settings, external_id),
         version=source_version,
     )
+    if beyond := beyond_security_lake(settings.ocsf.version):
+        say(f"Warning: {beyond}. Set {variable('ocsf.version')}={IN_SECURITY_LAKE} or 1.1.0.")
     client = security_lake(registration.region)
     custom_source.check(client, registration)
     if dry_run:

@@ -15,10 +15,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from schemas.ocsf.releases import beyond_security_lake
 from streams.errors import Misconfigured
 from streams.settings import sections
 
 SECURITY_LAKE_INTERVAL = 300
+SECURITY_LAKE_PREFIX = "ext/"
 
 
 class Origin(NamedTuple):
@@ -97,6 +99,12 @@ class Settings(BaseSettings):
             found.append(
                 f"{variable('window.interval')} is {self.window.interval:g} s: "
                 "Amazon Security Lake asks for at least 5 minutes between objects"
+            )
+        beyond = beyond_security_lake(self.ocsf.version)
+        if beyond and self.lake.prefix.startswith(SECURITY_LAKE_PREFIX):
+            found.append(
+                f"{variable('ocsf.version')}: {beyond}. For a lake of your own, choose a "
+                f"{variable('lake.prefix')} that does not begin with {SECURITY_LAKE_PREFIX}"
             )
         if self.staging.max_bytes < 2 * self.window.max_bytes:
             found.append(

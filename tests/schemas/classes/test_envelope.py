@@ -6,7 +6,7 @@ import pytest
 
 from schemas.mapping import Mapping, Options
 from tests.alerts import PLAIN, native
-from tests.schemas.kinds import NEW, OLD, finding_of
+from tests.schemas.kinds import MAPPINGS, MIDDLE, NEW, OLD, each_kind, finding_of
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,34 @@ def test_ocsf_1_8_says_how_large_the_alert_was_and_that_falcosidekick_cut_it() -
     assert finding_of(mapping, cut, 0)["metadata"]["is_truncated"] is True
     assert finding_of(mapping, cut, 0)["metadata"]["original_event_uid"] == "u-1"
     assert finding_of(mapping, cut, 0)["finding_info"]["uid"] == "u-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "fragment"),
+    [
+        ("Terminal shell in container", ["maturity_stable"], "Terminal%20shell%20in%20container"),
+        ("Launch ingress-tool (ż)", ["maturity_sandbox"], "Launch%20ingress%2Dtool%20%28%C5%BC%29"),
+        ("A rule of one's own", ["T1059"], None),
+        ("x" * 201, ["maturity_stable"], None),
+    ],
+)
+@each_kind
+def test_a_rule_of_falcos_has_its_page(
+    kind: tuple[str, str], name: str, tags: list[str], fragment: str | None
+) -> None:
+    finding = finding_of(MAPPINGS[kind], native({**PLAIN, "rule": name, "tags": tags}))
+    info = finding.get("finding_info") or finding["finding"]
+
+    page = f"https://falcosecurity.github.io/rules/#:~:text={fragment}"
+    assert info.get("src_url") == (fragment and page)
+
+
+@pytest.mark.parametrize("mapping", [OLD, MIDDLE, NEW], ids=["1.1.0", "1.3.0", "1.8.0"])
+def test_an_extension_is_named_if_its_profile_is(mapping: Mapping) -> None:
+    alert = {**PLAIN, "source": "syscall", "output_fields": {"group.name": "root"}}
+    named = finding_of(mapping, native(alert))["metadata"]
+    other = finding_of(mapping, native(PLAIN))["metadata"]
+
+    assert "linux/linux_users" in named["profiles"]
+    assert named["extensions"] == [{"name": "linux", "uid": "1", "version": named["version"]}]
+    assert "extensions" not in other

@@ -207,6 +207,16 @@ def test_an_object_that_breaks_a_rule_is_named(settings: Settings, good: Path, b
     assert bool(found.faults) == (rule != "codec")
 
 
+@pytest.mark.parametrize(("version", "is_beyond"), [("1.3.0", False), ("1.8.0", True)])
+def test_a_version_that_security_lake_does_not_take_is_a_warning(
+    settings: Settings, good: Path, version: str, is_beyond: bool
+) -> None:
+    rewrite(good, with_version(version))
+    (checked,) = run(settings, str(good)).objects
+    said = [each for each in checked.faults if "outside what Amazon Security Lake" in each.message]
+    assert [each.warning for each in said] == [True] * is_beyond
+
+
 def test_only_the_rule_that_is_broken_is_named(settings: Settings, good: Path) -> None:
     rewrite(good)
     assert faults(run(settings, str(good))) == []

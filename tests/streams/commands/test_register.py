@@ -93,6 +93,15 @@ def test_a_dry_run_sends_nothing(falcolake: Run, aws: Stubber) -> None:
     assert done.exit_code == 0
 
 
+def test_a_version_that_security_lake_does_not_take_is_said(falcolake: Run, aws: Stubber) -> None:
+    for version, is_beyond in (("1.3.0", False), ("1.8.0", True)):
+        environment = LAKE | {"FALCOLAKE_OCSF__VERSION": version}
+        done = falcolake(*REGISTER, "--dry-run", environment=environment)
+        assert ("OCSF 1.8.0 is outside what Amazon Security Lake" in done.stderr) == is_beyond
+        assert ("Set FALCOLAKE_OCSF__VERSION=1.3.0 or 1.1.0" in done.stderr) == is_beyond
+        assert done.exit_code == 0
+
+
 def test_name_class_and_external_id_come_from_the_settings(falcolake: Run, aws: Stubber) -> None:
     environment = LAKE | {
         "FALCOLAKE_LAKE__PREFIX": "ext/falco-prod",

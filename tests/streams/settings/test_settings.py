@@ -33,6 +33,26 @@ def test_warnings_name_what_is_probably_not_meant() -> None:
     assert "unencrypted" in protocol
 
 
+@pytest.mark.parametrize(
+    ("version", "prefix", "is_beyond"),
+    [
+        ("1.1.0", "ext/falco", False),
+        ("1.3.0", "ext/falco", False),
+        ("1.8.0", "ext/falco", True),
+        ("1.8.0", "security/falco", False),
+    ],
+)
+def test_a_version_that_security_lake_does_not_take_is_a_warning(
+    version: str, prefix: str, is_beyond: bool
+) -> None:
+    environment = {"FALCOLAKE_OCSF__VERSION": version, "FALCOLAKE_LAKE__PREFIX": prefix}
+    found = load(environment=environment).warnings()
+    assert len(found) == is_beyond
+    for warning in found:
+        assert "FALCOLAKE_OCSF__VERSION: OCSF 1.8.0 is outside" in warning
+        assert "1.3.0 is the newest" in warning
+
+
 def test_secrets_are_never_shown(tmp_path: Path) -> None:
     settings = load(environment=SASL)
     assert settings.kafka.sasl_password is not None
