@@ -151,7 +151,10 @@ _OBJECTS = MappingProxyType(
             """,
         "actor_process": """
             name string; pid integer; uid string; cmd_line string; created_time timestamp
-            created_time_dt datetime; file process_file; user short_user
+            created_time_dt datetime; file actor_file; user short_user
+            """,
+        "actor_file": """
+            name string; path string; type_id integer; type string; hashes fingerprint[]
             """,
         "user": """
             name string; uid string; uid_alt string; type_id integer; type string; account account

@@ -89,8 +89,13 @@ _TIME: Final = MappingProxyType(
     {"time": '"time"', "time_dt": 'make_timestamp_ms("time")::TIMESTAMP_MS'}
 )
 
-_COPIES: Final = MappingProxyType({"evidence.actor.process": "evidence.process"})
-"""Objects with the same attributes as another: where AWS's own findings have the process."""
+_COPIES: Final = MappingProxyType(
+    {
+        "evidence.actor.process": "evidence.process",
+        "evidence.actor.process.file": "evidence.process.file",
+    }
+)
+"""Objects with some attributes of another: where AWS's own findings have the process."""
 
 # The milliseconds that a `datetime_t` can be: the years 1 to 9999.
 _FIRST_MOMENT: Final = -62_135_596_800_000
@@ -122,9 +127,14 @@ def joined(event_class: str, version: str, rule: Any, scene: Any, body: Any) -> 
 
 def _copy_process(evidence: dict[str, Any], version: str) -> None:
     if process := evidence.get("process"):
-        members = tables.members("actor_process", version)
-        copy = {name: process[name] for name, _ in members if name in process}
+        copy = _some_of(process, "actor_process", version)
+        if "file" in copy:
+            copy["file"] = _some_of(copy["file"], "actor_file", version)
         evidence["actor"] = {**evidence.get("actor", {}), "process": copy}
+
+
+def _some_of(value: dict[str, Any], type_: str, version: str) -> dict[str, Any]:
+    return {name: value[name] for name, _ in tables.members(type_, version) if name in value}
 
 
 def _add_moments(value: Any, attributes: list[tuple[str, str]], version: str) -> None:
@@ -236,7 +246,8 @@ def _owner(event_class: str, tree: Mapping[str, str], path: str) -> str | None:
     """Return the part that holds all of `path`, or None if several parts do, or none all of it."""
     owners = _owners(event_class)
     inside = path + "."
-    if any(each.startswith(inside) for each in tree if each in _COPIES or _is_moment(each)):
+    computed = (each for each in tree if each in _COPIES or _is_moment(each))
+    if path in _COPIES or any(each.startswith(inside) for each in computed):
         return None
     steps = path.split(".")
     for end in range(len(steps), 0, -1):
@@ -298,8 +309,8 @@ def _expression(event_class: str, tree: Mapping[str, str], path: str) -> str:
         return f"{owner}.{path}"
     of = _COPIES.get(path, path)
     inner = ", ".join(
-        f"'{name}': {_expression(event_class, tree, f'{of}.{name}')}"
-        for name in (each.rpartition(".")[2] for each in _inner(tree, path))
+        f"'{name}': {_expression(event_class, tree, each if each in _COPIES else f'{of}.{name}')}"
+        for each, name in ((each, each.rpartition(".")[2]) for each in _inner(tree, path))
     )
     absent = " AND ".join(f"{each} IS NULL" for each in _holders(event_class, tree, of))
     return f"CASE WHEN {absent} THEN NULL ELSE {{{inner}}} END"

@@ -16,9 +16,9 @@ from tests.schemas.staged import stage
 
 # A new digest here means new Parquet files that an existing Glue table may not read.
 DIGESTS = {
-    "detection_finding-1.1.0": "42d6fad0e2689fcc",
-    "detection_finding-1.3.0": "c98d98e2a2dd9a19",
-    "detection_finding-1.8.0": "a5e735f3135c2a72",
+    "detection_finding-1.1.0": "ae16fdabf87d6891",
+    "detection_finding-1.3.0": "7fa6729becb4da6f",
+    "detection_finding-1.8.0": "97d58a69695e552a",
     "security_finding-1.1.0": "06ffaa7960b9380f",
 }
 

@@ -78,6 +78,7 @@ PROGRAM = {
     "proc.pid": 7,
     "proc.cmdline": "sh -c id",
     "proc.exepath": "/bin/sh",
+    "proc.hash.sha256": "ab" * 32,
     "proc.exe_ino.mtime": TS * 1_000_000,
     "proc.pid.ts": TS * 1_000_000,
     "user.name": "root",
@@ -102,7 +103,13 @@ def test_the_acting_process_is_also_where_awss_findings_have_it(mapping: Mapping
             "cmd_line": "sh -c id",
             "created_time": TS,
             "created_time_dt": "2026-07-04T20:46:44.120Z",
-            "file": process["file"],
+            "file": {
+                "name": "sh",
+                "path": "/bin/sh",
+                "type_id": 1,
+                "type": "Regular File",
+                "hashes": process["file"]["hashes"],
+            },
             "user": process["user"],
         },
     }
