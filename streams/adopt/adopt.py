@@ -121,7 +121,7 @@ def run(
             facts = Facts(
                 number,
                 offset,
-                seal,
+                seal._replace(cut=each.cut),
                 known.topic_id,
                 each.begin,
                 each.log_end,

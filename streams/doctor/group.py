@@ -46,6 +46,13 @@ def group(settings: Settings) -> Iterator[Diagnosis]:
             f"stop the workers and run 'falcolake adopt', or set {variable('kafka.group_id')} and "
             f"{variable('lake.prefix')} to new names",
         )
+    if cut := [each for each in found.partitions if each.cut is not None and each not in beyond]:
+        yield bad(
+            "group",
+            f"partition {cut[0].partition}: the log was cut to offset {cut[0].cut}, before the "
+            "committed or a sealed offset, and has grown again",
+            f"stop the workers and run 'falcolake adopt --partition {cut[0].partition}'",
+        )
     if lost:
         yield warning(
             "group",

@@ -5,16 +5,18 @@ neither a worker nor the lake. By the protocol the committed offset is the end o
 lake, so the lag is what is not there yet. Changes nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from streams import clock
 from streams.kafka.client import open_admin
+from streams.kafka.epochs import epoch_ends
 from streams.kafka.errors import unknown_topic
 from streams.kafka.topics import partitions_of, topic_id_of
 from streams.kafka.transactions import OpenTransaction, open_transactions
 from streams.settings.settings import Settings
-from streams.windows.seal import Seal, read_seal
+from streams.windows.seal import NO_EPOCH, Seal, read_seal
 
 if TYPE_CHECKING:
     from kafka import TopicPartition
@@ -31,7 +33,8 @@ class PartitionStatus:
     `committed` is None before the first commit; `sealed` are the ends of the windows that are
     sealed and not yet committed; `owner` is the worker's client id and host, None without one.
     `end` is the last stable offset: what follows belongs to, or waits for, the `transaction`.
-    `cut` is where the log was cut below the committed offset, if a worker saw that.
+    `cut` is where the log was cut below what is committed or sealed, if a worker saw that, or if
+    the log's leader epochs show it.
     """
 
     partition: int
@@ -167,6 +170,7 @@ def look(admin: "Admin", settings: Settings) -> Status:
     # Committed offsets before ends: what is written in between must not make a negative lag.
     committed = committed_offsets(admin, group, partitions)
     begins, ends, transactions = _bounds(admin, partitions)
+    cuts = _cuts(admin, committed)
     state, owners = _members(admin, group, topic)
     dead_letters = _records(admin, settings.kafka.dead_letter_topic)
     return Status(
@@ -182,7 +186,7 @@ def look(admin: "Admin", settings: Settings) -> Status:
                 committed[place][1].ends if place in committed else (),
                 owners.get(place.partition),
                 transactions.get(place),
-                cut=committed[place][1].cut if place in committed else None,
+                cut=cuts.get(place),
             )
             for place in partitions
         ),
@@ -213,6 +217,21 @@ def _bounds(
         )
     )
     return begins, stable, open_transactions(admin, stable, ends, clock.now_ms())
+
+
+def _cuts(
+    admin: "Admin", committed: "Mapping[TopicPartition, tuple[int, Seal]]"
+) -> "dict[TopicPartition, int | None]":
+    """Return where logs were cut; None if they were not."""
+    epochs = {
+        place: seal.leader_epoch
+        for place, (_, seal) in committed.items()
+        if seal.leader_epoch != NO_EPOCH
+    }
+    ends = epoch_ends(admin, epochs)
+    return {
+        place: seal.cut_at(offset, ends.get(place)) for place, (offset, seal) in committed.items()
+    }
 
 
 def committed_offsets(

@@ -34,7 +34,7 @@ MEMORY = 96_000_000
 BEGUN_BYTES = 8192
 
 #: The version of these tables, and of the format that `packed` writes.
-LAYOUT = 5
+LAYOUT = 6
 
 TABLES = """
     CREATE TABLE {s}.segment(layout INTEGER, topic VARCHAR, mapping_version VARCHAR);
@@ -44,7 +44,7 @@ TABLES = """
         packed BLOB);
     CREATE TABLE {s}.runs("partition" INTEGER, "first" BIGINT, "end" BIGINT, records BIGINT,
         findings BIGINT, rejects BIGINT, filtered BIGINT, bytes BIGINT, oldest BIGINT,
-        topic_id VARCHAR, digests BLOB);
+        topic_id VARCHAR, leader_epoch INTEGER, digests BLOB);
 """
 
 

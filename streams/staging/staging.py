@@ -334,6 +334,7 @@ def _run(segment: int, rows: Rows) -> Run:
         rows.bytes,
         rows.oldest,
         rows.topic_id,
+        rows.leader_epoch,
     )
 
 

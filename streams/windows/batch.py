@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 import xxhash
 
 from schemas.mapping import Filtered, Finding, Mapping, Reject
+from streams.windows.seal import NO_EPOCH
 
 #: Most bytes of records to map and stage at once, unless one record has more: a fetch may be many
 #: times larger than it was on the wire.
@@ -68,6 +69,7 @@ class Batch:
 
     `records` may be empty: transaction markers and aborted records move the position too.
     `highwater` was the partition's last stable offset at the fetch: no more could be read then.
+    `leader_epoch` is that of the last record, or marker, before `end`.
     """
 
     partition: int
@@ -76,6 +78,7 @@ class Batch:
     records: Sequence[Record]
     epoch: int
     highwater: int
+    leader_epoch: int = NO_EPOCH
 
 
 class Rejected(NamedTuple):
@@ -93,13 +96,15 @@ class Rejected(NamedTuple):
 class Rows:
     """What mapping made of the records of `[first, end)`, ready for staging.
 
-    `topic_id` is the id of the topic that they were read from; empty if Kafka has no ids.
+    `topic_id` is the id of the topic that they were read from; empty if Kafka has no ids. The log
+    had them in leader epoch `leader_epoch`.
     """
 
     partition: int
     first: int
     end: int
     topic_id: str = ""
+    leader_epoch: int = NO_EPOCH
     findings: list[Finding] = field(default_factory=list)
     #: The offset of each finding's record.
     offsets: list[int] = field(default_factory=list)
@@ -127,9 +132,10 @@ def tabulate(
     end: int,
     records: Sequence[Record],
     topic_id: str = "",
+    leader_epoch: int = NO_EPOCH,
 ) -> Rows:
     """Map the records of offsets `[first, end)` of a partition."""
-    rows = Rows(partition, first, end, topic_id)
+    rows = Rows(partition, first, end, topic_id, leader_epoch)
     add, at, refuse = rows.findings.append, rows.offsets.append, rows.rejects.append
     recorded, note = rows.timestamps.append, rows.digests.append
     one, digest = mapping.map, xxhash.xxh3_64_digest
@@ -204,6 +210,8 @@ class Found(NamedTuple):
     `committed` is None in a new group; `start` and `end` are the log's first and next offset.
     `topic_id` is the topic's id; empty if Kafka has no ids.
     `stable` is where the first open transaction begins; None if none is open.
+    `noted_end` is where the log ends in the leader epoch of the metadata, `staged_end` in that of
+    the last staged run; None if there is no such epoch, or Kafka has none.
     """
 
     committed: int | None
@@ -212,6 +220,8 @@ class Found(NamedTuple):
     end: int
     topic_id: str = ""
     stable: int | None = None
+    noted_end: int | None = None
+    staged_end: int | None = None
 
     @property
     def readable(self) -> int:

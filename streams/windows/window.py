@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
-from streams.windows.seal import MIXED, UNSEALED, Seal
+from streams.windows.seal import MIXED, NO_EPOCH, UNSEALED, Seal
 
 
 class Run(NamedTuple):
@@ -19,7 +19,8 @@ class Run(NamedTuple):
 
     `end - first` may exceed `records`: transactions and compaction leave offsets without a record.
     `bytes` is the sum of the records' values, `oldest` the lowest record timestamp (epoch ms).
-    `topic_id` is the id of the topic that they were read from; empty if Kafka has no ids.
+    `topic_id` is the id of the topic that they were read from; empty if Kafka has no ids. The log
+    had them in leader epoch `leader_epoch`.
     """
 
     segment: int
@@ -33,6 +34,7 @@ class Run(NamedTuple):
     bytes: int
     oldest: int
     topic_id: str = ""
+    leader_epoch: int = NO_EPOCH
 
 
 class Totals(NamedTuple):
@@ -154,6 +156,8 @@ class Partition:
     blocked: Blocked | None = None
     #: The topic's id at assignment; empty if Kafka has no ids.
     topic_id: str = ""
+    #: A leader epoch in which the log had everything before `position`.
+    leader_epoch: int = NO_EPOCH
     #: The lowest end of the log that was seen below `sealed_end`; None if never.
     cut: int | None = None
     #: Whether the commit metadata says so.
@@ -236,12 +240,12 @@ class Partition:
     def seal_with(self, end: int) -> Seal:
         """Return the seal that adds a window ending at `end` to those that wait."""
         version = MIXED if self.inherited else self.version
-        return Seal(version, (*self.ends, end), topic_id=self.topic_id)
+        return self._sealed(version, (*self.ends, end))
 
     def seal(self) -> Seal:
         """Return the seal as it is; with where the log was cut, if it was."""
         version = self.inherited or self.version
-        return Seal(version, tuple(self.ends), self.cut, self.topic_id)
+        return self._sealed(version, self.ends)._replace(cut=self.cut)
 
     def claim(self) -> Seal:
         """Return the seal to commit before this version overwrites windows of another one.
@@ -249,14 +253,17 @@ class Partition:
         Without it the version that sealed them, if it came back, would put only absent objects and
         leave objects of two mappings in one window.
         """
-        return Seal(MIXED, tuple(self.ends), topic_id=self.topic_id)
+        return self._sealed(MIXED, self.ends)
 
     def seal_after(self, end: int) -> Seal:
         """Return the seal that remains once the window ending at `end` is committed."""
-        rest = tuple(e for e in self.ends if e > end)
+        rest = [e for e in self.ends if e > end]
         if not rest:
-            return UNSEALED._replace(topic_id=self.topic_id)
-        return Seal(MIXED if self.inherited else self.version, rest, topic_id=self.topic_id)
+            return self._sealed(UNSEALED.version, ())
+        return self._sealed(MIXED if self.inherited else self.version, rest)
+
+    def _sealed(self, version: str, ends: Iterable[int]) -> Seal:
+        return Seal(version, tuple(ends), topic_id=self.topic_id, leader_epoch=self.leader_epoch)
 
     def sealed_windows(self) -> Iterator[Window]:
         """Yield the sealed windows that are completely staged, oldest first."""

@@ -6,17 +6,23 @@ megabytes: aiokafka inflates it when its first record is read and keeps it until
 So a thread does that, while heartbeats go on, and records are taken by bytes, all of one fetched
 partition before any of the next: in memory are one inflated batch and a few times `TAKEN_BYTES`.
 
+aiokafka does not tell in which leader epoch the log has a record: `tell_epochs` adds that.
+
 This uses internals of aiokafka 0.14, see `transport`.
 """
 
 import asyncio
-from collections.abc import Iterator, Set
-from typing import Any
+import struct
+from collections.abc import Set
+from typing import Any, NamedTuple
 
+from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.consumer.fetcher import FetchResult
+from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
 from streams.windows.batch import PIECE_BYTES, size_of
+from streams.windows.seal import NO_EPOCH
 
 #: Milliseconds that Kafka waits for more records at most, and the bytes that it waits for.
 LINGER_MS = 300
@@ -25,7 +31,17 @@ LINGER_BYTES = 256 << 10
 #: Bytes of records to take at once, unless one record has more.
 TAKEN_BYTES = PIECE_BYTES
 
-Taken = dict[TopicPartition, list[Any]]
+#: How a batch begins: its first offset, the length of what follows, leader epoch and format.
+_HEAD = struct.Struct(">qiib")
+_LENGTH_ENDS = 12
+_WITH_EPOCHS = 2
+
+
+class Taken(NamedTuple):
+    """The records taken of one partition; the last batch that was read has `leader_epoch`."""
+
+    records: list[Any]
+    leader_epoch: int
 
 
 def linger(consumer: Any) -> None:
@@ -33,16 +49,40 @@ def linger(consumer: Any) -> None:
     consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = LINGER_BYTES, LINGER_MS
 
 
+class _Batches:
+    """aiokafka's `MemoryRecords`, with the leader epoch of the batch that was read last."""
+
+    def __init__(self, data: Any) -> None:
+        self._data, self._at = data, 0
+        self._batches = MemoryRecords(data)
+        self.leader_epoch = NO_EPOCH
+        self.has_next, self.size_in_bytes = self._batches.has_next, self._batches.size_in_bytes
+
+    def next_batch(self) -> Any:
+        batch = self._batches.next_batch()
+        if batch is not None:
+            _, length, leader_epoch, magic = _HEAD.unpack_from(self._data, self._at)
+            self._at += _LENGTH_ENDS + length
+            if magic >= _WITH_EPOCHS:
+                self.leader_epoch = leader_epoch
+        return batch
+
+
+def tell_epochs() -> None:
+    """Let every consumer of this process tell the leader epochs of its records."""
+    aiokafka_fetcher.MemoryRecords = _Batches
+
+
 async def take(
     fetcher: Any, partitions: Set[TopicPartition], wait: float, max_records: int
-) -> Taken:
+) -> dict[TopicPartition, Taken]:
     """Return fetched records of these partitions, by partition; wait so long for any.
 
-    At most so many records, of `TAKEN_BYTES` unless the last one has more. Raises what a fetch
-    failed with.
+    At most so many records, of `TAKEN_BYTES` unless the last one has more. Without records a
+    partition is in it if only markers or aborted records came. Raises what a fetch failed with.
     """
     await _arrival(fetcher, partitions, wait)
-    taken: Taken = {}
+    taken: dict[TopicPartition, Taken] = {}
     count = size = 0
     for tp, result in list(fetcher._records.items()):
         if count >= max_records or size >= TAKEN_BYTES:
@@ -52,10 +92,11 @@ async def take(
                 fetcher._records.pop(tp, None)
             continue
         if isinstance(result, FetchResult):
-            records = await _read(fetcher, tp, result, max_records - count, TAKEN_BYTES - size)
-            if records:
-                taken[tp] = records
-                count, size = count + len(records), size + sum(map(size_of, records))
+            found = await _read(fetcher, tp, result, max_records - count, TAKEN_BYTES - size)
+            if found is not None:
+                taken[tp] = found
+                count += len(found.records)
+                size += sum(map(size_of, found.records))
             if not result.has_more():
                 _forget(fetcher, tp, result)
         elif taken:
@@ -81,18 +122,20 @@ async def _arrival(fetcher: Any, partitions: Set[TopicPartition], wait: float) -
 
 async def _read(
     fetcher: Any, tp: TopicPartition, result: FetchResult, max_records: int, max_bytes: int
-) -> list[Any]:
-    """Return the next records of a fetched partition: none if a seek or rebalance came between.
+) -> Taken | None:
+    """Return the next records of a fetched partition; None if a seek or rebalance came between.
 
     A thread reads them: to inflate a batch can take seconds, and heartbeats must not wait for it.
     """
     if not result.check_assignment(tp):
-        return []
+        return None
     state = result._assignment.state_value(tp)
     source, position = result._partition_records, state.position
     loop = asyncio.get_running_loop()
     try:
-        records, is_over = await loop.run_in_executor(None, _next, source, max_records, max_bytes)
+        records, is_over, leader_epoch = await loop.run_in_executor(
+            None, _next, source, max_records, max_bytes
+        )
     except BaseException:
         # What was read before a damaged batch is fetched again, and not skipped. After a
         # cancellation the thread still reads.
@@ -104,23 +147,23 @@ async def _read(
         or not state.has_valid_position
         or state.position != position
     ):
-        return []
+        return None
     result._update_position()
     if is_over:
         result._partition_records = None
-    return records
+    return Taken(records, leader_epoch)
 
 
-def _next(source: Iterator[Any], max_records: int, max_bytes: int) -> tuple[list[Any], bool]:
-    """Return the next records, and whether they are the last ones."""
+def _next(source: Any, max_records: int, max_bytes: int) -> tuple[list[Any], bool, int]:
+    """Return the next records, whether they are the last ones, and their leader epoch."""
     records: list[Any] = []
     size = 0
     for record in source:
         records.append(record)
         size += size_of(record)
         if len(records) >= max_records or size >= max_bytes:
-            return records, False
-    return records, True
+            return records, False, source._records.leader_epoch
+    return records, True, source._records.leader_epoch
 
 
 def _forget(fetcher: Any, tp: TopicPartition, result: Any) -> None:

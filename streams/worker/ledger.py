@@ -11,6 +11,7 @@ from what the segments hold and what Kafka has committed.
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -26,7 +27,7 @@ from streams.windows.batch import Batch, Found, Lost, Record, Rows, split, tabul
 from streams.windows.lookup import Tail, decide, recreated
 from streams.windows.progress import Bounds, Delay, Progress, Tracker
 from streams.windows.room import Room, Usage
-from streams.windows.seal import MIXED
+from streams.windows.seal import MIXED, NO_EPOCH
 from streams.windows.window import (
     Blocked,
     Limits,
@@ -63,6 +64,7 @@ class Kafka(Protocol):
     async def log_start(self, partition: int) -> int: ...
     async def topic_id(self, partition: int) -> str: ...
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]: ...
+    async def epoch_end(self, partition: int, leader_epoch: int) -> int | None: ...
     async def beat(self) -> None: ...
 
 
@@ -80,12 +82,13 @@ class Piece(NamedTuple):
     first: int
     end: int
     records: Sequence[Record]
+    leader_epoch: int
 
 
 def _tabulate_all(mapping: schemas.mapping.Mapping, pieces: Iterable[Piece]) -> list[Rows]:
     return [
-        tabulate(mapping, partition.number, first, end, records, partition.topic_id)
-        for partition, first, end, records in pieces
+        tabulate(mapping, partition.number, first, end, records, partition.topic_id, leader_epoch)
+        for partition, first, end, records, leader_epoch in pieces
     ]
 
 
@@ -186,6 +189,14 @@ class Ledger:
         )
         return self.epoch, positions
 
+    def staged_epochs(self) -> dict[int, int]:
+        """Return the leader epoch of the last staged records, by partition, where it is known."""
+        found: dict[int, int] = {}
+        for run in itertools.chain(self._left, self._staged()):
+            if run.leader_epoch > found.get(run.partition, NO_EPOCH):
+                found[run.partition] = run.leader_epoch
+        return found
+
     def _staged(self) -> Iterator[Run]:
         """Yield the runs that are staged and not committed."""
         return (run for partition in self.partitions.values() for run in partition.runs)
@@ -239,7 +250,7 @@ class Ledger:
             max_rows = self._limits.max_rows
             room = max_rows - partition.open_records
             for first, end, records in split(batch, partition.ends, room, max_rows):
-                pieces.append(Piece(partition, first, end, records))
+                pieces.append(Piece(partition, first, end, records, batch.leader_epoch))
                 if end < batch.end:  # where a piece ends, its window may
                     await self._stage(pieces)
         await self._stage(pieces)
@@ -259,6 +270,7 @@ class Ledger:
             if not partition.is_open and run.first >= partition.sealed_end:
                 partition.opened = staged
             partition.runs.append(run)
+            partition.leader_epoch = max(partition.leader_epoch, run.leader_epoch)
         for each in rows:
             share = 1 / len(rows)
             self._metrics.staged(each, (mapped - began) * share, (staged - mapped) * share)
@@ -287,6 +299,13 @@ class Ledger:
             end = (await self.kafka.bounds([batch.partition]))[batch.partition].end
             await self._look_at_end(partition, end if end < position else oldest)
             return False
+        known = partition.leader_epoch
+        if NO_EPOCH < known < batch.leader_epoch:
+            # Another leader: its log may have lost its end, and may be longer again.
+            epoch_end = await self.kafka.epoch_end(batch.partition, known)
+            if epoch_end is not None and epoch_end < position:
+                await self._look_at_end(partition, epoch_end)
+                return False
         if oldest > position:
             start = await self.kafka.log_start(batch.partition)
             self.alarms.skipped(batch.partition, position, start)

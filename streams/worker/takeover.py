@@ -5,9 +5,10 @@ where earlier workers sealed windows: exactly those windows are cut again. A sta
 it continues from the committed offset without a hole; everything else is read again.
 
 Kafka can lose the end of a log: an unclean leader election, a broker that lost its disk. New
-records then get offsets that the lake has already. Below what is committed or sealed that blocks
-the partition, for every later owner too: the commit metadata remembers it. What is only staged is
-dropped and read again, since staging is a cache of the log.
+records then get offsets that the lake has already. The log's end shows that, and when the log is
+longer again, where it ends in the leader epoch that was noted (KIP-101). Below what is committed or
+sealed that blocks the partition, for every later owner too: the commit metadata remembers it. What
+is only staged is dropped and read again, since staging is a cache of the log.
 """
 
 from collections.abc import Iterable, Mapping
@@ -51,7 +52,11 @@ def _take(
     # Kafka lost the records of a run beyond its end, or it is of a deleted topic of the same name,
     # also without ids. One beyond the last stable offset may hold records of a transaction that
     # will be aborted: old versions read them.
-    held = [run for run in held if run.end <= found.readable and run.topic_id == found.topic_id]
+    until = found.readable
+    if found.staged_end is not None:
+        until = min(until, found.staged_end)
+    held = [run for run in held if run.end <= until and run.topic_id == found.topic_id]
+    runs = resume(committed, found.start, seal.ends, held)
     partition = Partition(
         number,
         committed,
@@ -59,18 +64,20 @@ def _take(
         version,
         inherited=seal.version if seal.ends and seal.version != version else "",
         ends=list(seal.ends),
-        runs=resume(committed, found.start, seal.ends, held),
+        runs=runs,
         topic_id=found.topic_id,
+        leader_epoch=max([seal.leader_epoch, *(run.leader_epoch for run in runs)]),
         highwater=found.readable,
-        cut=seal.cut,
+        cut=seal.cut_at(committed, found.noted_end),
     )
+    partition.cut_noted = partition.cut == seal.cut
     if found.committed is None:
         partition.blocked = LOOKING  # its runs stay staged until then
     elif seal.topic_id and found.topic_id and seal.topic_id != found.topic_id:
         offset = f"the committed offset {committed} is"
         partition.block(recreated(offset, seal.topic_id, found.topic_id))
-    elif seal.cut is not None:
-        partition.block(truncated(partition, seal.cut))
+    elif partition.cut is not None:
+        partition.block(truncated(partition, partition.cut))
     look_at_end(partition, found.end)
     if partition.is_open:
         partition.opened = monotonic

@@ -36,7 +36,9 @@ from streams.kafka.errors import no_answer
 from streams.kafka.markers import accept_empty_in_worker
 from streams.windows.batch import Batch, Found, Lost
 from streams.windows.progress import Bounds
-from streams.worker.fetching import linger, take
+from streams.windows.seal import NO_EPOCH, read_seal
+from streams.worker import epoch_ends
+from streams.worker.fetching import linger, take, tell_epochs
 from streams.worker.topic_ids import ask
 
 log = logging.getLogger(__name__)
@@ -72,6 +74,10 @@ class Intake(Protocol):
     #: Partitions to read for now; None for all.
     wanted: frozenset[int] | None
 
+    def staged_epochs(self) -> Mapping[int, int]:
+        """Return the leader epoch of the last staged records, by partition, where it is known."""
+        ...
+
     async def assign(self, found: Mapping[int, Found]) -> tuple[int, dict[int, int]]:
         """Take over partitions: return the new epoch and the offset to read next, for each."""
         ...
@@ -90,6 +96,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # not started yet, so nothing has read it
         linger(consumer)
+        tell_epochs()
         return accept_empty_in_worker(consumer)
 
     def _create_consumer(self, loop: asyncio.AbstractEventLoop) -> Any:
@@ -180,7 +187,8 @@ class BatchConsumer(driver.Consumer):
         batches = []
         for number, first in self._reached.items():
             tp = TopicPartition(self._topic, number)
-            records, state = fetched.get(tp, []), self._assignment.state_value(tp)
+            records, leader_epoch = fetched.get(tp, ([], NO_EPOCH))
+            state = self._assignment.state_value(tp)
             if state is None or not state.has_valid_position:
                 continue
             # The position also moves past transaction markers and aborted records.
@@ -190,7 +198,9 @@ class BatchConsumer(driver.Consumer):
             if records or end > first:
                 self._reached[number] = end
                 stable = max(end, consumer.last_stable_offset(tp) or 0)
-                batches.append(Batch(number, first, end, records, self._epoch, stable))
+                batches.append(
+                    Batch(number, first, end, records, self._epoch, stable, leader_epoch)
+                )
         return batches
 
     def _wanted(self) -> frozenset[TP]:
@@ -253,18 +263,30 @@ class BatchConsumer(driver.Consumer):
 
     async def _resume(self) -> None:
         partitions = sorted(tp.partition for tp in self.assignment() if tp.topic == self._topic)
-        generation, found = await self._in_thread(self._look_up(partitions))
+        staged = self._intake.staged_epochs()
+        generation, found = await self._in_thread(self._look_up(partitions, staged))
         epoch, positions = await self._intake.assign(found)
         await self._in_thread(self._begin(epoch, positions, generation))
 
-    async def _look_up(self, partitions: list[int]) -> tuple[int, dict[int, Found]]:
+    async def _look_up(
+        self, partitions: list[int], staged: Mapping[int, int]
+    ) -> tuple[int, dict[int, Found]]:
         consumer = self._thread._ensure_consumer()
         generation = consumer._coordinator.generation
         tps = [TopicPartition(self._topic, partition) for partition in partitions]
         async with asyncio.timeout(COMMIT_TIMEOUT):
             committed = await consumer._coordinator.fetch_committed_offsets(tps)
+            noted = {
+                tp: read_seal(each.metadata, each.offset).leader_epoch
+                for tp, each in committed.items()
+                if each.offset >= 0
+            }
             starts = await consumer.beginning_offsets(tps)
             ids = await self._ids(tps)
+            noted_ends = await self._epoch_ends(noted)
+            staged_ends = await self._epoch_ends(
+                {tp: staged.get(tp.partition, NO_EPOCH) for tp in tps}
+            )
             ends, stable = await _log_ends(consumer, tps), await consumer.end_offsets(tps)
         found = {}
         for tp in tps:
@@ -278,18 +300,41 @@ class BatchConsumer(driver.Consumer):
                 ends[tp],
                 ids[tp],
                 _open(stable[tp], ends[tp]),
+                noted_ends.get(tp),
+                staged_ends.get(tp),
             )
         return generation, found
 
     async def _ids(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, str]:
         """Return the topic's id by partition, as its leader knows it: it has the records."""
         client = self._thread._ensure_consumer()._client
+        leaders = await self._leaders(tps)
+        ids = {each: await ask(client, each, self._topic) for each in set(leaders.values())}
+        return {tp: ids[leader] for tp, leader in leaders.items()}
+
+    async def _epoch_ends(self, epochs: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Return where logs end in a leader epoch, of the partitions for which that is known."""
+        client = self._thread._ensure_consumer()._client
+        known = {tp: epoch for tp, epoch in epochs.items() if epoch != NO_EPOCH}
+        leaders = await self._leaders(known)
+        found: dict[TopicPartition, int] = {}
+        try:
+            for leader in set(leaders.values()):
+                asked = {tp: known[tp] for tp in known if leaders[tp] == leader}
+                found |= await epoch_ends.ask(client, leader, asked)
+        except kafka_errors.KafkaError:
+            await client.force_metadata_update()  # it may be led by another broker by now
+            raise
+        return found
+
+    async def _leaders(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the brokers that lead partitions. Raises LeaderNotAvailableError."""
+        client = self._thread._ensure_consumer()._client
         leaders = {tp: client.cluster.leader_for_partition(tp) for tp in tps}
         if any(leader in {None, -1} for leader in leaders.values()):
             await client.force_metadata_update()
             raise kafka_errors.LeaderNotAvailableError(self._topic)
-        ids = {each: await ask(client, each, self._topic) for each in set(leaders.values())}
-        return {tp: ids[leader] for tp, leader in leaders.items()}
+        return leaders
 
     async def _begin(self, epoch: int, positions: Mapping[int, int], generation: int) -> None:
         subscription = self._thread._ensure_consumer()._subscription.subscription
@@ -369,6 +414,15 @@ class BatchConsumer(driver.Consumer):
         """
         tp = TopicPartition(self._topic, partition)
         return (await self._answer(self._ids([tp]), f"the id of {self._topic}"))[tp]
+
+    async def epoch_end(self, partition: int, leader_epoch: int) -> int | None:
+        """Return where a partition's log ends in a leader epoch; None if Kafka has no epochs.
+
+        Raises Unavailable.
+        """
+        tp = TopicPartition(self._topic, partition)
+        question = self._epoch_ends({tp: leader_epoch})
+        return (await self._answer(question, f"leader epoch {leader_epoch} of {tp}")).get(tp)
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
         """Return the bounds of partitions, and the times of their first records.

@@ -14,7 +14,9 @@ from kafka import KafkaProducer
 from kafka.errors import RetriableError
 
 from streams.control import overview
+from streams.doctor import group
 from streams.embedded.stack import EmbeddedStack
+from streams.kafka import status
 from streams.settings.load import load
 from streams.windows.seal import read_seal
 from tests.flow.cut_logs import cut_log
@@ -112,3 +114,26 @@ def test_a_log_cut_below_the_commit_holds_its_partition_for_every_owner(
     assert [w for w in windows if w[0] == CUT][-1][2] == 100
     numbers = [n for each in world.objects() for n in each.numbers]
     assert sorted(numbers) == [*range(100), *range(1000, 1040)]
+
+
+def test_a_log_that_was_cut_and_has_grown_past_the_commit_unseen_holds_its_partition(
+    own_world: World, own_stack: EmbeddedStack
+) -> None:
+    """Where the log ends in the leader epoch of the commit shows it, to a worker and to others."""
+    world, settings = own_world, load(environment=own_world.environment)
+    worker = shipped(world)
+    assert worker.stop() == 0
+    cut_log(own_stack, CUT, 40)
+    publish(world, CUT, range(100, 200))
+    publish(world, OTHER, range(1010, 1030))
+    (found, *_) = status.read(settings).partitions
+    assert (found.committed, found.end, found.cut) == (100, 140, 40)
+    said = list(group.group(settings))
+    assert any(
+        "the log was cut to offset 40" in each.message for each in said if each.level == "bad"
+    )
+    worker = world.worker("later").start()
+    assert_held(world, worker, 40)
+    wait_until(lambda: committed(world, OTHER) == 30, 60, "the other partition ships on")
+    numbers = [n for each in world.objects() for n in each.numbers]
+    assert sorted(numbers) == [*range(100), *range(1000, 1030)]

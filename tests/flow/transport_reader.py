@@ -43,6 +43,10 @@ class Intake:
     def __init__(self) -> None:
         self.epoch = 0
 
+    def staged_epochs(self) -> dict[int, int]:
+        """Return nothing: nothing is staged."""
+        return {}
+
     async def assign(self, found: Mapping[int, Found]) -> tuple[int, dict[int, int]]:
         """Take over partitions."""
         self.epoch += 1

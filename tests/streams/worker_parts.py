@@ -23,7 +23,7 @@ from streams.staging.staging import Staging
 from streams.windows.batch import Batch, Found, Rejected
 from streams.windows.progress import Bounds
 from streams.windows.room import Room
-from streams.windows.seal import read_seal
+from streams.windows.seal import NO_EPOCH, read_seal
 from streams.windows.window import Blocked, Limits
 from streams.worker.ledger import Ledger
 from streams.worker.metrics import Metrics
@@ -69,6 +69,9 @@ class RecordedKafka:
         self.seeks: list[dict[int, int]] = []
         self.answers = True
         self.topic_id_now = ""
+        #: Where the log of a partition ends in a leader epoch.
+        self.epoch_ends: dict[tuple[int, int], int] = {}
+        self.asked: list[tuple[int, int]] = []
         #: Partitions of which Kafka has no committed offset.
         self.unknown: set[int] = set()
         self.errors: list[Any] = []
@@ -107,6 +110,13 @@ class RecordedKafka:
     async def topic_id(self, partition: int) -> str:
         return self.topic_id_now
 
+    async def epoch_end(self, partition: int, leader_epoch: int) -> int | None:
+        error = self.errors.pop(0) if self.errors else None
+        if error:
+            raise error
+        self.asked.append((partition, leader_epoch))
+        return self.epoch_ends.get((partition, leader_epoch))
+
     async def beat(self) -> None:
         """Do nothing: there is no second loop."""
 
@@ -124,7 +134,7 @@ class RecordedKafka:
             for number in partitions
         }
 
-    def found(self, *partitions: int) -> dict[int, Found]:
+    def found(self, *partitions: int, staged: Mapping[int, int] = {}) -> dict[int, Found]:
         """What a worker finds at assignment."""
         made = {}
         for number in partitions:
@@ -132,7 +142,17 @@ class RecordedKafka:
             begin = None if number in self.unknown else start
             offset, metadata = self.committed.get(number, (begin, ""))
             end, stable = self.ends.get(number, 10**6), self.stable.get(number)
-            made[number] = Found(offset, metadata, start, end, self.topic_id_now, stable)
+            noted = read_seal(metadata, 0).leader_epoch
+            made[number] = Found(
+                offset,
+                metadata,
+                start,
+                end,
+                self.topic_id_now,
+                stable,
+                self.epoch_ends.get((number, noted)),
+                self.epoch_ends.get((number, staged.get(number, NO_EPOCH))),
+            )
         return made
 
 
@@ -206,7 +226,9 @@ class Worker:
 
     async def assign(self, *partitions: int) -> dict[int, int]:
         """Take partitions over; return where to read on."""
-        _, positions = await self.ledger.assign(self.kafka.found(*partitions))
+        _, positions = await self.ledger.assign(
+            self.kafka.found(*partitions, staged=self.ledger.staged_epochs())
+        )
         return positions
 
     async def take(
@@ -218,11 +240,12 @@ class Worker:
         offsets: Iterable[int] | None = None,
         highwater: int | None = None,
         epoch: int | None = None,
+        leader_epoch: int = NO_EPOCH,
     ) -> None:
         """Append a batch, as the transport does."""
         records = messages(range(first, end) if offsets is None else offsets, value)
         epoch = self.ledger.epoch if epoch is None else epoch
-        batch = Batch(partition, first, end, records, epoch, highwater or end)
+        batch = Batch(partition, first, end, records, epoch, highwater or end, leader_epoch)
         await self.ledger.append(batch)
 
     async def block(self, partition: int) -> None:

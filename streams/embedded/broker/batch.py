@@ -96,11 +96,11 @@ def check_produced(data: bytes) -> BatchHeader:
     return header
 
 
-def stamp(data: bytes, base_offset: int) -> bytearray:
-    """Return the batch with its base offset and the only leader epoch."""
+def stamp(data: bytes, base_offset: int, leader_epoch: int) -> bytearray:
+    """Return the batch with its base offset and leader epoch."""
     stamped = bytearray(data)
     length = len(data) - PREFIX_BYTES
-    struct.pack_into(">qii", stamped, 0, base_offset, length, 0)
+    struct.pack_into(">qii", stamped, 0, base_offset, length, leader_epoch)
     return stamped
 
 

@@ -13,6 +13,7 @@ from streams.embedded.broker.journal import (
     Entry,
     GroupDeleted,
     Journal,
+    LeaderElected,
     OffsetsCommitted,
     OffsetsForgotten,
     ProducerIdGiven,
@@ -30,6 +31,7 @@ class Catalog:
     def __init__(self, path: Path) -> None:
         self.cluster_id = ""
         self.producer_id = 0
+        self.leader_epoch = -1
         self.topics: dict[str, TopicSet] = {}
         self.starts: dict[tuple[str, int], int] = {}
         self.groups: dict[str, Positions] = {}
@@ -38,6 +40,7 @@ class Catalog:
             self._apply(entry)
         if not self.cluster_id:
             self.record(ClusterNamed(uuid.uuid4().hex[:22]))
+        self.record(LeaderElected(self.leader_epoch + 1))
 
     def record(self, entry: Entry) -> None:
         """Apply a change durably; compact the journal when it has grown too long."""
@@ -61,12 +64,19 @@ class Catalog:
                 self.cluster_id = cluster_id
             case ProducerIdGiven(id=producer_id):
                 self.producer_id = producer_id
+            case LeaderElected(epoch=epoch):
+                self.leader_epoch = epoch
             case TopicSet(name=name):
                 self.topics[name] = entry
             case TopicDeleted(name=name):
                 self._forget_topic(name)
             case StartMoved(topic=topic, partition=partition, offset=offset):
                 self.starts[topic, partition] = offset
+            case _:
+                self._apply_to_group(entry)
+
+    def _apply_to_group(self, entry: Entry) -> None:
+        match entry:
             case OffsetsCommitted(group=group, offsets=offsets):
                 positions = self.groups.setdefault(group, {})
                 positions.update({(one.topic, one.partition): one for one in offsets})
@@ -86,6 +96,7 @@ class Catalog:
     def _state(self) -> Iterator[Entry]:
         yield ClusterNamed(self.cluster_id)
         yield ProducerIdGiven(self.producer_id)
+        yield LeaderElected(self.leader_epoch)
         yield from self.topics.values()
         for (topic, partition), offset in self.starts.items():
             yield StartMoved(topic, partition, offset)

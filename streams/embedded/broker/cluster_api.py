@@ -9,6 +9,7 @@ from kafka.protocol.producer import InitProducerIdResponse
 
 from streams.embedded.broker.broker import NODE_ID, Broker
 from streams.embedded.broker.errors import ErrorCode, Refusal
+from streams.embedded.broker.log import PartitionLog
 from streams.embedded.broker.topics import Topic
 from streams.embedded.broker.wire import Call
 
@@ -16,11 +17,11 @@ _GROUP_KEY = 0
 _NO_TRANSACTIONS = "this development broker has no transactions"
 
 
-def _partition(index: int) -> Any:
+def _partition(index: int, log: PartitionLog) -> Any:
     return MetadataResponse.MetadataResponseTopic.MetadataResponsePartition(
         partition_index=index,
         leader_id=NODE_ID,
-        leader_epoch=0,
+        leader_epoch=log.leader_epoch,
         replica_nodes=[NODE_ID],
         isr_nodes=[NODE_ID],
         offline_replicas=[],
@@ -37,7 +38,7 @@ def _described(broker: Broker, name: str, create: bool) -> Any:
     return MetadataResponse.MetadataResponseTopic(
         name=name,
         topic_id=uuid.UUID(topic.id),
-        partitions=[_partition(index) for index in range(len(topic.logs))],
+        partitions=[_partition(index, log) for index, log in enumerate(topic.logs)],
     )
 
 

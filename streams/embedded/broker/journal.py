@@ -28,6 +28,12 @@ class ProducerIdGiven(msgspec.Struct, frozen=True, tag="producer-id"):
     id: int
 
 
+class LeaderElected(msgspec.Struct, frozen=True, tag="leader"):
+    """The broker started, and leads every partition in this epoch."""
+
+    epoch: int
+
+
 class TopicSet(msgspec.Struct, frozen=True, tag="topic"):
     """A topic exists, with this many partitions and these overrides."""
 
@@ -84,6 +90,7 @@ class GroupDeleted(msgspec.Struct, frozen=True, tag="group-deleted"):
 Entry = (
     ClusterNamed
     | ProducerIdGiven
+    | LeaderElected
     | TopicSet
     | TopicDeleted
     | StartMoved

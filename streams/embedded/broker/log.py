@@ -23,12 +23,17 @@ class PartitionLog:
     `watchers` holds an event for every waiting fetch; each is set when the log changes.
     """
 
-    def __init__(self, directory: Path, config: TopicConfig, start: int = 0) -> None:
+    def __init__(
+        self, directory: Path, config: TopicConfig, leader_epoch: int, start: int = 0
+    ) -> None:
         """Open the log in `directory`; records before `start` have been deleted."""
+        self.leader_epoch = leader_epoch
         self._directory = directory
         self._config = config
         self._producers = Producers()
         self._segments: list[Segment] = []
+        #: Where each leader epoch begins, by epoch, oldest first.
+        self._epochs: dict[int, int] = {}
         self.watchers: set[asyncio.Event] = set()
         directory.mkdir(parents=True, exist_ok=True)
         self._recover()
@@ -36,6 +41,7 @@ class PartitionLog:
             self._remove(self._segments)
             self._roll(start)
         self.start = max(start, self._segments[0].base_offset)
+        self._epochs.setdefault(leader_epoch, self.end)
 
     def _recover(self) -> None:
         paths = sorted(self._directory.glob("*.log"))
@@ -44,6 +50,7 @@ class PartitionLog:
             length = path.stat().st_size
             for header in segment.recover():
                 self._producers.remember(header)
+                self._epochs.setdefault(header.leader_epoch, header.base_offset)
             self._segments.append(segment)
             if segment.size < length:
                 logger.warning("%s: cut %d damaged bytes", path, length - segment.size)
@@ -81,7 +88,7 @@ class PartitionLog:
             active = self._roll(self.end)
         header = header._replace(base_offset=self.end)
         try:
-            active.append(stamp(data, header.base_offset), header)
+            active.append(stamp(data, header.base_offset, self.leader_epoch), header)
         except OSError as error:
             logger.error("%s: %s", active.path, error)
             raise Refusal(ErrorCode.KAFKA_STORAGE_ERROR, str(error)) from error
@@ -132,6 +139,20 @@ class PartitionLog:
             if found:
                 return found
         return None
+
+    def end_of(self, leader_epoch: int) -> tuple[int, int]:
+        """Return the last epoch up to `leader_epoch`, and where the log ends in it.
+
+        That is (-1, -1) for an epoch of the future. Of one whose records are deleted the end is
+        where the log starts.
+        """
+        if leader_epoch == self.leader_epoch:
+            return leader_epoch, self.end
+        following = next((at for each, at in self._epochs.items() if each > leader_epoch), None)
+        if following is None or leader_epoch < 0:
+            return -1, -1
+        before = [each for each in self._epochs if each <= leader_epoch]
+        return (before[-1] if before else leader_epoch), max(following, self.start)
 
     def latest_time(self) -> tuple[int, int] | None:
         """Return (offset, timestamp) of the first record with the greatest timestamp."""

@@ -20,8 +20,6 @@ MAX_FETCH = 16 * 1024 * 1024
 """Bytes of records in one answer, whatever the client allows. Kafka's `fetch.max.bytes` is 55 MB;
 larger answers are copied at half the speed here."""
 
-_LEADER_EPOCH = 0
-
 
 async def produce(broker: Broker, call: Call) -> Any:
     """Produce: stores each partition's batch, and answers for each separately."""
@@ -104,7 +102,7 @@ def _is_ready(broker: Broker, body: Any, min_bytes: int) -> bool:
 
 def _log_to_read(broker: Broker, topic: str, partition: Any) -> PartitionLog:
     log = broker.topics.log(topic, partition.partition)
-    if partition.current_leader_epoch > _LEADER_EPOCH:
+    if partition.current_leader_epoch > log.leader_epoch:
         raise Refusal(ErrorCode.UNKNOWN_LEADER_EPOCH)
     log.check_offset(partition.fetch_offset)
     return log
@@ -163,7 +161,7 @@ def _offset_for(broker: Broker, topic: str, partition: Any) -> Any:
     if found is None:
         return answer(partition_index=index)
     return answer(
-        partition_index=index, offset=found[0], timestamp=found[1], leader_epoch=_LEADER_EPOCH
+        partition_index=index, offset=found[0], timestamp=found[1], leader_epoch=log.leader_epoch
     )
 
 
@@ -182,7 +180,7 @@ def _find_offset(log: PartitionLog, timestamp: int) -> tuple[int, int] | None:
 
 
 async def offset_for_leader_epoch(broker: Broker, call: Call) -> Any:
-    """OffsetForLeaderEpoch: there has only ever been one leader."""
+    """OffsetForLeaderEpoch: where logs end in an epoch; each start of the broker begins one."""
     topic_answer = OffsetForLeaderEpochResponse.OffsetForLeaderTopicResult
     topics = []
     for topic in call.body.topics:
@@ -195,8 +193,8 @@ async def offset_for_leader_epoch(broker: Broker, call: Call) -> Any:
             except Refusal as error:
                 described.error_code = error.code
                 continue
-            if partition.leader_epoch == _LEADER_EPOCH:
-                described.leader_epoch, described.end_offset = _LEADER_EPOCH, log.end
+            epoch, end = log.end_of(partition.leader_epoch)
+            described.leader_epoch, described.end_offset = epoch, end
         topics.append(topic_answer(topic=topic.topic, partitions=partitions))
     return OffsetForLeaderEpochResponse(topics=topics)
 

@@ -57,7 +57,8 @@ class Topics:
         for index in range(len(topic.logs), entry.partitions):
             directory = self._directory / topic.id / str(index)
             start = self._catalog.starts.get((topic.name, index), 0)
-            topic.logs.append(PartitionLog(directory, topic.config, start))
+            epoch = self._catalog.leader_epoch
+            topic.logs.append(PartitionLog(directory, topic.config, epoch, start))
         return topic
 
     def _set(self, entry: TopicSet) -> Topic:

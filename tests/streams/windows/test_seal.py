@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.errors import Misconfigured
-from streams.windows.seal import LARGEST, METADATA_BYTES, UNSEALED, Seal, read_seal
+from streams.windows.seal import (
+    LARGEST,
+    LARGEST_EPOCH,
+    METADATA_BYTES,
+    NO_EPOCH,
+    UNSEALED,
+    Seal,
+    read_seal,
+)
 
 
 @given(
@@ -15,12 +23,13 @@ from streams.windows.seal import LARGEST, METADATA_BYTES, UNSEALED, Seal, read_s
     ends=st.lists(st.integers(1, LARGEST), unique=True, max_size=20).map(sorted),
     cut=st.none() | st.integers(0, LARGEST),
     topic_id=st.text(max_size=22),
+    leader_epoch=st.integers(NO_EPOCH, LARGEST_EPOCH),
 )
 def test_a_seal_comes_back_from_its_text(
-    version: str, ends: list[int], cut: int | None, topic_id: str
+    version: str, ends: list[int], cut: int | None, topic_id: str, leader_epoch: int
 ) -> None:
-    seal = Seal(version, tuple(ends), cut, topic_id)
-    says = bool(ends or topic_id or cut is not None)
+    seal = Seal(version, tuple(ends), cut, topic_id, leader_epoch)
+    says = bool(ends or topic_id or cut is not None or leader_epoch != NO_EPOCH)
     assert read_seal(seal.encode(), 0) == (seal if says else UNSEALED)
 
 
@@ -31,6 +40,28 @@ def test_a_seal_is_written_as_the_protocol_says() -> None:
     assert json.loads(cut) == {"v": 1, "m": "x", "ends": [], "cut": 40}
     known = Seal("x", (), topic_id="an-id").encode()
     assert json.loads(known) == {"v": 1, "m": "x", "ends": [], "t": "an-id"}
+    led = Seal("x", (), leader_epoch=0).encode()
+    assert json.loads(led) == {"v": 1, "m": "x", "ends": [], "e": 0}
+
+
+@pytest.mark.parametrize(
+    ("seal", "epoch_end", "cut"),
+    [
+        (Seal("x", (), leader_epoch=3), None, None),
+        (Seal("x", (), 40, leader_epoch=3), None, 40),
+        (Seal("x", (), leader_epoch=3), 100, None),
+        (Seal("x", (), leader_epoch=3), 99, 99),
+        (Seal("x", (120, 140), leader_epoch=3), 140, None),
+        (Seal("x", (120, 140), leader_epoch=3), 139, 139),
+        (Seal("x", (), 40, leader_epoch=3), 100, 40),
+        (Seal("x", (), 40, leader_epoch=3), 60, 40),
+        (Seal("x", (), 40, leader_epoch=3), 0, 0),
+    ],
+)
+def test_a_log_that_ends_in_the_epoch_before_what_is_sealed_was_cut(
+    seal: Seal, epoch_end: int | None, cut: int | None
+) -> None:
+    assert seal.cut_at(100, epoch_end) == cut
 
 
 def test_ends_that_are_committed_are_no_longer_sealed() -> None:
@@ -61,6 +92,7 @@ def test_metadata_of_another_tool_seals_nothing(metadata: str) -> None:
         '{"v":1,"m":1,"ends":[1]}',
         '{"v":1,"m":"x","ends":[],"cut":"1"}',
         '{"v":1,"m":"x","ends":[],"t":1}',
+        '{"v":1,"m":"x","ends":[],"e":"1"}',
     ],
 )
 def test_metadata_of_a_newer_falcolake_is_refused_not_guessed(metadata: str) -> None:
@@ -72,7 +104,8 @@ def test_metadata_of_a_newer_falcolake_is_refused_not_guessed(metadata: str) -> 
 def test_a_seal_that_kafka_would_not_take_does_not_fit() -> None:
     ends = list(range(10**18, 10**18 + 300))
     fitting = [count for count in range(1, 300) if Seal("v", tuple(ends[:count])).fits]
-    longest = Seal("v", tuple(ends[: fitting[-1]]), LARGEST).encode()
+    seal = Seal("v", tuple(ends[: fitting[-1]]), LARGEST, leader_epoch=LARGEST_EPOCH)
+    longest = seal.encode()
     assert fitting == list(range(1, fitting[-1] + 1))
     assert METADATA_BYTES - 20 < len(longest.encode()) <= METADATA_BYTES
 

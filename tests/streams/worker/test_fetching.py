@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.structs import TopicPartition
 
+from streams.embedded.broker.batch import stamp
 from streams.windows.batch import size_of
 from streams.worker import fetching
-from streams.worker.fetching import TAKEN_BYTES, linger, take
+from streams.worker.fetching import TAKEN_BYTES, linger, take, tell_epochs
+from tests.streams.embedded.raw_kafka import build_batch
 from tests.streams.worker_parts import in_loop
 
 MB = 1_000_000
@@ -26,6 +29,7 @@ async def reading(
     """Read partitions from their start; yields a function that takes once."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, max_partition_fetch_bytes=4 << 20)
     linger(consumer)
+    tell_epochs()
     places = [TopicPartition(topic, number) for number in range(partitions)]
     await consumer.start()
     try:
@@ -46,7 +50,7 @@ async def reading(
                 and each._partition_records._records_iterator.gi_frame.f_locals.get("next_batch")
             ]
             assert len(half_read) <= 1, "one inflated batch at a time"
-            return {place.partition: records for place, records in taken.items()}
+            return {place.partition: each.records for place, each in taken.items()}
 
         yield once
     finally:
@@ -144,3 +148,19 @@ async def test_what_was_read_before_a_damaged_batch_is_not_skipped(
         with pytest.raises(CorruptRecordException):
             await once()
         assert [record.value for record in (await once())[0]] == [b"a", b"b", b"c"]
+
+
+@in_loop
+async def test_the_leader_epoch_of_what_was_taken_is_told() -> None:
+    """Batches of three epochs, one of them without a record that is to be read."""
+    data = b"".join(
+        stamp(build_batch(*values), offset, epoch)
+        for offset, epoch, values in [(0, 3, [b"a", b"b"]), (2, 3, [b"c"]), (3, 8, [b"d", b"e"])]
+    )
+    tell_epochs()
+    source = PartitionRecords(
+        TopicPartition("t", 0), fetcher.MemoryRecords(data), [], 0, None, None, True, 0
+    )
+    taken = [fetching._next(source, most, MB) for most in (1, 2, 9)]
+    assert [len(records) for records, *_ in taken] == [1, 2, 2]
+    assert [leader_epoch for *_, leader_epoch in taken] == [3, 3, 8]

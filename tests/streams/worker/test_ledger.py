@@ -14,7 +14,7 @@ from streams.settings.sections import LakeSettings
 from streams.windows.batch import Batch, Lost, Rows
 from streams.windows.progress import Bounds
 from streams.windows.room import BATCH_BYTES, Room, Usage
-from streams.windows.seal import METADATA_BYTES, MIXED, Seal, read_seal
+from streams.windows.seal import METADATA_BYTES, MIXED, NO_EPOCH, Seal, read_seal
 from streams.windows.window import Limits, Run
 from streams.worker.ledger import SHORTEST_PAUSE
 from streams.worker.pause import Pause
@@ -343,6 +343,83 @@ async def test_staged_records_that_kafka_lost_are_not_shipped_and_those_of_now_a
         await worker.seal()
         windows = [(w.first, w.end) for w in worker.ledger.partitions[0].sealed_windows()]
         assert windows == [(100, 120), (120, 160)]
+
+
+@in_loop
+@pytest.mark.parametrize(
+    ("epoch_end", "cut", "position"),
+    [(40, 40, 100), (99, 99, 100), (100, None, 100), (119, None, 100), (120, None, 130)],
+)
+async def test_the_first_record_of_another_leader_shows_where_the_log_was_cut(
+    make: Callable[..., Worker], epoch_end: int, cut: int | None, position: int
+) -> None:
+    """The log is longer again than what was read; nobody has seen its end."""
+    async with make() as worker:
+        await shipped(worker, 100)
+        await worker.take(0, 100, 120, leader_epoch=5)
+        await worker.take(1, 0, 5, leader_epoch=9)
+        worker.kafka.epoch_ends[0, 5] = epoch_end
+        await worker.take(0, 120, 130, leader_epoch=7)
+        partition = worker.ledger.partitions[0]
+        assert (partition.cut, partition.position) == (cut, position)
+        assert worker.ledger.blocked().keys() == ({0} if cut is not None else set())
+        assert worker.ledger.paused == (cut is None and position < 130)
+        lost = 120 - epoch_end if worker.ledger.paused else 0
+        assert worker.metric("lost_records_total", partition="0") == lost
+        assert worker.kafka.asked == [(0, 5)]
+        await worker.ledger.note_cuts()
+        if cut is not None:
+            assert seal_of(worker).cut == cut
+
+
+@in_loop
+async def test_the_leader_epoch_is_asked_for_only_when_the_leader_changes(
+    make: Callable[..., Worker],
+) -> None:
+    async with make() as worker:
+        await worker.assign(0)
+        for first, leader_epoch in [(0, 3), (10, 3), (20, 4), (30, 4), (40, NO_EPOCH), (50, 4)]:
+            await worker.take(0, first, first + 10, leader_epoch=leader_epoch)
+        assert worker.kafka.asked == [(0, 3)], "no answer: this Kafka has no epochs"
+        assert worker.ledger.partitions[0].position == 60
+
+
+@in_loop
+async def test_without_an_answer_records_of_another_leader_are_read_again(
+    make: Callable[..., Worker],
+) -> None:
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 10, leader_epoch=3)
+        worker.kafka.errors = [Unavailable("away", "wait")]
+        await worker.take(0, 10, 20, leader_epoch=4)
+        assert worker.ledger.paused
+        await worker.ledger.resume_if_room()
+        await worker.take(0, 10, 20, leader_epoch=4)
+        assert worker.ledger.partitions[0].position == 20
+
+
+@in_loop
+async def test_the_leader_epoch_is_noted_with_each_commit_and_kept_in_staging(
+    make: Callable[..., Worker],
+) -> None:
+    async with make() as worker:
+        await worker.assign(0)
+        await worker.take(0, 0, 10, leader_epoch=3)
+        await worker.seal()
+        assert seal_of(worker).leader_epoch == 3
+        await worker.take(0, 10, 20, leader_epoch=4)
+        await worker.ledger.commit(worker.ledger.waiting()[0])
+        assert worker.kafka.committed[0] == (10, Seal("", (), leader_epoch=4).encode())
+    worker.kafka.epoch_ends |= {(0, 3): 10, (0, 4): 20}
+    async with make() as again:
+        assert again.ledger.staged_epochs() == {0: 4}
+        assert await again.assign(0) == {0: 20}
+        assert again.ledger.staged_epochs() == {0: 4}
+        again.kafka.epoch_ends[0, 4] = 15
+        await again.assign(0)
+        assert again.ledger.blocked() == {}
+        assert again.ledger.partitions[0].position == 10, "its records may be others now"
 
 
 @in_loop
@@ -705,7 +782,7 @@ async def test_a_full_list_of_seals_makes_the_open_window_grow_and_disturbs_no_o
     make: Callable[..., Worker],
 ) -> None:
     async with make(limits=Limits(10**9, 10**9, 10)) as worker:
-        ends = many_ends(236)
+        ends = many_ends(235)
         assert Seal(MAPPING.version, ends).fits
         assert not Seal(MAPPING.version, (*ends, 10**15 + 300)).fits
         worker.kafka.committed[0] = (ends[0] - 1, Seal(MAPPING.version, ends).encode())

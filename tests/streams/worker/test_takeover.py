@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from streams.errors import Misconfigured
 from streams.windows.batch import Found
 from streams.windows.lookup import GoOn
-from streams.windows.seal import Seal, read_seal
+from streams.windows.seal import NO_EPOCH, Seal, read_seal
 from streams.windows.window import Blocked, Partition, Run
 from streams.worker.takeover import LOOKING, Losses, go_on, look_at_end, take_over, to_read
 
@@ -138,6 +138,56 @@ def test_the_lowest_end_is_remembered() -> None:
     assert read_seal(partition.seal().encode(), 100) == Seal("m", (120,), 30)
     assert not look_at_end(partition, 35)
     assert partition.cut == 30
+
+
+@pytest.mark.parametrize(
+    ("ends", "epoch_end", "cut"),
+    [
+        ((), 40, 40),
+        ((), 99, 99),
+        ((), 0, 0),
+        ((120, 150), 149, 149),
+        ((), 100, None),
+        ((), 130, None),
+        ((120, 150), 150, None),
+    ],
+)
+def test_a_log_that_ends_in_the_noted_leader_epoch_before_what_is_sealed_blocks(
+    ends: tuple[int, ...], epoch_end: int, cut: int | None
+) -> None:
+    """However long it is by now."""
+    seal = Seal("m", ends, leader_epoch=5)
+    partition = taken(Found(100, seal.encode(), 0, END, noted_end=epoch_end), run(100, 120))
+    assert (partition.cut, partition.cut_noted) == (cut, cut is None)
+    assert partition.seal() == seal._replace(cut=cut)
+    if cut is None:
+        assert (partition.blocked, partition.position) == (None, 120)
+    else:
+        assert partition.blocked is not None
+        assert partition.blocked.kind == "truncated"
+        assert f"cut to offset {cut}" in partition.blocked.reason
+        assert partition.runs == []
+
+
+def test_staged_runs_beyond_the_end_of_their_leader_epoch_are_read_again() -> None:
+    runs = [run(100, 110), run(110, 130), run(130, 150)]
+    state = Found(100, Seal("m", (), leader_epoch=5).encode(), 0, END, noted_end=120)
+    for epoch_end, position in [(150, 150), (149, 130), (130, 130), (105, 100), (0, 100)]:
+        partition = taken(state._replace(staged_end=epoch_end), *runs)
+        assert (partition.position, partition.blocked, partition.cut) == (position, None, None)
+
+
+def test_a_partition_knows_the_leader_epoch_of_its_last_record() -> None:
+    state = Found(100, Seal("m", (), leader_epoch=5).encode(), 0, END)
+    led = [run(100, 110)._replace(leader_epoch=5), run(110, 130)._replace(leader_epoch=7)]
+    assert taken(state).leader_epoch == 5
+    assert taken(state, *led).leader_epoch == 7
+    assert taken(state, led[1]).leader_epoch == 5, "it does not continue"
+    assert taken(found(100)).leader_epoch == NO_EPOCH
+    partition = taken(state, *led)
+    seals = [partition.seal(), partition.seal_with(130), partition.claim()]
+    seals += [partition.seal_after(130)]
+    assert {read_seal(each.encode(), 0).leader_epoch for each in seals} == {7}
 
 
 def test_a_log_that_ends_where_the_lake_does_is_whole() -> None:

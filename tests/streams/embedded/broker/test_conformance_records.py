@@ -1,15 +1,22 @@
 """Produce, fetch and offsets as Kafka does them, seen on the wire."""
 
+import asyncio
 import struct
 import time
 from collections.abc import Callable
 from typing import Any
 
+import kafka
 import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.structs import TopicPartition
 from crc32c import crc32c
+from kafka import KafkaAdminClient
 from kafka.protocol.producer import InitProducerIdRequest, InitProducerIdResponse
 from kafka.record.memory_records import MemoryRecords
 
+from streams.kafka import epochs
+from streams.worker import epoch_ends
 from tests.streams.embedded.raw_kafka import Connect, RawClient, build_batch
 
 
@@ -211,3 +218,31 @@ def test_the_ends_of_an_empty_partition_are_both_zero(
 ) -> None:
     topic = make_topic()
     assert (raw.list_offset(topic, -2).offset, raw.list_offset(topic, -1).offset) == (0, 0)
+
+
+def test_where_a_log_ends_in_a_leader_epoch(
+    kafka_bootstrap: str, raw: RawClient, make_topic: Callable[..., str]
+) -> None:
+    """As both of our clients ask."""
+    topic = make_topic(2)
+    raw.produce(topic, build_batch(b"a", b"b", b"c"))
+    now = raw.list_offset(topic, -1).leader_epoch
+    assert now >= 0
+    (batch,) = MemoryRecords(bytes(raw.fetch(topic, 0).records))
+    assert batch.leader_epoch == now
+    with KafkaAdminClient(bootstrap_servers=kafka_bootstrap) as admin:
+        places = [kafka.TopicPartition(topic, number) for number in range(2)]
+        assert epochs.epoch_ends(admin, dict.fromkeys(places, now)) == {places[0]: 3, places[1]: 0}
+        assert epochs.epoch_ends(admin, {places[0]: now + 7}) == {places[0]: 0}
+
+    async def ask(epoch: int) -> dict[TopicPartition, int]:
+        client = AIOKafkaClient(bootstrap_servers=kafka_bootstrap)
+        await client.bootstrap()
+        try:
+            (node,) = {broker.nodeId for broker in client.cluster.brokers()}
+            return await epoch_ends.ask(client, node, {TopicPartition(topic, 0): epoch})
+        finally:
+            await client.close()
+
+    assert asyncio.run(ask(now)) == {TopicPartition(topic, 0): 3}
+    assert asyncio.run(ask(now + 7)) == {TopicPartition(topic, 0): 0}

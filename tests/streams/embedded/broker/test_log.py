@@ -15,9 +15,9 @@ from streams.embedded.broker.log import PartitionLog
 from tests.streams.embedded.raw_kafka import build_batch
 
 
-def open_log(directory: Path, **config: str) -> PartitionLog:
+def open_log(directory: Path, leader_epoch: int = 0, **config: str) -> PartitionLog:
     overrides = {name.replace("_", "."): value for name, value in config.items()}
-    return PartitionLog(directory, TopicConfig(overrides))
+    return PartitionLog(directory, TopicConfig(overrides), leader_epoch)
 
 
 def test_a_log_cut_anywhere_keeps_every_complete_batch_before_the_cut(tmp_path: Path) -> None:
@@ -36,6 +36,35 @@ def test_a_log_cut_anywhere_keeps_every_complete_batch_before_the_cut(tmp_path: 
         assert log.size == path.stat().st_size == kept
         assert log.end == sum(range(ends.index(kept) + 1))
         log.close()
+
+
+def test_where_a_log_ends_in_each_leader_epoch(tmp_path: Path) -> None:
+    def reopened(leader_epoch: int, records: int) -> PartitionLog:
+        log = open_log(tmp_path / "log", leader_epoch, segment_bytes="14")
+        for number in range(records):
+            log.append(build_batch(b"%d" % number))
+        return log
+
+    def ends(log: PartitionLog) -> list[tuple[int, int]]:
+        return [log.end_of(epoch) for epoch in range(-1, 7)]
+
+    nothing, future = (-1, -1), (-1, -1)
+    log = reopened(1, 3)
+    assert ends(log) == [nothing, (0, 0), (1, 3), *[future] * 5]
+    log.close()
+    log = reopened(2, 0)
+    assert ends(log)[2:5] == [(1, 3), (2, 3), future]
+    log.close()
+    log = reopened(3, 2)
+    assert ends(log)[2:6] == [(1, 3), (1, 3), (3, 5), future]
+    log.close()
+    for segment in sorted((tmp_path / "log").iterdir())[2:]:
+        segment.unlink()
+    log = reopened(5, 9)
+    assert ends(log) == [nothing, (0, 0), *[(1, 2)] * 4, (5, 11), future]
+    log.delete_before(4)
+    assert ends(log) == [nothing, (0, 4), *[(1, 4)] * 4, (5, 11), future]
+    log.close()
 
 
 def test_a_damaged_segment_ends_the_log(tmp_path: Path) -> None:
