@@ -270,6 +270,9 @@ class Scene:
             if release.modern or is_hostname(hostname):
                 draft.observe("device.hostname", 1, hostname)
         self.shared = shared
+        if shared.cloud is not None:
+            where = _whereabouts(shared.cloud)
+            draft.resources = [each | where for each in draft.resources]
         if shared.cluster is not None:
             add_cluster(draft, shared.cluster, release)
         if shared.cloud is not None and release.modern and "account" in shared.cloud:
@@ -307,6 +310,18 @@ class Scene:
         draft.profiles = self.profiles
         if self.left:
             draft.fields.update(self.left)
+
+
+def _whereabouts(cloud: dict[str, Any]) -> dict[str, Any]:
+    """Return what the resources of a cloud have of it."""
+    where: dict[str, Any] = {}
+    if "region" in cloud:
+        where["region"] = cloud["region"]
+        if cloud["provider"] == "AWS":
+            where["cloud_partition"] = aws_cloudtrail.partition_of(cloud["region"])
+    if "account" in cloud:
+        where["owner"] = {"account": {"uid": cloud["account"]["uid"]}}
+    return where
 
 
 def _getter(fields: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:

@@ -51,6 +51,34 @@ def clusters(finding: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @each_kind
+@pytest.mark.parametrize(
+    ("place", "where"),
+    [
+        (
+            HERE,
+            {
+                "region": "eu-central-1",
+                "cloud_partition": "aws",
+                "owner": {"account": {"uid": "111122223333"}},
+            },
+        ),
+        (Place("AWS", None, "cn-north-1"), {"region": "cn-north-1", "cloud_partition": "aws-cn"}),
+        (Place("GCP", "p-1"), {"owner": {"account": {"uid": "p-1"}}}),
+        (Place(), {}),
+    ],
+)
+def test_the_pod_is_where_falco_runs(kind: tuple[str, str], place: Place, where: Any) -> None:
+    finding = finding_of(Mapping(options(kind, place=place)), native(SHELL))
+
+    assert errors(kind[0], finding) == []
+    pods = [each for each in finding["resources"] if each["type"] in ("Pod", "Deployment")]
+    assert len(pods) == 2
+    names = ("region", "cloud_partition", "owner")
+    for pod in pods:
+        assert {name: pod[name] for name in names if name in pod} == where
+
+
+@each_kind
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_finding_says_where_falco_runs(name: str, kind: tuple[str, str]) -> None:
     before = finding_of(MAPPINGS[kind], native(SAMPLES[name]))
