@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.schemas.kinds import LEGACY, NEW, OLD
+from tests.schemas.kinds import LEGACY, MIDDLE, NEW, OLD
 from tests.schemas.sources.rows import HEX, UID, finding_of
 from tests.schemas.sources.test_aws_cloudtrail import CALL
 from tests.schemas.sources.test_gcp_auditlog import METHOD
@@ -189,3 +189,13 @@ def test_a_value_to_search_for_is_an_observable(
             if each["value"] == value
         ]
         assert found == ([] if expected is None else [expected]), finding
+
+
+def test_1_3_0_has_the_observables_that_ocsf_had_by_then() -> None:
+    fields = {"proc.cmdline": "sh -c id", "proc.pid": 7, "proc.exepath": "/bin/sh"}
+    found = {
+        mapping: {each["type_id"] for each in finding_of(mapping, fields).get("observables", ())}
+        for mapping in (OLD, MIDDLE, NEW)
+    }
+
+    assert list(found.values()) == [set(), {13, 15}, {13, 15, 45}]
