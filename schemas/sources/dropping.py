@@ -73,14 +73,24 @@ def dropped_by(
     candidates: Sequence[_Rest], fields: Mapping[str, Any], tags: Iterable[str], source: str
 ) -> str | None:
     """Return the first of the rules that drops an alert, as text."""
+    namespaces: list[str] | None = None
+    images: list[str] | None = None
     for name, namespace, image, tag, of_source in candidates:
-        if (
-            (of_source is None or of_source(source))
-            and (tag is None or any(map(tag, tags)))
-            and (namespace is None or any(map(namespace, _values(fields, NAMESPACES))))
-            and (image is None or any(map(image, _images(fields))))
-        ):
-            return name
+        if of_source is not None and not of_source(source):
+            continue
+        if tag is not None and not any(map(tag, tags)):
+            continue
+        if namespace is not None:
+            if namespaces is None:
+                namespaces = _values(fields, NAMESPACES)
+            if not any(map(namespace, namespaces)):
+                continue
+        if image is not None:
+            if images is None:
+                images = _images(fields)
+            if not any(map(image, images)):
+                continue
+        return name
     return None
 
 
@@ -91,8 +101,8 @@ def _any_of(patterns: tuple[str, ...]) -> _Matches | None:
     if not any(mark in pattern for pattern in patterns for mark in "*?"):
         return frozenset(patterns).__contains__
     # A bracket is only a bracket; fnmatch's expressions do not backtrack.
-    expressions = [re.compile(translate(each.replace("[", "[[]"))).match for each in patterns]
-    return lambda value: any(match(value) for match in expressions)
+    either = "|".join(translate(each.replace("[", "[[]")) for each in patterns)
+    return re.compile(either).match
 
 
 def _values(fields: Mapping[str, Any], names: Iterable[str]) -> list[str]:
@@ -100,7 +110,10 @@ def _values(fields: Mapping[str, Any], names: Iterable[str]) -> list[str]:
     for name in names:
         value = fields.get(name)
         if value.__class__ is str:
-            found += [value, *texts(value)] if value not in EMPTY else []
+            if value not in EMPTY:
+                found.append(value)
+                if "," in value or value[0] == "(":
+                    found += texts(value)
         elif value is not None:
             found += texts(value) or [text(value)]
     return found
