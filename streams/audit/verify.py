@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
+from streams.audit import rate, rules
 from streams.audit import rows as ocsf_rows
-from streams.audit import rules
 from streams.audit.rules import Fault
 from streams.errors import Misconfigured
 from streams.lake.reader import LakeReader
@@ -53,6 +53,8 @@ class Verification:
     place: str
     objects: tuple[Checked, ...]
     schema: bool
+    #: How many objects were put sooner after another than Security Lake asks for.
+    often: int = 0
 
     @property
     def faults(self) -> int:
@@ -65,10 +67,17 @@ class Verification:
         return sum(fault.warning for each in self.objects for fault in each.faults)
 
     def notes(self) -> list[str]:
-        """Return what was not checked."""
-        if self.schema:
-            return []
-        return [f"the rows were not checked against the OCSF schema: {ocsf_rows.EXTRA}"]
+        """Return what was not checked, and what is seen only in many objects together."""
+        found = []
+        if not self.schema:
+            found.append(f"the rows were not checked against the OCSF schema: {ocsf_rows.EXTRA}")
+        if self.often:
+            found.append(
+                f"{self.often:,} of {len(self.objects):,} objects were put less than 5 minutes "
+                "after another of their partition and day; Security Lake asks for that only above "
+                "256 MB: use a longer WINDOW__INTERVAL"
+            )
+        return found
 
     def plain(self) -> dict[str, Any]:
         """Return the verification as JSON types."""
@@ -80,6 +89,7 @@ class Verification:
             "rows_validated": sum(each.validated for each in self.objects),
             "faults": self.faults,
             "warnings": self.warnings,
+            "too_often": self.often,
             "by_rule": dict(by_rule),
             "notes": self.notes(),
         }
@@ -129,13 +139,14 @@ def run(
                 faults += [Fault("schema", f"{each}") for each in wrong]
         checked.append(Checked(name, rows, validated, tuple(faults)))
         progress(number, len(names))
-    return Verification(place, tuple(checked), schema)
+    return Verification(place, tuple(checked), schema, rate.too_often(source.found))
 
 
 class _Directory:
     """Local files."""
 
     placed = False
+    found: tuple[StoredObject, ...] = ()  # a copy does not say when the object was put
 
     def __init__(self, place: str) -> None:
         self._path = Path(place)
@@ -174,6 +185,7 @@ class _Lake:
             )
         lake = settings.lake.model_copy(update={"bucket": bucket})
         self._place = place
+        self.found: tuple[StoredObject, ...] = ()
         self._reader = LakeReader(lake, connect(lake))
 
     def names(self) -> list[str]:
@@ -186,7 +198,8 @@ class _Lake:
                 return False
             return found.key == self._key or found.key.startswith(below)
 
-        names = [found.key for found in self._reader.beginning_with(self._key) if wanted(found)]
+        self.found = tuple(filter(wanted, self._reader.beginning_with(self._key)))
+        names = [found.key for found in self.found]
         if not names:
             raise Misconfigured(
                 f"there is no object at {self._place}", "correct it, or see 'falcolake audit'"

@@ -28,8 +28,9 @@ def verify(
     """Check objects against the Security Lake rules, and their rows against the OCSF schema.
 
     Checks path, event day, order, event class, column types, page and row group size, codec,
-    and the window in the footer. The OCSF schema needs falcolake[verify]; the rest needs
-    nothing extra. Exit code 1: a rule is broken. Warnings do not count.
+    and the window in the footer; in S3 also how often objects were put. The OCSF schema
+    needs falcolake[verify]; the rest needs nothing extra. Exit code 1: a rule is broken.
+    Warnings do not count.
 
     \b
     Examples:

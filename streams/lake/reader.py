@@ -57,7 +57,8 @@ class LakeReader(Lake):
         """Yield the objects of the bucket whose keys begin with `start`, in key order."""
         for page in self._pages(Prefix=start):
             for found in page.get("Contents", []):
-                yield StoredObject(found["Key"], found["Size"])
+                written_ms = round(found["LastModified"].timestamp() * 1000)
+                yield StoredObject(found["Key"], found["Size"], written_ms)
 
     def between(self, after: str, before: str | None) -> Iterator[StoredObject]:
         """Yield the objects under the prefix with a key above `after` and below `before`, in order.

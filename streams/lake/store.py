@@ -82,6 +82,8 @@ class StoredObject(NamedTuple):
 
     key: str
     size: int
+    #: When it was put, epoch ms; 0 where nobody asks.
+    written_ms: int = 0
 
 
 @dataclass(slots=True)

@@ -230,7 +230,7 @@ class WindowSettings(Section):
         default=256_000_000,
         le=4_000_000_000,
         validate_default=True,
-        description="Bytes of raw records that seal a window",
+        description="Bytes of raw records that seal a window; its objects have about a third",
     )
     max_rows: int = Field(default=1_000_000, ge=1, description="Records that seal a window")
 

@@ -30,6 +30,19 @@ def test_samples_of_every_source_break_no_rule(
     assert sum(each.validated for each in found.objects) == rows > 500
 
 
+def test_objects_that_were_put_in_quick_succession_are_noted(
+    settings: Settings, place: str, writer: LakeWriter
+) -> None:
+    writer.window(0, 0, 5)
+    writer.window(1, 0, 5)
+    assert run(settings, place, schema=False).often == 0
+    writer.window(0, 5, 9)
+    found = run(settings, place, sample=1)
+    assert (found.often, found.faults, found.warnings) == (1, 0, 0)
+    assert found.notes()[0].startswith("1 of 3 objects were put less than 5 minutes after another")
+    assert found.plain()["too_often"] == 1
+
+
 def test_an_object_without_rows_breaks_no_rule(
     settings: Settings, place: str, writer: LakeWriter
 ) -> None:

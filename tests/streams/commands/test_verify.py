@@ -76,6 +76,7 @@ def test_a_prefix_is_verified_as_json(
         "rows_validated": 5,
         "faults": 0,
         "warnings": 0,
+        "too_often": 0,
         "by_rule": {},
         "notes": [],
     }
