@@ -170,7 +170,8 @@ def look(admin: "Admin", settings: Settings) -> Status:
     # Committed offsets before ends: what is written in between must not make a negative lag.
     committed = committed_offsets(admin, group, partitions)
     begins, ends, transactions = _bounds(admin, partitions)
-    cuts = _cuts(admin, committed)
+    topic_id = topic_id_of(admin, topic)
+    cuts = _cuts(admin, committed, topic_id)
     state, owners = _members(admin, group, topic)
     dead_letters = _records(admin, settings.kafka.dead_letter_topic)
     return Status(
@@ -191,7 +192,7 @@ def look(admin: "Admin", settings: Settings) -> Status:
             for place in partitions
         ),
         dead_letters,
-        topic_id_of(admin, topic),
+        topic_id,
     )
 
 
@@ -220,13 +221,13 @@ def _bounds(
 
 
 def _cuts(
-    admin: "Admin", committed: "Mapping[TopicPartition, tuple[int, Seal]]"
+    admin: "Admin", committed: "Mapping[TopicPartition, tuple[int, Seal]]", topic_id: str
 ) -> "dict[TopicPartition, int | None]":
     """Return where logs were cut; None if they were not."""
     epochs = {
         place: seal.leader_epoch
         for place, (_, seal) in committed.items()
-        if seal.leader_epoch != NO_EPOCH
+        if seal.leader_epoch != NO_EPOCH and seal.topic_id in {"", topic_id}
     }
     ends = epoch_ends(admin, epochs)
     return {

@@ -68,16 +68,18 @@ def _take(
         topic_id=found.topic_id,
         leader_epoch=max([seal.leader_epoch, *(run.leader_epoch for run in runs)]),
         highwater=found.readable,
-        cut=seal.cut_at(committed, found.noted_end),
+        cut=seal.cut,
     )
-    partition.cut_noted = partition.cut == seal.cut
     if found.committed is None:
         partition.blocked = LOOKING  # its runs stay staged until then
     elif seal.topic_id and found.topic_id and seal.topic_id != found.topic_id:
         offset = f"the committed offset {committed} is"
         partition.block(recreated(offset, seal.topic_id, found.topic_id))
-    elif partition.cut is not None:
-        partition.block(truncated(partition, partition.cut))
+    else:
+        partition.cut = seal.cut_at(committed, found.noted_end)
+        partition.cut_noted = partition.cut == seal.cut
+        if partition.cut is not None:
+            partition.block(truncated(partition, partition.cut))
     look_at_end(partition, found.end)
     if partition.is_open:
         partition.opened = monotonic

@@ -63,6 +63,9 @@ def test_an_offset_of_an_earlier_topic_blocks_the_partition() -> None:
     for known in (state._replace(topic_id="old"), state._replace(topic_id="")):
         assert taken(known).blocked is None
     assert taken(state._replace(metadata=Seal("m", (20,)).encode())).blocked is None
+    led = Seal("m", (20,), topic_id="old", leader_epoch=5).encode()
+    partition = taken(state._replace(metadata=led, noted_end=3))
+    assert (partition.blocked, partition.cut, partition.cut_noted) == (blocked, None, True)
 
 
 def test_every_seal_has_the_id_of_the_topic() -> None:
