@@ -97,7 +97,8 @@ def test_explain_prints_a_table_for_each_alert(falcolake: Run) -> None:
     assert (place, head.split()) == ("-:1:", ["field", "value", "attributes", "why"])
     assert [row.split()[0] for row in rows] == ["rule", "priority", "time", "proc.name", "x"]
     assert rows[3].split() == [
-        *("proc.name", "sh", "evidences[].process.name,", "actor.process.name"),
+        *("proc.name", "sh", "evidences[].process.name,", "actor.process.name,"),
+        "evidences[].actor.process.name",
     ]
     assert rows[4].strip().split(maxsplit=3) == [
         *("x", "\\u001b[2J", "unmapped", "OCSF has no place for it."),
