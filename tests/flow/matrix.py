@@ -19,9 +19,8 @@ from typing import Any, NamedTuple
 
 from kafka import KafkaProducer
 
-from streams.embedded.stack import EmbeddedStack
-from streams.kafka.topics import topic_id_of
-from streams.windows.seal import Seal
+from streams.embedded.stack import BrokerName, EmbeddedStack
+from streams.windows.seal import read_seal
 from tests.flow import preloaded
 from tests.flow.worlds import GARBAGE, Worker, World, alert
 from tests.waiting import wait_until
@@ -199,12 +198,32 @@ def finish(world: World, **settings: Any) -> Worker:
 
 def done(world: World, worker: Worker) -> bool:
     """Return whether the worker has its partitions, all is committed, and staging is empty."""
-    nothing = Seal("", (), topic_id=topic_id_of(world._admin, world.topic)).encode()
+    commits = {
+        number: (offset, read_seal(metadata, offset).ends)
+        for number, (offset, metadata) in world.committed().items()
+    }
     return (
         worker.said("assigned partitions [0, 1]")
         and not list(world.staging().glob("segment-*"))
-        and world.committed() == {0: (100, nothing), 1: (40, nothing)}
+        and commits == {0: (100, ()), 1: (40, ())}
     )
+
+
+def _turn(point: Point) -> int:
+    return (point.number + SIDES.index(point.side)) % 2
+
+
+def lives(points: Sequence[Point], broker: BrokerName) -> list[Step]:
+    """Return a worker's life for each point: with staging kept and lost on Apache Kafka.
+
+    On the project's own broker, which is there for tests, they take turns.
+    """
+    both = (True, False)
+    return [
+        Step(point, kept)
+        for point in points
+        for kept in (both if broker == "apache" else (both[_turn(point)],))
+    ]
 
 
 def side_by_side(runs: Sequence[Callable[[], None]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.embedded.stack import EmbeddedStack
+from streams.embedded.stack import BrokerName, EmbeddedStack
 from tests.flow.matrix import (
     EFFECTS,
     OTHER_ROWS,
@@ -19,6 +19,7 @@ from tests.flow.matrix import (
     Outcome,
     Point,
     Step,
+    lives,
     sampled,
     side_by_side,
 )
@@ -93,7 +94,12 @@ def test_two_undisturbed_runs_leave_the_same_bytes(course: Course, undisturbed: 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_killed_at_any_effect_the_lake_is_that_of_an_undisturbed_run(
-    course: Course, undisturbed: Outcome, effect: str, side: str, record_property: Record
+    course: Course,
+    undisturbed: Outcome,
+    effect: str,
+    side: str,
+    broker: BrokerName,
+    record_property: Record,
 ) -> None:
     def check(step: Step) -> None:
         found = course.run([step])
@@ -101,7 +107,7 @@ def test_killed_at_any_effect_the_lake_is_that_of_an_undisturbed_run(
         same(found, undisturbed)
 
     points = [point for point in POINTS if point[:2] == (effect, side)]
-    steps = [Step(point, kept) for point in points for kept in (True, False)]
+    steps = lives(points, broker)
     side_by_side([lambda step=step: check(step) for step in steps])
     record_property("fault matrix: points", len(points))
     record_property("fault matrix: runs of a point with staging kept or lost", len(steps))
@@ -110,7 +116,7 @@ def test_killed_at_any_effect_the_lake_is_that_of_an_undisturbed_run(
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("effect", EFFECTS)
 def test_a_worker_of_other_limits_keeps_to_the_windows_that_were_sealed(
-    course: Course, effect: str, side: str, record_property: Record
+    course: Course, effect: str, side: str, broker: BrokerName, record_property: Record
 ) -> None:
     """Only the seals in Kafka tell it; without them the lake would have findings twice."""
 
@@ -121,7 +127,7 @@ def test_a_worker_of_other_limits_keeps_to_the_windows_that_were_sealed(
         if effect not in ("append", "seal"):
             assert windows & WINDOWS, "no window of the worker before"
 
-    steps = [Step(Point(effect, side, 1), kept) for kept in (True, False)]
+    steps = lives([Point(effect, side, 1)], broker)
     side_by_side([lambda step=step: check(step) for step in steps])
     record_property("fault matrix: runs that end with other limits", len(steps))
 
