@@ -6,7 +6,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= falcolake
 
 .PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-compose \
-	lint check format docs site pictures mutate-protocol mutate-mapping lock bench bench-guard \
+	lint check format docs site pictures mutate-protocol mutate-mapping simulate lock bench bench-guard \
 	dist test-dist image chart hostile clean
 
 setup: $(READY)
@@ -51,6 +51,12 @@ test-page: $(READY)
 MINUTES ?= 30
 soak: $(READY)
 	$(BIN)/python -m tests.soak $(MINUTES) $(SEED)
+
+# Simulated schedules of the protocol, from seed FIRST on; see docs/simulation.md.
+SEEDS ?= 1000
+FIRST ?= 0
+simulate: $(READY)
+	$(BIN)/python -m tests.simulation $(SEEDS) $(FIRST)
 
 # Apache Kafka, fetched once into .cache (needs Java 17 and Maven).
 kafka: $(READY)

@@ -19,7 +19,7 @@ from tests.docs.pages import DOCS, PAGES, anchors
 
 #: Written by other modules of this package, which have tests of their own; or by `tests.bench`.
 GENERATED = {"benchmarks", "commands", "mapping", "metrics", "settings", "structure", "transcript"}
-GUIDES = [page for page in PAGES if page.stem not in GENERATED | {"promise"}]
+GUIDES = [page for page in PAGES if page.stem not in GENERATED | {"promise", "simulation"}]
 GUIDES += [DOCS.parent / f"{name}.md" for name in ("README", "CONTRIBUTING", "SECURITY")]
 APP: Any = typer.main.get_command(cli.app)
 SETTINGS = {variable(name) for name, _ in fields()}

@@ -1,0 +1,129 @@
+"""The plan of a run: its world and its faults, as values drawn from a seed.
+
+A fault happens at a moment, or at the number of an effect (`streams.faults`) counted over all
+workers. Every fault is over before the plan's `quiet`, so that everything must ship after it.
+"""
+
+import random
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+#: Seconds in which records are written and faults begin.
+LASTS = 30.0
+
+#: Seconds after it in which the last faults end.
+CALM = 26.0
+
+Kind = Literal[
+    "kill", "kill at", "pause", "pause at", "move", "join", "leave", "upgrade", "clock",
+    "commits", "kafka away", "offsets forgotten", "retention", "cut", "recreate",
+    "puts", "s3 away", "foreign", "disk full", "letters fail", "flush",
+]  # fmt: skip
+
+
+class Fault(NamedTuple):
+    """What happens, when, and to whom; `what` and `seconds` mean what the kind makes of them."""
+
+    at: float
+    kind: Kind
+    who: int = 0
+    number: int = 0
+    seconds: float = 0.0
+    what: str = ""
+
+    def __str__(self) -> str:
+        known = [
+            f"worker {self.who}" if self.kind in OF_WORKERS else f"partition {self.who}",
+            f"number {self.number}" if self.number else "",
+            f"{self.seconds:.1f} s" if self.seconds else "",
+            self.what,
+        ]
+        return f"{self.at:5.1f}  {self.kind}: {', '.join(filter(None, known))}"
+
+
+OF_WORKERS = {
+    "kill", "kill at", "pause", "pause at", "join", "leave", "upgrade", "clock", "disk full",
+}  # fmt: skip
+
+
+class Plan(NamedTuple):
+    """A run: the seed of its schedule, its world, its faults."""
+
+    seed: int
+    partitions: int
+    workers: int
+    interval: float
+    max_rows: int
+    batches: int
+    transactions: bool
+    conditional: bool
+    faults: tuple[Fault, ...]
+
+    def __str__(self) -> str:
+        world = (
+            f"seed {self.seed}: {self.workers} workers, {self.partitions} partitions, windows of "
+            f"{self.interval:.0f} s or {self.max_rows} records, {self.batches} batches"
+            f"{', transactions' if self.transactions else ''}"
+            f"{'' if self.conditional else ', a store without conditional puts'}"
+        )
+        return "\n".join([world, *(f"  {fault}" for fault in self.faults)])
+
+
+COMMITS = ("lost", "refused", "unanswered", "unanswered", "slow")
+PUTS = (
+    "503", "503 after it", "unanswered", "unanswered", "late", "late", "403", "409",
+    "200 of a portal", "200 of other bytes", "412 of nothing", "412 of a proxy", "a page in HTML",
+)  # fmt: skip
+
+#: How likely each kind is; what loses or fences counts most.
+WEIGHTS: dict[Kind, int] = {
+    "kill": 6, "kill at": 14, "pause": 8, "pause at": 12, "move": 6, "join": 5, "leave": 4,
+    "upgrade": 5, "clock": 2, "commits": 12, "kafka away": 3, "offsets forgotten": 3,
+    "retention": 3, "cut": 4, "recreate": 2, "puts": 12, "s3 away": 3, "foreign": 2, "disk full": 2,
+    "letters fail": 3, "flush": 3,
+}  # fmt: skip
+
+
+def draw(seed: int) -> Plan:
+    """Return the plan of a seed."""
+    dice = random.Random(seed)
+    partitions, workers = dice.choice([1, 1, 2, 2, 3]), dice.choice([1, 2, 2, 3])
+    kinds = dice.choices([*WEIGHTS], [*WEIGHTS.values()], k=dice.choice([1, 2, 3, 3, 4, 5, 6, 8]))
+    faults = [_fault(kind, dice, partitions, workers) for kind in kinds]
+    return Plan(
+        seed,
+        partitions,
+        workers,
+        interval=dice.choice([3.0, 6.0, 12.0]),
+        max_rows=dice.choice([4, 8, 1000]),
+        batches=dice.randrange(4, 25),
+        transactions=dice.random() < 0.3,
+        conditional=dice.random() < 0.95,
+        faults=tuple(sorted(faults)),
+    )
+
+
+def _fault(kind: Kind, dice: random.Random, partitions: int, workers: int) -> Fault:
+    at = round(dice.uniform(0.5, LASTS), 1)
+    worker, partition = dice.randrange(workers), dice.randrange(partitions)
+    lost = "its disk lost" if dice.random() < 0.4 else ""
+    some, number = round(dice.uniform(1.0, 25.0), 1), 0
+    who, what = worker if kind in OF_WORKERS else partition, ""
+    if kind in {"kill", "kill at", "upgrade"}:
+        what = lost
+    if kind in {"kill at", "pause at"}:
+        at, number = 0.0, dice.randrange(1, 80)
+    choices: dict[str, Callable[[], tuple[int, str]]] = {
+        "commits": lambda: (dice.randrange(1, 4), dice.choice(COMMITS)),
+        "puts": lambda: (dice.randrange(1, 4), dice.choice(PUTS)),
+        "retention": lambda: (dice.randrange(0, 12), ""),
+        "cut": lambda: (dice.randrange(1, 12), ""),
+        "recreate": lambda: (0, dice.choice(["", "offsets kept"])),
+    }
+    if kind in choices:
+        number, what = choices[kind]()
+    if kind in {"move", "commits", "retention", "cut", "recreate", "puts", "foreign", "flush"}:
+        some = 0.0
+    if kind == "clock":
+        some = round(dice.choice([-1, 1]) * 10 ** dice.uniform(0, 5), 1)
+    return Fault(at, kind, who, number, some, what)
