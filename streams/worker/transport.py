@@ -178,9 +178,11 @@ class BatchConsumer(driver.Consumer):
         fetcher = consumer._fetcher
         if consumer._closed or fetcher._closed:
             raise kafka_errors.ConsumerStoppedError
+        epoch = self._epoch
         with fetcher._subscriptions.fetch_context():
             most = consumer._max_poll_records or sys.maxsize
             fetched = await take(fetcher, active, timeout, most)
+        sought = self._epoch != epoch
         subscription = consumer._subscription.subscription
         if subscription is None or subscription.assignment is not self._assignment:
             return []  # no seek has begun this assignment yet: these are read again
@@ -193,9 +195,11 @@ class BatchConsumer(driver.Consumer):
                 continue
             # The position also moves past transaction markers and aborted records.
             end = int(state.position)
-            if records and not first <= records[0].offset <= records[-1].offset < end:
-                records = []  # a seek came between
-            if records or end > first:
+            # Without a seek, a position or records before `first` mean that Kafka had no such
+            # offset and aiokafka began again at the log's start: the intake must see that.
+            if sought and records and not first <= records[0].offset <= records[-1].offset < end:
+                records = []  # they were read before the seek
+            if records or end != first:
                 self._reached[number] = end
                 stable = max(end, consumer.last_stable_offset(tp) or 0)
                 batches.append(

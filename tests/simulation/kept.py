@@ -1,5 +1,30 @@
 """Plans that once failed, shrunk, by what they found. Each stays as a regression test."""
 
-from tests.simulation.plan import Plan
+from tests.simulation.plan import Fault, Plan
 
-KEPT: dict[str, Plan] = {}
+KEPT = {
+    # The position after an out-of-range answer was taken for that of a seek, so nobody saw the cut.
+    "a log cut and grown again within seconds blocks its partition": Plan(
+        seed=116,
+        partitions=2,
+        workers=1,
+        interval=6.0,
+        max_rows=1000,
+        batches=7,
+        transactions=False,
+        conditional=True,
+        faults=(Fault(4.1, "cut", who=1, number=5),),
+    ),
+    # As above; here records that were never read counted as offsets without a record.
+    "records written after a cut are not skipped": Plan(
+        seed=312,
+        partitions=1,
+        workers=2,
+        interval=6.0,
+        max_rows=1000,
+        batches=2,
+        transactions=False,
+        conditional=True,
+        faults=(Fault(10.1, "cut", number=2),),
+    ),
+}
