@@ -170,6 +170,12 @@ class Partition:
         return self.runs[-1].end if self.runs else max(self.start, self.committed)
 
     @property
+    def reached(self) -> int:
+        """Return up to where nothing is missing, from the committed offset on."""
+        whole = bool(self.runs) and self.runs[0].first == self.committed
+        return self.runs[-1].end if whole else self.committed
+
+    @property
     def sealed_end(self) -> int:
         """Return where the open window begins; the lake has what is before it, or may have it."""
         return self.ends[-1] if self.ends else self.committed
@@ -292,7 +298,8 @@ def resume(committed: int, start: int, ends: Sequence[int], runs: Iterable[Run])
     """Return the staged runs to keep: the chain from the committed offset, up to the first hole.
 
     A run that crosses the committed offset or a sealed end cannot be counted per window. The chain
-    stops before it, and its records are read again.
+    stops before it, and its records are read again. What Kafka has deleted since then is kept, too:
+    nobody else has it.
     """
     by_first: dict[int, Run] = {}
     for run in runs:
@@ -300,7 +307,7 @@ def resume(committed: int, start: int, ends: Sequence[int], runs: Iterable[Run])
         if best is None or run.end > best.end:
             by_first[run.first] = run
     kept: list[Run] = []
-    follower = by_first.get(max(committed, start))
+    follower = by_first.get(committed) or by_first.get(max(committed, start))
     while follower is not None and not any(follower.first < end < follower.end for end in ends):
         kept.append(follower)
         follower = by_first.get(follower.end)

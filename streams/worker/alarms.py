@@ -28,10 +28,10 @@ class Alarms:
         #: Where the transactions begin that are reported as open for long, by partition.
         self._delayed: dict[int, int] = {}
 
-    def took_over(self, found: Mapping[int, Found]) -> None:
+    def took_over(self, found: Mapping[int, Found], partitions: Mapping[int, Partition]) -> None:
         """Report the offsets that were deleted between the last commit and an assignment."""
         for number, state in found.items():
-            self._lost(number, self._losses.at_takeover(number, state))
+            self._lost(number, self._losses.at_takeover(partitions[number], state))
 
     def skipped(self, number: int, expected: int, start: int) -> None:
         """Report the offsets that were deleted where `expected` comes next and the log starts."""

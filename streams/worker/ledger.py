@@ -168,9 +168,9 @@ class Ledger:
             held = [*self._left, *self._staged()]
             self._left = []
             self._assignment = self.epoch = self.epoch + 1
-            self.alarms.took_over(found)
             version = self._mapping.version
             self.partitions = take_over(found, held, version, time.monotonic())
+            self.alarms.took_over(found, self.partitions)
             await self._run(self._staging.roll)
             await self._forget()
             self.wanted = to_read(self.partitions)
@@ -404,7 +404,7 @@ class Ledger:
             self.partitions.update(going)
             self.alarms.show_blocked(self.partitions, time.monotonic())
             for number, each in going.items():
-                self.alarms.skipped(number, each.committed, each.start)
+                self.alarms.skipped(number, each.reached, each.start)
             await self._forget()
             self.wanted = to_read(self.partitions)
             self.epoch += 1

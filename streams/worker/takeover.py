@@ -159,10 +159,9 @@ class Losses:
     def __init__(self) -> None:
         self._until: dict[int, int] = {}
 
-    def at_takeover(self, number: int, found: Found) -> range:
+    def at_takeover(self, partition: Partition, found: Found) -> range:
         """Return the offsets lost since the last commit, without those reported before."""
-        committed = found.start if found.committed is None else found.committed
-        return self.between(number, committed, found.start)
+        return self.between(partition.number, partition.reached, found.start)
 
     def between(self, number: int, expected: int, start: int) -> range:
         """Return the lost offsets where `expected` comes next and Kafka starts at `start`."""

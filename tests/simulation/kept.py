@@ -27,4 +27,20 @@ KEPT = {
         conditional=True,
         faults=(Fault(10.1, "cut", number=2),),
     ),
+    # A rebalance dropped the staged records, because the log began after them by then.
+    "what is staged is kept although retention has deleted it": Plan(
+        seed=1417,
+        partitions=2,
+        workers=1,
+        interval=3.0,
+        max_rows=8,
+        batches=13,
+        transactions=False,
+        conditional=True,
+        faults=(
+            Fault(0.0, "pause at", number=34, seconds=11.2),
+            Fault(5.0, "foreign"),
+            Fault(13.4, "retention", who=1, number=9),
+        ),
+    ),
 }

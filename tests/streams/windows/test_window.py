@@ -215,7 +215,8 @@ def test_resume_keeps_a_chain_without_holes_that_crosses_no_end(
     runs: list[Run], committed: int, start: int, ends: list[int]
 ) -> None:
     kept = resume(committed, start, ends, runs)
-    position = max(committed, start)
+    firsts = {each.first for each in runs}
+    position = committed if committed in firsts else max(committed, start)
     for each in kept:
         assert each in runs
         assert each.first == position
@@ -228,7 +229,7 @@ def test_resume_keeps_a_chain_without_holes_that_crosses_no_end(
 def test_resume_keeps_nothing_before_the_commit_or_after_a_hole() -> None:
     assert resume(5, 0, [], [run(0, 5), run(5, 7), run(8, 9)]) == [run(5, 7)]
     assert resume(6, 0, [], [run(0, 5), run(5, 7)]) == []
-    assert resume(0, 5, [], [run(0, 5), run(5, 7)]) == [run(5, 7)]
+    assert resume(0, 5, [], [run(2, 5), run(5, 7)]) == [run(5, 7)]
 
 
 def test_only_one_of_a_run_staged_twice_is_kept() -> None:

@@ -52,7 +52,7 @@ def test_lost_offsets_are_counted_and_logged_once(caplog: pytest.LogCaptureFixtu
     metrics = Metrics()
     alarms = Alarms(metrics)
     for _ in range(2):
-        alarms.took_over({0: Found(10, "", 40, 50)})
+        alarms.took_over({0: Found(10, "", 40, 50)}, {0: Partition(0, 10, 40, "v")})
     alarms.skipped(0, 50, 60)
     assert value(metrics, "lost_records_total", partition="0") == 40
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]

@@ -50,7 +50,9 @@ def test_it_goes_on_where_the_lake_says() -> None:
     assert [each.overwrite for each in other.sealed_windows()] == [True]
     assert other.seal() == Seal("other", (60,))
     deleted = go_on(partition, GoOn(60), 70, NOW)
-    assert (deleted.committed, deleted.position, deleted.runs) == (60, 70, [])
+    assert (deleted.committed, deleted.position, deleted.runs) == (60, 65, [run(60, 65)])
+    gone = go_on(partition, GoOn(65), 70, NOW)
+    assert (gone.committed, gone.position, gone.runs) == (65, 70, [])
 
 
 def test_an_offset_of_an_earlier_topic_blocks_the_partition() -> None:
@@ -255,12 +257,13 @@ def test_what_is_kept_has_no_hole_and_crosses_no_end(
 ) -> None:
     held = [run(first, first + length) for first, length in bounds]
     partition = taken(found(committed, *ends, start=start), *held)
-    position = max(committed, start)
+    firsts = {each.first for each in partition.runs}
+    position = committed if committed in firsts else max(committed, start)
     for each in partition.runs:
         assert each.first == position
         assert not any(each.first < end < each.end for end in ends if end > committed)
         position = each.end
-    assert partition.position == position
+    assert partition.position == (position if partition.runs else max(committed, start))
 
 
 # ---- which partition is read first
@@ -287,11 +290,16 @@ def test_a_blocked_partition_is_not_read_and_keeps_no_other_waiting() -> None:
 # ---- what retention deleted
 
 
+def lost(losses: Losses, state: Found, *held: Run) -> range:
+    """What is reported at a takeover."""
+    return losses.at_takeover(taken(state, *held), state)
+
+
 def test_offsets_are_reported_lost_once() -> None:
     losses = Losses()
-    assert losses.at_takeover(0, found(10, start=40)) == range(10, 40)
-    assert not losses.at_takeover(0, found(10, start=40))
-    assert losses.at_takeover(0, found(10, start=45)) == range(40, 45)
+    assert lost(losses, found(10, start=40)) == range(10, 40)
+    assert not lost(losses, found(10, start=40))
+    assert lost(losses, found(10, start=45)) == range(40, 45)
     assert losses.between(0, 50, 60) == range(50, 60)
 
 
@@ -302,4 +310,15 @@ def test_each_partition_has_its_own_losses() -> None:
 
 @pytest.mark.parametrize("state", [found(None, start=40), found(40, start=40), found(50, start=40)])
 def test_nothing_is_lost_that_was_committed_or_never_asked_for(state: Found) -> None:
-    assert not Losses().at_takeover(0, state)
+    assert not lost(Losses(), state)
+
+
+def test_what_is_staged_is_kept_although_kafka_has_deleted_it() -> None:
+    state = found(10, 30, start=40)
+    partition = taken(state, run(10, 20), run(20, 35), run(20, 30), run(30, 35))
+    assert partition.runs == [run(10, 20)]  # the longer one crosses a sealed end
+    partition = taken(state, run(10, 20), run(20, 30), run(30, 35), run(40, 50))
+    assert [(each.first, each.end) for each in partition.sealed_windows()] == [(10, 30)]
+    assert (partition.position, partition.open_records) == (35, 5)
+    assert lost(Losses(), state, run(10, 20), run(20, 30), run(30, 35)) == range(35, 40)
+    assert lost(Losses(), state, run(40, 50)) == range(10, 40)
