@@ -15,8 +15,8 @@ LASTS = 30.0
 CALM = 26.0
 
 Kind = Literal[
-    "kill", "kill at", "pause", "pause at", "move", "join", "leave", "upgrade", "clock",
-    "commits", "kafka away", "offsets forgotten", "retention", "cut", "recreate",
+    "kill", "kill at", "pause", "pause at", "move", "join", "leave", "upgrade", "upgrade at",
+    "clock", "commits", "kafka away", "offsets forgotten", "retention", "cut", "recreate",
     "puts", "s3 away", "foreign", "disk full", "letters fail", "flush",
 ]  # fmt: skip
 
@@ -42,8 +42,12 @@ class Fault(NamedTuple):
 
 
 OF_WORKERS = {
-    "kill", "kill at", "pause", "pause at", "join", "leave", "upgrade", "clock", "disk full",
+    "kill", "kill at", "pause", "pause at", "join", "leave", "upgrade", "upgrade at", "clock",
+    "disk full",
 }  # fmt: skip
+
+#: What happens just before or after an effect, not at a moment.
+AT_EFFECTS = {"kill at", "pause at", "upgrade at"}
 
 
 class Plan(NamedTuple):
@@ -78,9 +82,9 @@ PUTS = (
 #: How likely each kind is; what loses or fences counts most.
 WEIGHTS: dict[Kind, int] = {
     "kill": 6, "kill at": 14, "pause": 8, "pause at": 12, "move": 6, "join": 5, "leave": 4,
-    "upgrade": 5, "clock": 2, "commits": 12, "kafka away": 3, "offsets forgotten": 3,
-    "retention": 3, "cut": 4, "recreate": 2, "puts": 12, "s3 away": 3, "foreign": 2, "disk full": 2,
-    "letters fail": 3, "flush": 3,
+    "upgrade": 4, "upgrade at": 8, "clock": 2, "commits": 12, "kafka away": 3,
+    "offsets forgotten": 3, "retention": 3, "cut": 4, "recreate": 2, "puts": 12, "s3 away": 3,
+    "foreign": 2, "disk full": 2, "letters fail": 3, "flush": 3,
 }  # fmt: skip
 
 
@@ -109,9 +113,9 @@ def _fault(kind: Kind, dice: random.Random, partitions: int, workers: int) -> Fa
     lost = "its disk lost" if dice.random() < 0.4 else ""
     some, number = round(dice.uniform(1.0, 25.0), 1), 0
     who, what = worker if kind in OF_WORKERS else partition, ""
-    if kind in {"kill", "kill at", "upgrade"}:
+    if kind in {"kill", "kill at", "upgrade", "upgrade at"}:
         what = lost
-    if kind in {"kill at", "pause at"}:
+    if kind in AT_EFFECTS:
         at, number = 0.0, dice.randrange(1, 80)
     choices: dict[str, Callable[[], tuple[int, str]]] = {
         "commits": lambda: (dice.randrange(1, 4), dice.choice(COMMITS)),

@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 
 PREFIX = "ext/falco"
 
-#: Holes in the protocol that are known and open, by name. A partition that falls into one is held
-#: with a reason and need not ship; docs/simulation.md tells what each is.
-KNOWN = {"trimmed": "retention deleted records of a window whose objects are in the lake"}
+#: Holes in the protocol that are known and open, by name: docs/simulation.md tells what each is.
+#: What falls into one is not a violation, but is counted.
+KNOWN = {
+    "trimmed": "retention deleted records of a window whose objects are in the lake",
+    "forgotten": "the offset was forgotten, and retention deleted records of the last window",
+}
 
 KEPT = frozenset(DAYS)
 
@@ -76,9 +79,11 @@ class Verdict:
         known = self._durable.get((seal.topic_id, number), 0)
         for record in world.topic.logs[number].between(known, offset):
             text = record.value.decode()
-            if record.kind in KEPT and not world.bucket.rows[text] and not blind:
+            unput = record.kind in KEPT and not world.bucket.rows[text] and not blind
+            if unput and not self._is_forgotten(number):
                 self.violate(f"committed up to {offset}, but the lake lacks {text}")
-            if record.kind == "reject" and not world.letters[text] and not blind:
+            unsent = record.kind == "reject" and not world.letters[text] and not blind
+            if unsent and not self._is_forgotten(number):
                 self.violate(f"committed up to {offset}, but {text} has no dead letter")
         self._durable[seal.topic_id, number] = max(known, offset)
 
@@ -176,7 +181,16 @@ class Verdict:
     def _is_excused(self, number: int) -> bool:
         """Whether a partition need not have shipped all: it is blocked, or nobody could know."""
         blocked = any(number in each.ledger.blocked() for each in self._world.workers.values())
-        return blocked or self._is_blind(number) or self._is_trimmed(number)
+        if blocked or self._is_blind(number) or self._is_trimmed(number):
+            return True
+        return self._is_forgotten(number)
+
+    def _is_forgotten(self, number: int) -> bool:
+        """Whether the lake says where a partition goes on, and its last window was trimmed."""
+        if number not in self._world.forgotten & self._world.trimmed:
+            return False
+        self.known.add(KNOWN["forgotten"])
+        return True
 
     def _is_trimmed(self, number: int) -> bool:
         """Whether a window is held because retention deleted records of it that the lake has."""
@@ -193,7 +207,9 @@ class Verdict:
         """
         world = self._world
         here = {(worker.name, world.group.generation) for worker in world.workers.values()}
-        return any(not seen & here for seen in self._world.topic.logs[number].seen_by)
+        log = world.topic.logs[number]
+        cuts = [*log.seen_by, log.witnesses] if log.cut_from is not None else log.seen_by
+        return any(not seen & here for seen in cuts)
 
     def _judge_windows(self) -> None:
         windows: dict[Place, dict[str, list[Row]]] = defaultdict(dict)

@@ -27,7 +27,7 @@ from tests.simulation.coordinator import Group
 from tests.simulation.history import History
 from tests.simulation.log import Kind, Topic
 from tests.simulation.loop import Killed, SimulatedLoop, Stuck, at_once
-from tests.simulation.plan import CALM, LASTS, Fault, Plan
+from tests.simulation.plan import AT_EFFECTS, CALM, LASTS, Fault, Plan
 from tests.simulation.staging import Disk
 from tests.simulation.verdict import Verdict
 from tests.simulation.worker import Worker
@@ -80,6 +80,8 @@ class World:
         #: Partitions whose log was cut, and those that retention trimmed.
         self.cut: set[int] = set()
         self.trimmed: set[int] = set()
+        #: Partitions whose offset Kafka forgot.
+        self.forgotten: set[int] = set()
         #: Partitions whose offset the group did not have when retention trimmed them.
         self.new: set[int] = set()
         #: Partitions whose windows may have met something else under their keys.
@@ -92,9 +94,7 @@ class World:
         self._lives = itertools.count(1)
         self._path = path
         self._effects = 0
-        self._at = {
-            each.number: each for each in plan.faults if each.kind in {"kill at", "pause at"}
-        }
+        self._at = {each.number: each for each in plan.faults if each.kind in AT_EFFECTS}
         self._values = itertools.count(1)
         self._transactions = itertools.count(1)
 
@@ -119,10 +119,13 @@ class World:
         if number is None or self.loop.time() > LASTS:
             return
         said = f"{side} {effect}"
-        if fault.kind == "kill at":
-            self.kill(number, fault, said)
-            raise Killed
-        self.pause(number, fault, said)
+        if fault.kind == "pause at":
+            self.pause(number, fault, said)
+            return
+        if fault.kind == "upgrade at":
+            said = f"{said}, {self._other_mapping(number)}"
+        self.kill(number, fault, said)
+        raise Killed
 
     def letter(self, value: str) -> None:
         """Take a dead letter."""
@@ -210,7 +213,7 @@ class World:
         for _ in range(self.plan.batches):
             self._later(self.dice.uniform(0.0, LASTS), self._produce)
         for fault in self.plan.faults:
-            if fault.kind not in {"kill at", "pause at"}:
+            if fault.kind not in AT_EFFECTS:
                 self._later(fault.at, partial(self._strike, fault))
         self._look()
         await asyncio.sleep(LASTS + CALM)
@@ -310,9 +313,13 @@ class World:
             self.loop.spawn(worker.host, worker.leave(), "leave")
 
     def _upgrade(self, fault: Fault) -> None:
-        version = "m2" if self._versions.get(fault.who, "m1") == "m1" else "m1"
-        self._versions[fault.who] = version
-        self.kill(fault.who, fault, f"to start with mapping {version}")
+        self.kill(fault.who, fault, self._other_mapping(fault.who))
+
+    def _other_mapping(self, number: int) -> str:
+        """Let a worker start with the other mapping next time."""
+        version = "m2" if self._versions.get(number, "m1") == "m1" else "m1"
+        self._versions[number] = version
+        return f"to start with mapping {version}"
 
     def _clock(self, fault: Fault) -> None:
         worker = self.workers.get(fault.who)
@@ -332,6 +339,7 @@ class World:
     def _forget(self, fault: Fault) -> None:
         self._happen(fault, "kafka", f"forgets the offset of partition {fault.who}")
         self.new |= self.trimmed & {fault.who}
+        self.forgotten.add(fault.who)
         self.group.offsets.pop(fault.who, None)
         self.group.rebalance()
 
