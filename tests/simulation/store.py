@@ -106,6 +106,8 @@ class Client:
         self, bucket: Bucket, loop: SimulatedLoop, note: Callable[[str, str], None]
     ) -> None:
         self.away = False
+        #: Puts that will arrive late.
+        self.on_the_way = 0
         #: What happens to the next puts, in order.
         self.troubles: deque[Trouble] = deque()
         self._bucket = bucket
@@ -129,6 +131,7 @@ class Client:
             return _answer(b"other bytes")
         if trouble == "late":
             self._loop.spend(60.0)
+            self.on_the_way += 1
             self._loop.run_in(
                 self._loop.world,
                 60.0 + self._loop.draw(0.1, 60.0),
@@ -150,6 +153,7 @@ class Client:
         return _answer(content)
 
     def _arrive_late(self, told: str, key: str, content: bytes, condition: bool) -> None:
+        self.on_the_way -= 1
         if not (condition and key in self._bucket.objects):
             self._bucket.write(key, content)
             self._note("s3", f"takes {told} only now")

@@ -337,6 +337,16 @@ class World:
         self._later(fault.seconds, partial(setattr, self.network, "away", False))
 
     def _forget(self, fault: Fault) -> None:
+        """Let Kafka forget an offset, once no worker that lives could still put a window.
+
+        Kafka forgets the offsets of groups that have been empty for days. With a seal it forgets
+        which window a zombie is about to put.
+        """
+        held = [each.ledger.partitions.get(fault.who) for each in self.workers.values()]
+        if self.s3.on_the_way or any(each is not None and each.ends for each in held):
+            if self.loop.time() < LASTS + CALM:
+                self._later(0.3, partial(self._forget, fault))
+            return
         self._happen(fault, "kafka", f"forgets the offset of partition {fault.who}")
         self.new |= self.trimmed & {fault.who}
         self.forgotten.add(fault.who)
