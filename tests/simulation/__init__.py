@@ -12,4 +12,6 @@ plan         the faults of a seed, as values
 world        everything together; runs one plan
 verdict      what must be true during a run and at its end
 shrink       the smallest plan that still fails
+kept         plans that once failed
+mutations    how soon it notices a broken step
 """

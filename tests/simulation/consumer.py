@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from aiokafka import errors as kafka_errors
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
@@ -111,6 +111,15 @@ class Assignment:
         return self.states.get(tp)
 
 
+class Answer(NamedTuple):
+    """What a fetch returned of a partition: records, and where it ends."""
+
+    records: list[Record]
+    end: int
+    stable: int
+    leader_epoch: int
+
+
 class Fetcher:
     """Fetches from the simulated log."""
 
@@ -124,18 +133,12 @@ class Fetcher:
         self, tps: Iterable[TopicPartition], _: float
     ) -> dict[TopicPartition, int]:
         """Return the ends of logs, open transactions included."""
-        client = self._client
-
-        def end(log: PartitionLog) -> int:
-            log.witness(client.name, client._coordinator.generation)
-            return log.end
-
-        return await self._client.look(tps, end)
+        return await self._client.look(tps, lambda log: log.end)
 
     async def take(
         self, wanted: Iterable[TopicPartition], wait: float, most: int
-    ) -> dict[TopicPartition, list[Record]]:
-        """Return records from the positions on, as `streams.worker.fetching.take` does."""
+    ) -> dict[TopicPartition, tuple[list[Record], int]]:
+        """Return records and their leader epoch, as `streams.worker.fetching.take` does."""
         client = self._client
         assignment, logs = client.assignment, client.topic.logs
         states = {tp: assignment.states[tp] for tp in sorted(wanted) if tp in assignment.states}
@@ -143,39 +146,38 @@ class Fetcher:
             tp: state.position for tp, state in states.items() if state.position is not None
         }
 
-        def read() -> dict[TopicPartition, tuple[list[Record], int, int] | None]:
-            found: dict[TopicPartition, tuple[list[Record], int, int] | None] = {}
+        def read() -> dict[TopicPartition, Answer | None]:
+            found: dict[TopicPartition, Answer | None] = {}
             for tp, position in positions.items():
                 log = logs()[tp.partition]
                 if log.start <= position <= log.end:
-                    found[tp] = *log.read(position, MOST_RECORDS), log.stable
+                    records, end = log.read(position, MOST_RECORDS)
+                    found[tp] = Answer(records, end, log.stable, log.epoch_before(end))
                 else:
-                    log.witness(client.name, client._coordinator.generation)
                     found[tp] = None
             return found
 
-        taken: dict[TopicPartition, list[Record]] = {}
+        taken: dict[TopicPartition, tuple[list[Record], int]] = {}
         if positions:
             with contextlib.suppress(kafka_errors.KafkaError):  # it fetches again
                 for tp, answer in (await client.network.ask(read)).items():
                     if states[tp].position == positions[tp]:  # no seek came between
                         taken[tp] = await self._move(tp, states[tp], answer)
-        taken = {tp: records for tp, records in taken.items() if records}
-        if not taken:
+        if not any(records for records, _ in taken.values()):
             await asyncio.sleep(wait)
         return taken
 
     async def _move(
-        self, tp: TopicPartition, state: State, answer: tuple[list[Record], int, int] | None
-    ) -> list[Record]:
+        self, tp: TopicPartition, state: State, answer: Answer | None
+    ) -> tuple[list[Record], int]:
         if answer is not None:
-            records, state.position, state.stable = answer
-            return records
+            state.position, state.stable = answer.end, answer.stable
+            return answer.records, answer.leader_epoch
         state.position = None
         start = (await self._client.beginning_offsets([tp]))[tp]
         if state.position is None:
             state.position = start
-        return []
+        return [], -1
 
 
 class Coordinator:
@@ -235,7 +237,14 @@ class Client:
         self._fetcher = Fetcher(self)
         self._subscription: Any = SimpleNamespace(subscription=None)
         cluster = SimpleNamespace(leader_for_partition=lambda tp: 0)
-        self._client = SimpleNamespace(cluster=cluster, ask_id=self._id)
+        self._client = SimpleNamespace(cluster=cluster, ask_id=self._id, ask_ends=self._ends)
+
+    async def _ends(self, epochs: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        logs = self.topic.logs
+        found = await self.network.ask(
+            lambda: {tp: logs()[tp.partition].epoch_end(each) for tp, each in epochs.items()}
+        )
+        return {tp: max(0, end) for tp, end in found.items()}
 
     async def _id(self) -> str:
         return await self.network.ask(self.topic.id)
@@ -292,6 +301,11 @@ class Client:
 async def ask_id(client: Any, node_id: int, topic: str) -> str:
     """Return the topic's id, in place of `streams.worker.topic_ids.ask`."""
     return await client.ask_id()
+
+
+async def ask_ends(client: Any, node_id: int, epochs: Any) -> dict[TopicPartition, int]:
+    """Return where logs end in leader epochs, in place of `streams.worker.epoch_ends.ask`."""
+    return await client.ask_ends(epochs)
 
 
 async def take(fetcher: Fetcher, wanted: Any, wait: float, most: int) -> Any:

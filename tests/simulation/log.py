@@ -45,12 +45,8 @@ class PartitionLog:
     #: Where the open transactions begin.
     open: dict[int, int] = field(default_factory=dict)
     aborted: set[int] = field(default_factory=set)
-    #: Where the log ended before it was cut; None once it is as long again.
-    cut_from: int | None = None
-    #: The workers that saw the log while it was shorter, and the group's generation then.
-    witnesses: set[tuple[str, int]] = field(default_factory=set)
-    #: For each cut that is over, the workers that could know of it.
-    seen_by: list[set[tuple[str, int]]] = field(default_factory=list)
+    #: The leader epochs, and where each begins.
+    epochs: list[tuple[int, int]] = field(default_factory=lambda: [(0, 0)])
 
     @property
     def stable(self) -> int:
@@ -64,7 +60,6 @@ class PartitionLog:
             self.open.setdefault(transaction, self.end)
         self.records.append(record)
         self.end += 1
-        self._regrow()
         return record
 
     def finish(self, transaction: int, *, commit: bool) -> None:
@@ -75,12 +70,10 @@ class PartitionLog:
             self.aborted.add(transaction)
         self.records.append(Record(self.end, 0, b"", transaction=transaction, marker=True))
         self.end += 1
-        self._regrow()
 
     def skip(self, count: int) -> None:
         """Leave a hole, as compaction does."""
         self.end += count
-        self._regrow()
 
     def retain(self, start: int) -> None:
         """Delete what is before an offset."""
@@ -93,9 +86,11 @@ class PartitionLog:
         The markers of what is left are written again: the transaction's coordinator knows them.
         """
         end = max(self.start, end)
-        self.cut_from = max(self.end, self.cut_from or 0)
         lost = self.records[self._index(end) :]
         self.records, self.end = self.records[: self._index(end)], end
+        last, _ = self.epochs[-1]
+        self.epochs = [(number, first) for number, first in self.epochs if first < end]
+        self.epochs.append((last + 1, end))
         self.open = {number: first for number, first in self.open.items() if first < end}
         left = {record.transaction for record in self.records}
         for number in (each.transaction for each in lost if each.marker):
@@ -103,15 +98,15 @@ class PartitionLog:
                 self.open[number] = end
                 self.finish(number, commit=number not in self.aborted)
 
-    def witness(self, name: str, generation: int) -> None:
-        """Note that a worker saw where the log ends."""
-        if self.cut_from is not None:
-            self.witnesses.add((name, generation))
+    def epoch_before(self, end: int) -> int:
+        """Return the leader epoch of the last record before an offset; -1 if there is none."""
+        return max((number for number, first in self.epochs if first < end), default=-1)
 
-    def _regrow(self) -> None:
-        if self.cut_from is not None and self.end >= self.cut_from:
-            self.seen_by.append(self.witnesses)
-            self.cut_from, self.witnesses = None, set()
+    def epoch_end(self, epoch: int) -> int:
+        """Return where the log ends in a leader epoch; -1 if it does not know such an epoch."""
+        if epoch > self.epochs[-1][0]:
+            return -1
+        return next((first for number, first in self.epochs if number > epoch), self.end)
 
     def read(self, position: int, most: int) -> tuple[list[Record], int]:
         """Return committed records from a position on, and the position after them."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from schemas.mapping import FILTERED, Filtered, Finding, Reject
+from schemas.mapping import Filtered, Finding, Reject
 from streams import faults
 from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
 from streams.staging.contents import NOTHING, Summary
@@ -64,7 +64,7 @@ class Mapping:
         text = (value or b"").decode()
         kind = text.partition(":")[0]
         if kind == "filtered":
-            return FILTERED
+            return Filtered("minimum_priority", "")
         if kind not in DAYS:
             return Reject("it is no alert")
         return Finding(timestamp, REGION, ACCOUNT, DAYS[kind], "", "", self.version, text, "{}")
@@ -245,4 +245,5 @@ def _run(segment: int, rows: Rows) -> Run:
         rows.bytes,
         rows.oldest,
         rows.topic_id,
+        rows.leader_epoch,
     )

@@ -29,7 +29,7 @@ PREFIX = "ext/falco"
 #: What falls into one is not a violation, but is counted.
 KNOWN = {
     "trimmed": "retention deleted records of a window whose objects are in the lake",
-    "forgotten": "the offset was forgotten, and retention deleted records of the last window",
+    "forgotten": "the offset was forgotten, and records of the last window were deleted or cut",
 }
 
 KEPT = frozenset(DAYS)
@@ -133,10 +133,12 @@ class Verdict:
         committed = world.group.offsets.get(number, (log.start, ""))[0]
         staged = ledger.partitions[number].staged.records
         waiting = max(staged, len(log.between(committed, log.end)))
-        if (not waiting and not log.open) or self._is_blind(number):
+        if not waiting and not log.open:
             return ""
         if self._is_trimmed(number):
             self.known.add(KNOWN["trimmed"])
+            return ""
+        if self._is_forgotten(number):
             return ""
         said = owners[0].shipper.reasons().get(number) or ledger.pause_reason
         return f"{waiting} records from {committed} on; {owners[0].name} says {said or 'nothing'}"
@@ -179,15 +181,16 @@ class Verdict:
             self.violate(f"{where} has {rows} rows and {letters} dead letters")
 
     def _is_excused(self, number: int) -> bool:
-        """Whether a partition need not have shipped all: it is blocked, or nobody could know."""
+        """Whether a partition need not have shipped all: it is blocked, or in a known hole."""
         blocked = any(number in each.ledger.blocked() for each in self._world.workers.values())
-        if blocked or self._is_blind(number) or self._is_trimmed(number):
+        if blocked or self._is_trimmed(number):
             return True
         return self._is_forgotten(number)
 
     def _is_forgotten(self, number: int) -> bool:
-        """Whether the lake says where a partition goes on, and its last window was trimmed."""
-        if number not in self._world.forgotten & self._world.trimmed:
+        """Whether the lake says where a partition goes on whose log was trimmed or cut."""
+        world = self._world
+        if number not in world.forgotten & (world.trimmed | world.cut):
             return False
         self.known.add(KNOWN["forgotten"])
         return True
@@ -199,17 +202,6 @@ class Verdict:
             return False
         reasons = (worker.shipper.reasons().get(number, "") for worker in world.workers.values())
         return any("has something else: its footer" in reason for reason in reasons)
-
-    def _is_blind(self, number: int) -> bool:
-        """Whether the log was cut and grew again, and its owner now could not see it.
-
-        A worker that saw it and was killed or fenced before it had told Kafka does not count.
-        """
-        world = self._world
-        here = {(worker.name, world.group.generation) for worker in world.workers.values()}
-        log = world.topic.logs[number]
-        cuts = [*log.seen_by, log.witnesses] if log.cut_from is not None else log.seen_by
-        return any(not seen & here for seen in cuts)
 
     def _judge_windows(self) -> None:
         windows: dict[Place, dict[str, list[Row]]] = defaultdict(dict)

@@ -19,6 +19,7 @@ import streams.faults
 import streams.lake.footers
 import streams.lake.store
 import streams.lake.tails
+import streams.worker.epoch_ends
 import streams.worker.lookup
 import streams.worker.shipping
 import streams.worker.transport
@@ -425,6 +426,7 @@ def _in_place(world: World) -> Iterator[None]:
         (streams.lake.store, "difference", store.difference),
         (streams.worker.transport, "take", consumer.take),
         (streams.worker.transport, "ask", consumer.ask_id),
+        (streams.worker.epoch_ends, "ask", consumer.ask_ends),
     ]
     before = random.getstate()
     random.seed(world.plan.seed)
