@@ -152,7 +152,8 @@ class Fetcher:
                 log = logs()[tp.partition]
                 if log.start <= position <= log.end:
                     records, end = log.read(position, MOST_RECORDS)
-                    found[tp] = Answer(records, end, log.stable, log.epoch_before(end))
+                    epoch = log.epoch_before(end) if client.has_epochs else -1
+                    found[tp] = Answer(records, end, log.stable, epoch)
                 else:
                     found[tp] = None
             return found
@@ -232,6 +233,7 @@ class Client:
         self.group = group
         self.network = network
         self.topic = SimpleNamespace(logs=lambda: topic.logs, id=lambda: topic.id)
+        self.has_epochs = topic.has_epochs
         self.assignment = Assignment()
         self._coordinator = Coordinator(self)
         self._fetcher = Fetcher(self)
@@ -241,6 +243,8 @@ class Client:
 
     async def _ends(self, epochs: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         logs = self.topic.logs
+        if not self.has_epochs:
+            return {}
         found = await self.network.ask(
             lambda: {tp: logs()[tp.partition].epoch_end(each) for tp, each in epochs.items()}
         )

@@ -14,6 +14,7 @@ KEPT = {
         transactions=False,
         conditional=True,
         faults=(Fault(4.1, "cut", who=1, number=5),),
+        epochs=False,
     ),
     # As above; here records that were never read counted as offsets without a record.
     "records written after a cut are not skipped": Plan(
@@ -26,6 +27,7 @@ KEPT = {
         transactions=False,
         conditional=True,
         faults=(Fault(10.1, "cut", number=2),),
+        epochs=False,
     ),
     # A rebalance dropped the staged records, because the log began after them by then.
     "what is staged is kept although retention has deleted it": Plan(

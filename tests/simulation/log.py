@@ -141,7 +141,8 @@ class PartitionLog:
 class Topic:
     """The topic, through all its lives."""
 
-    def __init__(self, partitions: int) -> None:
+    def __init__(self, partitions: int, *, epochs: bool = True) -> None:
+        self.has_epochs = epochs
         self._numbers = range(partitions)
         self._lives = 0
         #: Everything that was ever written.

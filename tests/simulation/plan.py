@@ -62,6 +62,8 @@ class Plan(NamedTuple):
     transactions: bool
     conditional: bool
     faults: tuple[Fault, ...]
+    #: Whether the brokers know leader epochs: without them a cut may go unnoticed.
+    epochs: bool = True
 
     def __str__(self) -> str:
         world = (

@@ -67,7 +67,7 @@ class World:
         self.dice = random.Random(f"world {plan.seed}")
         self.history = History(self.loop.time)
         note = self.history.note
-        self.topic = Topic(plan.partitions)
+        self.topic = Topic(plan.partitions, epochs=plan.epochs)
         self.bucket = store.Bucket(conditional=plan.conditional)
         self.s3 = store.Client(self.bucket, self.loop, note)
         self.network = consumer.Network(self.loop, note)
