@@ -239,7 +239,15 @@ class Client:
         self._fetcher = Fetcher(self)
         self._subscription: Any = SimpleNamespace(subscription=None)
         cluster = SimpleNamespace(leader_for_partition=lambda tp: 0)
-        self._client = SimpleNamespace(cluster=cluster, ask_id=self._id, ask_ends=self._ends)
+        self._client = SimpleNamespace(
+            cluster=cluster,
+            ask_id=self._id,
+            ask_ends=self._ends,
+            force_metadata_update=self._refresh,
+        )
+
+    async def _refresh(self) -> None:
+        """Do nothing: there is one broker."""
 
     async def _ends(self, epochs: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         logs = self.topic.logs
