@@ -19,13 +19,14 @@ class Bounds(NamedTuple):
     """A partition in Kafka: its first and next offset, and the time of its first record.
 
     `oldest` is in epoch ms; None if there is no record. `stable` is where the first open
-    transaction begins; None if none is open.
+    transaction begins; None if none is open. `topic_id` is the topic's id; empty if Kafka has none.
     """
 
     start: int
     end: int
     oldest: int | None
     stable: int | None = None
+    topic_id: str = ""
 
 
 class Delay(NamedTuple):

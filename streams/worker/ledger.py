@@ -611,7 +611,8 @@ class Ledger:
     async def ask_bounds(self) -> None:
         """Ask Kafka for the bounds of the partitions; without an answer keep the last ones.
 
-        An end before what was read is the first sign of a log that lost its end.
+        An end before what was read is the first sign of a log that lost its end. In a topic that
+        was recreated, what is read next may never come, so its id is compared here too.
         """
         epoch, before = self.epoch, self._positions()
         with contextlib.suppress(Unavailable):
@@ -619,8 +620,14 @@ class Ledger:
             self._tracker.note(found, clock.now_ms())
             async with self._lock:
                 for number, bounds in found.items():
-                    if epoch == self.epoch and bounds.end < before[number]:
-                        await self._look_at_end(self.partitions[number], bounds.end)
+                    if epoch != self.epoch:
+                        break
+                    partition = self.partitions[number]
+                    known, now = partition.topic_id, bounds.topic_id
+                    if known and now and known != now and partition.blocked is None:
+                        await self.block(number, recreated("what was read is", known, now))
+                    elif bounds.end < before[number]:
+                        await self._look_at_end(partition, bounds.end)
         self.alarms.show_delays(self.delays())
 
     def delays(self) -> list[Delay]:

@@ -429,7 +429,7 @@ class BatchConsumer(driver.Consumer):
         return (await self._answer(question, f"leader epoch {leader_epoch} of {tp}")).get(tp)
 
     async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
-        """Return the bounds of partitions, and the times of their first records.
+        """Return the bounds of partitions, the times of their first records, and the topic's id.
 
         Raises Unavailable.
         """
@@ -441,12 +441,14 @@ class BatchConsumer(driver.Consumer):
             ends, stable = await _log_ends(consumer, tps), await consumer.end_offsets(tps)
             # The first record that is not older than the epoch is the first one.
             firsts = await consumer.offsets_for_times(dict.fromkeys(tps, 0))
+            ids = await self._ids(tps)
             return {
                 tp.partition: Bounds(
                     starts[tp],
                     ends[tp],
                     found.timestamp if (found := firsts[tp]) else None,
                     _open(stable[tp], ends[tp]),
+                    ids[tp],
                 )
                 for tp in tps
             }

@@ -45,4 +45,21 @@ KEPT = {
             Fault(13.4, "retention", who=1, number=9),
         ),
     ),
+    # The new topic was as long as the position, and idle: nothing made the worker ask for its id.
+    "a topic that is recreated while its reader is idle blocks its partitions": Plan(
+        seed=10137,
+        partitions=2,
+        workers=2,
+        interval=3.0,
+        max_rows=8,
+        batches=18,
+        transactions=True,
+        conditional=True,
+        faults=(
+            Fault(0.0, "upgrade at", number=16, seconds=2.5),
+            Fault(12.2, "join", who=1, seconds=6.5),
+            Fault(12.5, "commits", number=1, what="lost"),
+            Fault(27.6, "recreate", who=1),
+        ),
+    ),
 }

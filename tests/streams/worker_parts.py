@@ -130,6 +130,7 @@ class RecordedKafka:
                 self.ends.get(number, 10**6),
                 self.oldest.get(number),
                 self.stable.get(number),
+                self.topic_id_now,
             )
             for number in partitions
         }

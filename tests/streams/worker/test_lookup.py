@@ -155,3 +155,23 @@ async def test_a_topic_that_is_recreated_while_it_is_read_ships_nothing(
         assert kind(worker) == "recreated"
         assert list(worker.lake.objects()) == []
         assert worker.kafka.committed[0][0] == 0
+
+
+@in_loop
+async def test_a_topic_that_is_recreated_while_nothing_is_read_blocks_its_partitions(
+    make: Callable[..., Worker],
+) -> None:
+    """The position may be past all that the new topic will have for long."""
+    async with make() as worker:
+        await worker.assign(0)
+        await look(worker)
+        await worker.take(0, 0, 20)
+        worker.kafka.ends[0] = 20
+        await worker.ledger.ask_bounds()
+        assert kind(worker) == ""
+        worker.kafka.topic_id_now = "two"
+        await worker.ledger.ask_bounds()
+        assert kind(worker) == "recreated"
+        await worker.seal()
+        await worker.ship()
+        assert list(worker.lake.objects()) == []
