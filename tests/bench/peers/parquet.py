@@ -31,16 +31,26 @@ COLUMNS = {"time": pa.int64()} | dict.fromkeys(
 
 def row(finding: dict[str, Any]) -> dict[str, Any]:
     """Return a finding for `from_pylist`: times as datetimes, maps as pairs, JSON as text."""
-    finding["time_dt"] = datetime.fromisoformat(finding["time_dt"])
-    finding["finding_info"]["created_time_dt"] = finding["time_dt"]
-    if "unmapped" in finding:
-        finding["unmapped"] = list(finding["unmapped"].items())
-    for evidence in finding.get("evidences", ()):
-        api = evidence.get("api", {})
-        for holder in (evidence, api.get("request", {}), api.get("response", {})):
-            if "data" in holder:
-                holder["data"] = msgspec.json.encode(holder["data"]).decode()
-    return finding
+    found = _members(finding)
+    if "unmapped" in found:
+        found["unmapped"] = list(found["unmapped"].items())
+    return found
+
+
+def _members(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: _member(name, each) for name, each in value.items()}
+
+
+def _member(name: str, value: Any) -> Any:
+    if name.endswith("_dt"):
+        return datetime.fromisoformat(value)
+    if name == "data":
+        return msgspec.json.encode(value).decode()
+    if isinstance(value, dict):
+        return _members(value)
+    if isinstance(value, list):
+        return [_members(each) if isinstance(each, dict) else each for each in value]
+    return value
 
 
 def from_dicts(findings: Sequence[dict[str, Any]]) -> bytes:

@@ -62,8 +62,8 @@ def spare_descriptors() -> list[int]:
 
 
 async def answered(port: int) -> bool:
-    """Whether a request is answered at once."""
-    async with asyncio.timeout(5):
+    """Whether a request is answered; asyncio waits a second whenever it lacks descriptors."""
+    async with asyncio.timeout(20):
         reader, writer = await asyncio.open_connection(HOST, port)
         writer.write(GET)
         found = await reader.readuntil(b"here")
