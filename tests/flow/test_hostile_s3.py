@@ -115,7 +115,7 @@ def test_an_answer_that_comes_after_the_client_gave_up_doubles_nothing(
 
 @slow
 def test_a_crawling_lake_takes_everything_and_disturbs_nobody(world: World, s3: S3Proxy) -> None:
-    s3.methods, s3.fault = {"PUT"}, proxies.throttle(30_000)
+    s3.methods, s3.fault = {"PUT"}, proxies.throttle(45_000)
     world.publish([alert(n) for n in range(8000)])
     worker = world.worker(WINDOW__MAX_ROWS=2000).start()
     wait_until(lambda: s3.hits["PUT"] >= 3, 60)
