@@ -19,6 +19,7 @@ from streams.commands.flush import flush
 from streams.commands.map import map_alerts
 from streams.commands.policy import policy
 from streams.commands.produce import produce
+from streams.commands.query import query
 from streams.commands.register import register
 from streams.commands.replay import replay
 from streams.commands.settings import settings
@@ -75,6 +76,7 @@ app.command()(status)
 app.command()(flush)
 app.command()(audit)
 app.command()(verify)
+app.command()(query)
 app.command()(replay)
 app.add_typer(dead_letter.app, name="dead-letter")
 app.command()(adopt)

@@ -4,11 +4,12 @@ Kafka ─► worker.transport ─► worker.ledger ─► staging ─► worker.
 
 windows    the values of the flow and what decides on them; pure
 worker     transport → ledger → shipping; listener, drain; metrics, journal, logs
-staging    findings not in the lake yet: the only DuckDB
+staging    findings not in the lake yet, in DuckDB
 lake       keys, objects, footers, roles: the only S3
 kafka      Kafka outside the worker: clients, scans, status, dead letters, produce
 control    requests to workers and their answers: flush, overview
 audit      what the lake proves: coverage, counts, rules for objects
+query      SQL over the lake
 replay     windows rebuilt from Kafka
 adopt      blocked partitions, by a person's word
 doctor     checks of everything a worker needs

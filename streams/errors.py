@@ -8,8 +8,8 @@
     └── Occupied              decide: an object's key in the lake has something else
 
 Add a kind only where a person would do something else. Errors of a library are translated to these
-in one module each: `kafka.errors`, `lake.errors`, `staging.segments`. A bad record is not an error:
-it is a value, a reject.
+in one module each: `kafka.errors`, `lake.errors`, `staging.segments`, `query.engine`. A bad record
+is not an error: it is a value, a reject.
 """
 
 import os

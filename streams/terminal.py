@@ -69,8 +69,10 @@ def _fail(message: str, hint: str, code: int) -> int:
     return code
 
 
-def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> None:
-    """Print rows under their heads; columns whose head is a word of `right` are right-aligned."""
+def print_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], right: str | Sequence[str] = ""
+) -> None:
+    """Print rows under their heads; columns whose head is in `right` are right-aligned."""
     from rich.console import Console
 
     if sys.stdout.isatty():
@@ -83,7 +85,9 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str 
     print_text("\n".join(line.rstrip() for line in printed.get().split("\n")[:-1]))
 
 
-def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str = "") -> "Table":
+def make_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], right: str | Sequence[str] = ""
+) -> "Table":
     """Return the table that `print_table` prints."""
     from rich import box
     from rich.table import Table
@@ -96,9 +100,10 @@ def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: str =
         pad_edge=terminal,
         padding=(0, 2, 0, 0),
     )
+    aligned = right.split() if isinstance(right, str) else right
     for head in heads:
-        justify: Literal["left", "right"] = "right" if head in right.split() else "left"
-        table.add_column(head, justify=justify, overflow="fold")
+        justify: Literal["left", "right"] = "right" if head in aligned else "left"
+        table.add_column(Text(printable(head)), justify=justify, overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     return table

@@ -129,6 +129,18 @@ class LakeReader(Lake):
             self._presigns = False  # some policies allow signed headers only
         return answer.content if answer.status_code in FOUND else None
 
+    def piece(self, key: str, begin: int, size: int, etag: str | None = None) -> tuple[bytes, str]:
+        """Read a piece of an object; return it with the object's ETag, which must be `etag`."""
+        same = {"IfMatch": etag} if etag else {}
+        with self._translating(f"read {key}"):
+            found = self.client.get_object(
+                Bucket=self.settings.bucket,
+                Key=key,
+                Range=f"bytes={begin}-{begin + size - 1}",
+                **same,  # type: ignore[arg-type]
+            )
+            return found["Body"].read(), found.get("ETag", "")
+
     def fetch(self, key: str, target: Path) -> None:
         """Write an object to a file."""
         with self._translating(f"read {key}"), target.open("wb") as file:

@@ -11,6 +11,7 @@ from schemas.mapping import Mapping, Options
 from streams import samples
 from streams.lake import ddl
 from streams.lake.keys import ObjectKey
+from streams.query.questions import DAYS, questions
 from streams.staging.staging import Staging
 from streams.windows.window import Window
 from tests.streams.falco_records import ACCOUNT, REGION, rows
@@ -173,6 +174,17 @@ def test_a_query_drops_repeats(tmp_path: Path) -> None:
         assert sum(int(f"{row[2]}") for row in found) == 100
         run(made, VIEWS["falco_once"], tmp_path)
         assert made.execute("SELECT count(*) FROM falco_once").fetchone() == (100,)
+
+
+def test_the_examples_of_the_command_are_the_queries_of_the_page() -> None:
+    own = {title: sql["DuckDB"].rstrip() for title, sql in QUERIES.items() if "Athena" in sql}
+    assert {each.title: each.sql.rstrip() for each in questions()} == own
+    names = [each.name for each in questions()]
+    assert len({*names}) == len(names)
+    for each in questions():
+        assert DAYS in each.sql
+        assert f"| `{each.name}` | [{each.title}](#" in PAGE
+        assert "eventDay BETWEEN" not in each.always()
 
 
 def test_what_the_page_runs_is_all_the_sql_it_has() -> None:

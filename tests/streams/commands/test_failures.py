@@ -29,6 +29,7 @@ NEEDS: dict[str, tuple[list[str], set[str]]] = {
     "map": (["alerts.jsonl"], set()),
     "policy": ([], set()),
     "produce": ([], {"kafka"}),
+    "query": (["SELECT 1"], {"lake", "s3"}),
     "register": (["falco", "--crawler-role", "arn:aws:iam::123456789012:role/r"], set()),
     "replay": (["--last", "1h"], {"kafka", "lake"}),
     "settings": ([], set()),
@@ -184,6 +185,9 @@ def test_an_option_that_is_not_there_is_wrong_usage(falcolake: Run, name: str) -
 
 
 def test_what_prints_data_has_json() -> None:
-    """Not those that run until they are stopped, nor `ddl` and `policy`: JSON or SQL themselves."""
+    """Not those that run until they are stopped; nor `ddl` and `policy`, which print JSON or SQL;
+
+    nor `query`, which has `--format json`.
+    """
     without = {name for name in NEEDS if not has_json(name)}
-    assert without == {"ddl", "demo", "policy", "stack", "worker"}
+    assert without == {"ddl", "demo", "policy", "query", "stack", "worker"}

@@ -1,0 +1,115 @@
+"""The command `query`."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from streams.commands.options import load_settings
+from streams.terminal import print_table, progress_bar, say
+
+if TYPE_CHECKING:
+    from streams.query.period import Period
+
+
+def query(
+    context: typer.Context,
+    sql: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SQL", help="One SELECT; - for standard input; or the name of an example."
+        ),
+    ] = None,
+    example: Annotated[
+        bool,
+        typer.Option("--example", help="List the examples, or ask the one that is named."),
+    ] = False,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="Only findings since then; UTC without a zone."
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="Only findings before then.")
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Instead of --from: such as 6h, 90m or 2d.")
+    ] = None,
+    directory: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Ask a local copy of a lake instead of the lake."),
+    ] = None,
+    form: Annotated[
+        Literal["table", "json", "csv", "parquet"],
+        typer.Option("--format", help="How to write the answer; json: an object a line."),
+    ] = "table",
+    output: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the answer to a file; not as a table."),
+    ] = None,
+) -> None:
+    """Ask the lake in SQL, with DuckDB and the settings' own credentials.
+
+    The view findings has all findings, with the columns region, accountId and eventDay of their
+    keys. --last, --from and --to choose objects by their keys before anything is read, and so
+    does a condition on these columns. SQL only reads findings: it cannot write, or open files.
+
+    \b
+    Examples:
+      falcolake query "SELECT message FROM findings WHERE severity_id = 5"
+      falcolake query --last 7d --example rules
+      falcolake query --format json - < question.sql | jq .
+    """
+    if example and sql is None:
+        from streams.query.questions import questions
+
+        print_table(["name", "question"], [[each.name, each.title] for each in questions()])
+        return
+    period = _period(since, until, last)
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise typer.BadParameter("Parquet is not for a terminal: give --output FILE")
+    if form == "table" and output is not None:
+        raise typer.BadParameter("--output needs --format json, csv or parquet")
+    asked = _sql(sql, example=example)
+    settings = load_settings(context)
+    from streams.query.output import show
+    from streams.query.run import run
+
+    with ExitStack() as stack:
+        # The bar ends before the answer begins: it takes what is printed meanwhile for itself.
+        with progress_bar("reading objects") as progress:
+            answer = stack.enter_context(
+                run(settings, asked, directory=directory, period=period, progress=progress)
+            )
+        show(answer, form, output)
+    for note in answer.notes:
+        say(f"Note: {note}")
+
+
+def _sql(sql: str | None, *, example: bool) -> str:
+    if sql is None:
+        raise typer.BadParameter("give a SELECT, - for standard input, or --example")
+    if example:
+        from streams.query.questions import named
+
+        return named(sql).always()
+    return sys.stdin.read() if sql == "-" else sql
+
+
+def _period(since: str | None, until: str | None, last: str | None) -> "Period":
+    from streams.clock import now_ms
+    from streams.commands.times import moment, span
+    from streams.query.period import Period
+
+    if since and last:
+        raise typer.BadParameter("--from and --last exclude each other")
+    first = moment(since, "--from") if since else None
+    if last:
+        first = now_ms() - round(span(last, "--last") * 1000)
+    end = moment(until, "--to") if until else None
+    if first is not None and end is not None and first >= end:
+        raise typer.BadParameter("--to is not after --from")
+    return Period(first, end)
