@@ -33,7 +33,7 @@ TARGETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 
 # The fields whose builders name a cloud or a cluster.
-_OF_CLOUDS = ("ct.", "gcp.")
+_OF_CLOUDS = ("ct.", "ec2.", "ecr.", "gcp.", "iam.", "s3.")
 _OF_CLUSTERS = ("ka.cluster.",)
 _OF_KUBERNETES = ("k8s.", "k8smeta.", "ka.")
 _OF_HOST = frozenset({"syscall", "internal"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given
 from schemas.explain import explain
 from schemas.mapping import Mapping, Options
 from schemas.ocsf.columns import paths
+from schemas.sources import aws_cloudtrail, gcp_auditlog
 from schemas.sources.place import TARGETS, Place
 from tests.alerts import PLAIN, SAMPLES, SHELL, native
 from tests.schemas.fields import alerts, some
@@ -94,6 +96,18 @@ def test_every_finding_says_where_falco_runs(name: str, kind: tuple[str, str]) -
     if kind[1] == "1.8.0":
         accounts = [each for each in finding["observables"] if each["type_id"] == 35]
         assert [each["value"] for each in accounts] == [finding["cloud"]["account"]["uid"]]
+
+
+@each_kind
+@pytest.mark.parametrize("source", [aws_cloudtrail, gcp_auditlog])
+def test_a_field_of_a_cloud_keeps_the_cloud_of_the_alert(
+    source: ModuleType, kind: tuple[str, str]
+) -> None:
+    for field in (row.field.replace("*", "x") for row in source.ROWS):
+        alert = native({**SHELL, "output_fields": {field: "v"}})
+        own = finding_of(MAPPINGS[kind], alert).get("cloud")
+        assert own is not None, field
+        assert finding_of(PLACED[kind], alert)["cloud"] == own, field
 
 
 @each_kind
