@@ -3,15 +3,12 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from streams.commands.options import load_settings
 from streams.terminal import print_table, progress_bar, say
-
-if TYPE_CHECKING:
-    from streams.query.period import Period
 
 
 def query(
@@ -68,7 +65,10 @@ def query(
 
         print_table(["name", "question"], [[each.name, each.title] for each in questions()])
         return
-    period = _period(since, until, last)
+    from streams.commands import times
+    from streams.query.period import Period
+
+    period = Period(*times.period(since, until, last))
     if form == "parquet" and output is None and sys.stdout.isatty():
         raise typer.BadParameter("Parquet is not for a terminal: give --output FILE")
     if form == "table" and output is not None:
@@ -97,19 +97,3 @@ def _sql(sql: str | None, *, example: bool) -> str:
 
         return named(sql).always()
     return sys.stdin.read() if sql == "-" else sql
-
-
-def _period(since: str | None, until: str | None, last: str | None) -> "Period":
-    from streams.clock import now_ms
-    from streams.commands.times import moment, span
-    from streams.query.period import Period
-
-    if since and last:
-        raise typer.BadParameter("--from and --last exclude each other")
-    first = moment(since, "--from") if since else None
-    if last:
-        first = now_ms() - round(span(last, "--last") * 1000)
-    end = moment(until, "--to") if until else None
-    if first is not None and end is not None and first >= end:
-        raise typer.BadParameter("--to is not after --from")
-    return Period(first, end)

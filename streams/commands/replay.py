@@ -151,18 +151,10 @@ def _selection(
     from_offset: int | None,
     to_offset: int | None,
 ) -> "Selection":
-    from streams.clock import now_ms
-    from streams.commands.times import moment, span
+    from streams.commands.times import period
     from streams.replay.replay import LAST, Selection
 
-    if since and last:
-        raise typer.BadParameter("--from and --last exclude each other")
-    first = moment(since, "--from") if since else None
-    if last:
-        first = now_ms() - round(span(last, "--last") * 1000)
-    end = moment(until, "--to") if until else None
-    if first is not None and end is not None and first >= end:
-        raise typer.BadParameter("--to is not after --from")
+    first, end = period(since, until, last)
     offsets = from_offset is not None or to_offset is not None
     if offsets and (first is not None or end is not None):
         raise typer.BadParameter("give either times or offsets, not both")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from streams.clock import now_ms
 from streams.settings.fields import Seconds
 
 _seconds: TypeAdapter[float] = TypeAdapter(Seconds)
@@ -41,3 +42,16 @@ def moment(text: str, option: str) -> int:
     if found.tzinfo is None:
         found = found.replace(tzinfo=UTC)
     return round(found.timestamp() * 1000)
+
+
+def period(since: str | None, until: str | None, last: str | None) -> tuple[int | None, int | None]:
+    """Return the times of --from, --to and --last, epoch ms, or raise typer's BadParameter."""
+    if since and last:
+        raise typer.BadParameter("--from and --last exclude each other")
+    first = moment(since, "--from") if since else None
+    if last:
+        first = now_ms() - round(span(last, "--last") * 1000)
+    end = moment(until, "--to") if until else None
+    if first is not None and end is not None and first >= end:
+        raise typer.BadParameter("--to is not after --from")
+    return first, end
