@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.ocsf.releases import Release, is_ip
 from schemas.sources.draft import ANY, Draft, Row, plain
+from schemas.sources.place import cloud_of, partition_of
 
 _API = "evidences[].api"
 _USER = "evidences[].actor.user"
@@ -84,21 +85,12 @@ ROWS = (
     *(Row(field, ("resources[].name",), f"Type {kind}.") for field, kind in _RESOURCES),
 )
 
-_PARTITIONS = (
-    ("cn-", "aws-cn"),
-    ("us-gov-", "aws-us-gov"),
-    ("us-iso-", "aws-iso"),
-    ("us-isob-", "aws-iso-b"),
-    ("us-isof-", "aws-iso-f"),
-    ("eu-isoe-", "aws-iso-e"),
-    ("eusc-", "aws-eusc"),
-)
 _IDENTITIES = {"Root": (2, "Admin"), "IAMUser": (1, "User"), "AWSService": (3, "System")}
 
 
 def build(draft: Draft, release: Release) -> None:
     """Add the cloud, the call, who made it, and its resources."""
-    owner = _cloud(draft)
+    owner = _cloud(draft, release)
     _resources(draft, release, owner)
     _api(draft)
     _actor(draft)
@@ -107,17 +99,12 @@ def build(draft: Draft, release: Release) -> None:
         _request(draft)
 
 
-def _cloud(draft: Draft) -> str | None:
+def _cloud(draft: Draft, release: Release) -> str | None:
     """Add the cloud; return the account that got the event, which is that of its resources."""
     fields = draft.fields
-    cloud: dict[str, Any] = {"provider": "AWS"}
-    if (region := fields.pop("ct.region", None)) is not None:
-        cloud["region"] = region
     recipient: str | None = fields.pop("ct.recipientaccountid", None)
     account = recipient or fields.get("ct.user.accountid")
-    if account is not None:
-        cloud["account"] = {"uid": account, "type_id": 10, "type": "AWS Account"}
-    draft.cloud = cloud
+    draft.cloud = cloud_of("AWS", account, fields.pop("ct.region", None), release)
     return recipient
 
 
@@ -246,11 +233,6 @@ def _resources(draft: Draft, release: Release, owner: str | None) -> None:
             if not field.startswith("ct.request"):
                 del fields[field]
             draft.resource(release, 1, type=kind, name=name, **of_all)
-
-
-def partition_of(region: str) -> str:
-    """Return the AWS partition of a region, as ARNs name it."""
-    return next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
 
 
 def _s3_object(fields: dict[str, Any]) -> tuple[str | None, str | None]:

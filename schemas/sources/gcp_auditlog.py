@@ -9,6 +9,7 @@ import msgspec
 from schemas.falco.alert import is_deep
 from schemas.ocsf.releases import Release, is_email, is_ip
 from schemas.sources.draft import ANY, Draft, Row, plain
+from schemas.sources.place import cloud_of
 
 _API = "evidences[].api"
 _USER = "evidences[].actor.user"
@@ -69,17 +70,8 @@ def build(draft: Draft, release: Release) -> None:
 
 
 def _cloud(draft: Draft, release: Release) -> None:
-    fields = draft.fields
-    cloud: dict[str, Any] = {"provider": "GCP"}
-    if (location := fields.pop("gcp.location", None)) is not None:
-        cloud["region"] = location
-    if (project := fields.pop("gcp.projectId", None)) is not None:
-        if release.modern:
-            cloud["account"] = {"uid": project, "type_id": 11, "type": "GCP Project"}
-        else:
-            cloud["account"] = {"uid": project, "type_id": 5, "type": "GCP Account"}
-            cloud["project_uid"] = project
-    draft.cloud = cloud
+    pop = draft.fields.pop
+    draft.cloud = cloud_of("GCP", pop("gcp.projectId", None), pop("gcp.location", None), release)
 
 
 def _api(draft: Draft) -> None:

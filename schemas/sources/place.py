@@ -38,6 +38,16 @@ _OF_CLUSTERS = ("ka.cluster.",)
 _OF_KUBERNETES = ("k8s.", "k8smeta.", "ka.")
 _OF_HOST = frozenset({"syscall", "internal"})
 
+_PARTITIONS = (
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("us-isof-", "aws-iso-f"),
+    ("eu-isoe-", "aws-iso-e"),
+    ("eusc-", "aws-eusc"),
+)
+
 
 class Place(NamedTuple):
     """The settings that say where Falco runs; None is not set."""
@@ -234,6 +244,11 @@ def _account_type(provider: str, release: Release) -> dict[str, Any]:
     if provider == "Azure":
         return {"type_id": 13 if release.modern else 99, "type": "Azure Subscription"}
     return {}
+
+
+def partition_of(region: str) -> str:
+    """Return the AWS partition of a region, as ARNs name it."""
+    return next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
 
 
 def add_cluster(draft: Draft, cluster: dict[str, str], release: Release) -> None:

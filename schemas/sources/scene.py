@@ -27,7 +27,7 @@ from schemas.sources import (
     syscall_user,
 )
 from schemas.sources.draft import ANY, TEXT, Builder, Draft, Names, Row
-from schemas.sources.place import Shared, add_cluster
+from schemas.sources.place import Shared, add_cluster, partition_of
 
 
 def _apart(build: Builder) -> Builder:
@@ -318,7 +318,7 @@ def _whereabouts(cloud: dict[str, Any]) -> dict[str, Any]:
     if "region" in cloud:
         where["region"] = cloud["region"]
         if cloud["provider"] == "AWS":
-            where["cloud_partition"] = aws_cloudtrail.partition_of(cloud["region"])
+            where["cloud_partition"] = partition_of(cloud["region"])
     if "account" in cloud:
         where["owner"] = {"account": {"uid": cloud["account"]["uid"]}}
     return where

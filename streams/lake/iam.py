@@ -11,13 +11,13 @@ authorization reference.
 import re
 from typing import Any
 
+from schemas.sources.place import partition_of
 from streams.errors import Misconfigured
 from streams.settings import sections
 
 Document = dict[str, Any]
 
 VERSION = "2012-10-17"
-PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "eusc-": "aws-eusc"}
 GLUE_POLICY = "service-role/AWSGlueServiceRole"
 HINTS = """
 Amazon Security Lake creates the role {role} with its permissions and trust when the source is
@@ -48,11 +48,6 @@ that leaves permissions to IAM.
 """
 
 
-def partition(region: str) -> str:
-    """Return the AWS partition of a region: the second part of every ARN there."""
-    return next((name for start, name in PARTITIONS.items() if region.startswith(start)), "aws")
-
-
 def provider_role(source: str, region: str) -> str:
     """Return the name of the role that Security Lake creates for a custom source's provider."""
     return f"AmazonSecurityLake-Provider-{source}-{region}"
@@ -64,7 +59,7 @@ def trust_account(account: str, external_id: str, region: str) -> Document:
         {
             "Sid": "WorkersWithTheExternalId",
             "Effect": "Allow",
-            "Principal": {"AWS": f"arn:{partition(region)}:iam::{account}:root"},
+            "Principal": {"AWS": f"arn:{partition_of(region)}:iam::{account}:root"},
             "Action": "sts:AssumeRole",
             "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
         }
@@ -97,7 +92,7 @@ def trust_eks(
             "Sid": "WorkersOfTheServiceAccount",
             "Effect": "Allow",
             "Principal": {
-                "Federated": f"arn:{partition(region)}:iam::{account}:oidc-provider/{place}"
+                "Federated": f"arn:{partition_of(region)}:iam::{account}:oidc-provider/{place}"
             },
             "Action": "sts:AssumeRoleWithWebIdentity",
             "Condition": {
@@ -157,7 +152,7 @@ def crawler_permissions(lake: sections.LakeSettings) -> Document:
 
 
 def _bucket(lake: sections.LakeSettings) -> str:
-    return f"arn:{partition(lake.region)}:s3:::{lake.bucket}"
+    return f"arn:{partition_of(lake.region)}:s3:::{lake.bucket}"
 
 
 def _objects(lake: sections.LakeSettings) -> list[Document]:
@@ -175,7 +170,7 @@ def _key(lake: sections.LakeSettings, key: str) -> Document:
     account = lake.role_arn.split(":")[4] if lake.role_arn else lake.account_id
     if not account.isdigit():
         account = "*"  # external: the key's own id, or its alias, still says which
-    keys = f"arn:{partition(lake.region)}:kms:{lake.region}:{account}:key"
+    keys = f"arn:{partition_of(lake.region)}:kms:{lake.region}:{account}:key"
     place, _, alias = key.rpartition("alias/") if "alias/" in key else ("", "", "")
     if alias and place.startswith("arn:"):
         keys = f"{place.rstrip(':')}:key"
@@ -200,7 +195,7 @@ def hints(lake: sections.LakeSettings, source: str) -> list[str]:
     database = f"amazon_security_lake_glue_db_{region}"
     text = HINTS.format(
         role=provider_role(source, lake.region),
-        glue=f"arn:{partition(lake.region)}:iam::aws:policy/{GLUE_POLICY}",
+        glue=f"arn:{partition_of(lake.region)}:iam::aws:policy/{GLUE_POLICY}",
         source=source,
         table=f"{database}.{table}",
     )

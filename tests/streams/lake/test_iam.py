@@ -75,11 +75,15 @@ def test_nothing_that_would_trust_others_is_written(
         iam.trust_eks(ACCOUNT, issuer, namespace, account, "eu-central-1")
 
 
-def test_the_partition_is_the_region_s() -> None:
-    statement = only(iam.trust_account(ACCOUNT, "id", "us-gov-west-1"))
-    assert statement["Principal"]["AWS"].startswith("arn:aws-us-gov:")
-    document = iam.permissions(lake_of(region="us-gov-west-1"))
-    assert all("arn:aws-us-gov:s3" in each["Resource"] for each in document["Statement"])
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn"), ("us-isob-east-1", "aws-iso-b")],
+)
+def test_the_partition_is_the_region_s(region: str, partition: str) -> None:
+    statement = only(iam.trust_account(ACCOUNT, "id", region))
+    assert statement["Principal"]["AWS"].startswith(f"arn:{partition}:")
+    document = iam.permissions(lake_of(region=region))
+    assert all(f"arn:{partition}:s3" in each["Resource"] for each in document["Statement"])
 
 
 def test_no_more_is_allowed_than_list_get_and_put_under_the_prefix() -> None:
