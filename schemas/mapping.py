@@ -36,7 +36,9 @@ from schemas.sources.scene import ROWS, TIMES, Scene, Shape, as_dotted, present
 MAPPING_VERSION: Final = "3"
 """Increment it whenever a value maps to something else; it is part of `Mapping.version`."""
 
-_CLASSES: Final = {"detection_finding": ("1.1.0", "1.3.0", "1.8.0"), "security_finding": ("1.1.0",)}
+CLASSES: Final = {"detection_finding": ("1.1.0", "1.3.0", "1.8.0"), "security_finding": ("1.1.0",)}
+"""The event classes that findings may have, and the OCSF versions of each."""
+
 _RANKS: Final = {name: rank for rank, name in enumerate(PRIORITIES)} | {"info": 6}
 
 # The most bytes that a mapping caches, so that memory stays bounded whatever comes in.
@@ -217,12 +219,9 @@ class Mapping:
         self, alert: Alert, received: Received, moment: Moment
     ) -> tuple[tuple[str, str, str], dict[str, str]]:
         """Return the parts and the unmapped fields of an alert."""
-        given = alert.output_fields or {}
+        given, shape = self._named(alert)
+        alert.output_fields = given
         release = self._release
-        shape = self._shape_of(given)
-        if shape.is_foreign:
-            given = alert.output_fields = as_dotted(given)
-            shape = self._shape_of(given)
         uid = alert.uuid or uuid5_of(
             alert.hostname or "", alert.time or "", alert.rule, alert.output or received.text
         )
@@ -253,14 +252,19 @@ class Mapping:
         candidates = self._dropping.candidates(alert.rule)
         if not candidates:
             return None
+        given, shape = self._named(alert)
+        named = given.get("evt.source")
+        source = _source(alert, {} if named in EMPTY else {"evt.source": named}, shape)
+        return dropped_by(candidates, given, alert.tags or (), source)
+
+    def _named(self, alert: Alert) -> tuple[dict[str, Any], Shape]:
+        """Return the fields by Falco's own names, and their shape."""
         given = alert.output_fields or {}
         shape = self._shape_of(given)
         if shape.is_foreign:
             given = as_dotted(given)
             shape = self._shape_of(given)
-        named = given.get("evt.source")
-        source = _source(alert, {} if named in EMPTY else {"evt.source": named}, shape)
-        return dropped_by(candidates, given, alert.tags or (), source)
+        return given, shape
 
     def _scene_of(
         self, given: dict[str, Any], shape: Shape, source: str, hostname: str | None
@@ -326,10 +330,10 @@ class Mapping:
 
 
 def _check(options: Options) -> None:
-    versions = _CLASSES.get(options.event_class)
+    versions = CLASSES.get(options.event_class)
     if versions is None:
         raise ValueError(
-            f"Unknown event class {options.event_class!r}; choose one of {', '.join(_CLASSES)}."
+            f"Unknown event class {options.event_class!r}; choose one of {', '.join(CLASSES)}."
         )
     if options.ocsf_version not in versions:
         raise ValueError(

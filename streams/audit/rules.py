@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 from pyarrow import compute, parquet
 
+from schemas import mapping
 from schemas.ocsf.columns import columns
 from schemas.ocsf.releases import beyond_security_lake
 from streams.audit import proof
@@ -24,14 +25,13 @@ from streams.errors import Corrupt
 from streams.lake.footers import interpret
 from streams.lake.keys import Footer, Unread, parse_key
 from streams.settings.fields import ACCOUNT_ID
+from streams.settings.settings import SECURITY_LAKE_PREFIX
 from streams.staging.filing import NOTE
 
 PAGE_BYTES = 1 << 20
 ROW_GROUP_BYTES = 256 << 20
 SOURCE_LENGTH = 20
-RELEASES = {("detection_finding", version) for version in ("1.1.0", "1.3.0", "1.8.0")} | {
-    ("security_finding", "1.1.0")
-}
+RELEASES = {(kind, version) for kind, versions in mapping.CLASSES.items() for version in versions}
 
 Rule = Literal[
     "parquet",  # it can be read
@@ -192,7 +192,7 @@ def _class(candidate: Candidate) -> Iterator[Fault]:
         if (CLASSES.get(kind[0]), kind[1]) not in RELEASES:
             yield Fault("class", f"{name} is not one that falcolake writes")
         # A lake of one's own has another prefix; where a local file will go is unknown.
-        of_security_lake = candidate.key.startswith("ext/") or not candidate.placed
+        of_security_lake = candidate.key.startswith(SECURITY_LAKE_PREFIX) or not candidate.placed
         if of_security_lake and (beyond := beyond_security_lake(kind[1])):
             yield Fault("class", beyond, warning=True)
 

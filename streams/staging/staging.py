@@ -137,7 +137,7 @@ class Staging:
                         self._current = self._segments.create()
                     self._segments.make_room(size)
                     self._filled += size
-                    runs = [_run(self._current, each) for each in rows]
+                    runs = [run_of(self._current, each) for each in rows]
                     self._insert(runs, findings, rejects, digests)
                     return runs
             except FalcolakeError:
@@ -321,7 +321,8 @@ def _pieces(rows: Rows) -> list[Piece]:
     ]
 
 
-def _run(segment: int, rows: Rows) -> Run:
+def run_of(segment: int, rows: Rows) -> Run:
+    """Return what a segment holds of rows, without the rows."""
     return Run(
         segment,
         rows.partition,

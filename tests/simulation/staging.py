@@ -17,6 +17,7 @@ from streams import faults
 from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
 from streams.staging.contents import NOTHING, Summary
 from streams.staging.parquet import Group
+from streams.staging.staging import run_of
 from streams.windows.batch import Rejected, Rows
 from streams.windows.room import Usage
 from streams.windows.window import Run, Window
@@ -131,7 +132,7 @@ class ModelStaging:
             if self._current is None:
                 self._current = self._create()
             self._filled += count
-            runs = [_run(self._current, each) for each in rows]
+            runs = [run_of(self._current, each) for each in rows]
             with faults.around("append"):
                 self._disk.segments[self._current] += zip(runs, rows, strict=True)
         except FalcolakeError:
@@ -230,20 +231,3 @@ class ModelStaging:
     def _check(self) -> None:
         if not self._open:
             raise Unavailable("staging is closed", "the worker is stopping: start it again")
-
-
-def _run(segment: int, rows: Rows) -> Run:
-    return Run(
-        segment,
-        rows.partition,
-        rows.first,
-        rows.end,
-        rows.records,
-        len(rows.findings),
-        len(rows.rejects),
-        rows.filtered,
-        rows.bytes,
-        rows.oldest,
-        rows.topic_id,
-        rows.leader_epoch,
-    )
