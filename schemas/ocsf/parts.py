@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -174,6 +174,7 @@ def structures(event_class: str, version: str) -> MappingProxyType[str, str]:
     )
 
 
+@lru_cache(maxsize=64)
 def select(event_class: str, version: str, text_limit: int | None, rows: str) -> str:
     """Return SQL that turns `rows` into the columns of `columns.columns`.
 
