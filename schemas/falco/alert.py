@@ -14,6 +14,7 @@ import base64
 import json
 import re
 from collections.abc import Container
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -53,7 +54,8 @@ _decode_any = msgspec.json.Decoder(float_hook=number).decode
 _MAX_DEPTH = 100
 # A string, or the start of one that never ends. Each character is read once.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
+_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
 
 
 def read(value: bytes) -> tuple[str, Alert]:
@@ -96,15 +98,8 @@ def is_deep(value: str) -> bool:
     """Return whether JSON text nests lists and objects more than 100 deep, in linear time."""
     if value.count("[") + value.count("{") <= _MAX_DEPTH:
         return False
-    depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", value)):
-        if bracket in "[{":
-            depth += 1
-            if depth > _MAX_DEPTH:
-                return True
-        else:
-            depth -= 1
-    return False
+    brackets = _STRING.sub("", value).encode(errors="replace").translate(None, _NO_BRACKETS)
+    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > _MAX_DEPTH
 
 
 def _decode_leniently(value: str) -> Alert:
@@ -195,20 +190,20 @@ def shorten(alert: Alert, limit: int) -> dict[str, str]:
     for key in ("rule", "priority"):
         if len(getattr(alert, key)) > limit:
             raise NotAnAlertError(f"The alert's {key} is longer than {limit:,} characters.")
+    most = limit // 2 - 64
     taken: dict[str, str] = {}
     fields = {}
     for field, value in (alert.output_fields or {}).items():
-        whole = text(value)
-        if len(whole) > limit // 2 - 64:
+        if value.__class__ is int:  # of at most 300 digits
+            fields[field] = value
+        elif len(whole := text(value)) > most:
             taken[field] = whole
         else:
             fields[field] = value
     alert.output_fields = fields
     for key in ("uuid", "hostname", "message", "output", "source"):
         whole = getattr(alert, key) or ""
-        if len(whole) > limit // 2 - 64 and (
-            key not in ("message", "output") or len(whole) > limit
-        ):
+        if len(whole) > most and (key not in ("message", "output") or len(whole) > limit):
             taken[spare_key(key, fields, taken)] = whole
             setattr(alert, key, None)
     if any(len(tag) > limit for tag in alert.tags or ()):
@@ -219,6 +214,10 @@ def shorten(alert: Alert, limit: int) -> dict[str, str]:
 
 def spare_key(key: str, *others: Container[str]) -> str:
     """Return `key`, or the first of `alert.key`, `alert.alert.key`, … that is not taken."""
-    while any(key in other for other in others):
+    while True:
+        for other in others:
+            if key in other:
+                break
+        else:
+            return key
         key = f"alert.{key}"
-    return key

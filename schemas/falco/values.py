@@ -11,6 +11,7 @@ EMPTY = (None, "", "<NA>")
 """What Falco prints for a field without a value."""
 
 _MOST_DIGITS = 40
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def text(value: Any) -> str:
@@ -19,7 +20,7 @@ def text(value: Any) -> str:
         return str(value)
     if value.__class__ is bool:
         return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _encode(value)
 
 
 def number(literal: str) -> float | int | str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 from schemas.ocsf.attack_enterprise import TACTICS, TECHNIQUES, VERSION
@@ -17,6 +18,10 @@ from schemas.ocsf.attack_enterprise import TACTICS, TECHNIQUES, VERSION
 # "T1059", "T1059.004", "T1562-impair-defenses"; "TA0011", "TA0005-defense-evasion".
 _TECHNIQUE = re.compile(r"(T\d{4})(?:\.(\d{3}))?(?:-.*)?", re.ASCII | re.DOTALL)
 _TACTIC = re.compile(r"(TA\d{4})(?:-.*)?", re.ASCII | re.DOTALL)
+
+
+MOST_TAGS = 1000
+"""Falco's own rules have up to ten tags. Each becomes an object ten times as large as the tag."""
 
 
 class Technique(NamedTuple):
@@ -61,10 +66,11 @@ def attacks(tags: Iterable[str]) -> list[dict[str, Any]]:
     """Return the OCSF `attack` objects of a rule's tags.
 
     One for each technique and tagged tactic that it belongs to, then one for each remaining tactic.
+    Of a rule with more than `MOST_TAGS` tags, only the first ones are read here.
     """
     tagged: dict[str, None] = {}
     found: dict[tuple[str, str], None] = {}
-    for tag in tags:
+    for tag in islice(tags, MOST_TAGS):
         if uid := _tactic_tags().get(tag):
             tagged[uid] = None
         elif match := _TACTIC.fullmatch(tag):
@@ -75,12 +81,14 @@ def attacks(tags: Iterable[str]) -> list[dict[str, Any]]:
     parents = {parent for parent, sub in found if sub}
     result: list[dict[str, Any]] = []
     left = dict(tagged)
+    order = {tactic: place for place, tactic in enumerate(tagged)}
     for parent, sub in found:
         if not sub and parent in parents:
             continue
         uid = f"{parent}.{sub}" if sub else parent
         known = techniques().get(uid) or techniques().get(parent)
-        its = [tactic for tactic in tagged if known and tactic in known.tactics]
+        # A rule may tag thousands of tactics; a technique has a few.
+        its = sorted(tagged.keys() & known.tactics, key=order.__getitem__) if known else []
         for tactic in its:
             left.pop(tactic, None)
         result.extend(_attack(parent, sub, tactic) for tactic in its or [""])

@@ -6,9 +6,10 @@ list of names: a `Shape`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.falco.alert import spare_key
 from schemas.falco.values import text
@@ -98,28 +99,50 @@ def rows_of(field: str, rows: Iterable[Row] = ROWS) -> list[Row]:
     return exact + wide
 
 
-class _Fields:
-    """The fields of some rows. A look-up takes the same time however many rows there are."""
+class _Facts(NamedTuple):
+    """What the rows say of a field."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        fields = [row.field for row in rows]
-        self._exact = frozenset(fields)
-        self._beginnings = tuple(field[:-1] for field in fields if field.endswith("*"))
-
-    def __contains__(self, field: str) -> bool:
-        return field in self._exact or field.startswith(self._beginnings)
-
-
-_KNOWN = _Fields(ROWS)
-_REPEATING_FIELDS = _Fields(_REPEATING_ROWS)
-_REPEATING_FIELDS_WITHOUT_CALL = _Fields(
-    row for row in _REPEATING_ROWS if row not in syscall_event.CALL_ROWS
-)
-_FIELDS_OF_BUILDERS = tuple((build, _Fields(rows)) for build, rows in _BUILDERS)
+    known: bool
+    is_text: bool
+    """Whether the builders read it as text, by the row with the closest name."""
+    repeating: bool
+    repeating_without_call: bool
+    builders: frozenset[Builder]
 
 
-_KIND_OF = {row.field: row.kind for row in reversed(ROWS)}
-_KINDS_OF_BEGINNINGS = tuple((row.field[:-1], row.kind) for row in ROWS if row.field.endswith("*"))
+def _facts(field: str) -> _Facts:
+    rows = rows_of(field)
+    repeating = {row for row in rows if row in _REPEATING_ROWS}
+    return _Facts(
+        known=bool(rows),
+        is_text=bool(rows) and rows[0].kind == TEXT,
+        repeating=bool(repeating),
+        repeating_without_call=bool(repeating.difference(syscall_event.CALL_ROWS)),
+        builders=frozenset(build for build, theirs in _BUILDERS if rows_of(field, theirs)),
+    )
+
+
+class _AllFacts(dict[str, _Facts]):
+    """Facts by field. A look-up takes the same time however many rows there are.
+
+    Of a field with no row of its own, the longest beginning of a row decides: the other rows that
+    it has begin in the same way.
+    """
+
+    def __init__(self) -> None:
+        fields = dict.fromkeys(row.field for row in ROWS)
+        beginnings = sorted((each[:-1] for each in fields if each.endswith("*")), key=len)
+        super().__init__((field, _facts(field)) for field in fields)
+        self._of = {beginning: _facts(beginning) for beginning in beginnings}
+        self._longest = re.compile("|".join(map(re.escape, reversed(beginnings)))).match
+        self._none = _facts("")
+
+    def __missing__(self, field: str) -> _Facts:
+        found = self._longest(field)
+        return self._none if found is None else self._of[found[0]]
+
+
+_FACTS = _AllFacts()
 
 
 # Names of objects whose attributes are fields: `proc`, `container.image`.
@@ -133,6 +156,7 @@ _UNDOTTED = {row.field.replace(".", "_"): row.field for row in ROWS if "*" not i
 _UNDOTTED_BEGINNINGS = tuple(
     (row.field[:-1].replace(".", "_"), row.field[:-1]) for row in ROWS if row.field.endswith("*")
 )
+_UNDOTTED_STARTS = tuple(start for start, _ in _UNDOTTED_BEGINNINGS)
 # A longer name is not one of Falco's: the object stays whole.
 _LONGEST_NAME = 100
 
@@ -157,7 +181,7 @@ def _flatten(
 ) -> None:
     for key, inner in value.items():
         name = f"{prefix}.{key}"
-        is_object = inner.__class__ is dict and (name in _OBJECTS or name not in _KNOWN)
+        is_object = inner.__class__ is dict and (name in _OBJECTS or not _FACTS[name].known)
         if is_object and inner and len(name) <= _LONGEST_NAME:
             _flatten(name, inner, given, made)
         else:
@@ -170,6 +194,8 @@ def _dotted(name: str) -> str:
     known = _UNDOTTED.get(name)
     if known is not None:
         return known
+    if not name.startswith(_UNDOTTED_STARTS):
+        return name
     for start, beginning in _UNDOTTED_BEGINNINGS:
         if name.startswith(start):
             rest = name[len(start) :]
@@ -195,43 +221,34 @@ def _source_of(fields: tuple[str, ...]) -> str:
     return "syscall"
 
 
-def _is_text(field: str) -> bool:
-    """Return whether the builders read `field` as text, by the row with the closest name."""
-    kind = _KIND_OF.get(field)
-    if kind is None and field in _KNOWN:
-        kind = next(kind for start, kind in _KINDS_OF_BEGINNINGS if field.startswith(start))
-    return kind == TEXT
-
-
-def _kinds(fields: Iterable[str]) -> tuple[tuple[str, bool], ...]:
-    return tuple((field, _is_text(field)) for field in fields)
-
-
 class Shape(Names):
     """What follows from the names of an alert's fields."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
         self.names = fields
-        known = tuple(field for field in fields if field in _KNOWN)
+        facts = [(field, _FACTS[field]) for field in fields]
+        known = [each for each in facts if each[1].known]
         # A result that is a number differs from alert to alert: a descriptor, a count of bytes.
         has_number = not frozenset(syscall_event.RESULTS).isdisjoint(fields)
-        repeating = _REPEATING_FIELDS_WITHOUT_CALL if has_number else _REPEATING_FIELDS
-        self.repeating = tuple(field for field in known if field in repeating)
+        self.repeating = tuple(
+            field
+            for field, of in known
+            if (of.repeating_without_call if has_number else of.repeating)
+        )
         """The fields of the container, Kubernetes workload, user, program and call."""
         self.repeating_values = _getter(self.repeating)
-        self.repeating_kinds = _kinds(self.repeating)
         apart = frozenset(self.repeating)
-        self.others = _kinds(field for field in fields if field not in apart)
+        self.repeating_kinds = tuple((field, of.is_text) for field, of in known if field in apart)
+        self.others = tuple((field, of.is_text) for field, of in facts if field not in apart)
         """The other fields, each with whether it is read as text."""
         found = (
-            (build, tuple(field for field in known if field in theirs))
-            for build, theirs in _FIELDS_OF_BUILDERS
+            (build, tuple(field for field, of in known if build in of.builders))
+            for build, _ in _BUILDERS
         )
         self.builders = tuple((build, theirs) for build, theirs in found if theirs)
         """The builders to run, each with the fields that trigger it."""
         self.is_foreign = any(
-            (field in _OBJECTS and field not in _KNOWN) or _dotted(field) != field
-            for field in fields
+            (field in _OBJECTS and not of.known) or _dotted(field) != field for field, of in facts
         )
         """Whether a pipeline may have changed the names of the fields; see `as_dotted`."""
         self.source = _source_of(fields)

@@ -4,6 +4,7 @@ Each class and release that the mapping knows gets its share of the records, wit
 own. Exit code 1 if a step raised, lost something or took too long.
 """
 
+import gc
 import sys
 import tempfile
 import time
@@ -14,6 +15,7 @@ from tests.hostile.run import FORMS, Report, run
 
 def main(count: int, seed: int) -> int:
     """Run, print the progress and the faults."""
+    gc.set_threshold(100_000, 20, 50)  # as the worker does
     faults = []
     for number, options in enumerate(FORMS):
         share = count * (number + 1) // len(FORMS) - count * number // len(FORMS)

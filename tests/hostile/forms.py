@@ -53,6 +53,10 @@ FORMS: dict[str, Callable[[int], bytes]] = {
     ),
     "files of a commit": lambda size: alert({"github.files": "a," * (size // 2)}, source="github"),
     "tags": lambda size: alert(tags=[f"T{n % 1000:04d}" for n in range(size // 9)]),
+    "tags of many tactics": lambda size: alert(
+        tags=[f"T{kind}{n:04d}" for kind in ("A", "") for n in range(min(10_000, size // 20))]
+        + [f"T{n // 1000:04d}.{n % 1000:03d}" for n in range(size // 40)]
+    ),
     "digits": lambda size: alert({"a": 1}).replace(b": 1}", b": " + b"9" * size + b"}"),
     "a fraction": lambda size: alert({"a": 1}).replace(b": 1}", b": 1." + b"9" * size + b"}"),
     "lone surrogates": lambda size: alert({"a": "X"}).replace(b"X", b"\\ud800" * (size // 6)),

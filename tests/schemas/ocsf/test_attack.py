@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.ocsf.attack import attacks, tactics, techniques
+from schemas.ocsf.attack import MOST_TAGS, attacks, tactics, techniques
 
 
 def short(tags: list[str]) -> list[dict[str, Any]]:
@@ -49,6 +49,15 @@ def short(tags: list[str]) -> list[dict[str, Any]]:
 )
 def test_tags_name_attacks(tags: list[str], expected: list[dict[str, str]]) -> None:
     assert short(tags) == expected
+
+
+def test_a_rule_with_thousands_of_tags_has_the_attacks_of_the_first_thousand() -> None:
+    tags = ["TA0002", "T1059", "TA0001"] + [f"T{n:04d}" for n in range(5000, 9000)]
+    found = attacks(tags)
+    assert [each.get("technique", {}).get("uid") for each in found][:2] == ["T1059", "T5000"]
+    assert found[0]["tactic"]["uid"] == "TA0002"
+    assert found[-1]["tactic"]["uid"] == "TA0001"
+    assert len(found) == MOST_TAGS - 1
 
 
 def test_names_and_pages_are_attacks_own() -> None:
