@@ -117,7 +117,8 @@ def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
     mapping = build_mapping(settings)
     metrics.running(version("falcolake"), mapping.version)
     window, disk = settings.window, settings.staging
-    staging = Staging(disk.path, settings.kafka.topic, mapping.version)
+    home = (settings.lake.region, settings.lake.account_id)
+    staging = Staging(disk.path, settings.kafka.topic, mapping.version, home)
     ledger = Ledger(
         staging,
         mapping,
@@ -129,10 +130,9 @@ def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
     watched = partial(watch_client, watch, longest_rebalance=conf["broker_rebalance_timeout"])
     dead_letters = DeadLetterWriter(settings, watch=watched)
     client = connect(settings.lake)
-    place = Group(settings.lake.region, settings.lake.account_id, "")
     shipper = Shipper(
         ledger,
-        Objects(staging, mapping, settings.kafka.topic, place),
+        Objects(staging, mapping, settings.kafka.topic, Group(*home, "")),
         Lake(settings.lake, client),
         dead_letters,
         metrics,

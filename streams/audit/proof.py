@@ -174,8 +174,9 @@ def compare(stored: Stored, footer: Footer) -> Iterator[tuple[Kind, str]]:
         yield "counts", f"records are not the sum of the others: {_words(counts._asdict())}"
     if footer.repeated is not None and not 0 <= footer.repeated <= max(0, counts.records - 1):
         yield "counts", f"{footer.repeated} of {counts.records} records cannot be repeated"
-    if not 0 <= footer.other_days <= max(0, counts.findings):
-        yield "counts", f"{footer.other_days} of {counts.findings} findings cannot be of other days"
+    for name, moved in (("days", footer.other_days), ("places", footer.other_places)):
+        if not 0 <= moved <= max(0, counts.findings):
+            yield "counts", f"{moved} of {counts.findings} findings cannot be of other {name}"
     if footer.times is None:
         if footer.rows:
             yield "foreign", "its footer lacks the times of its rows"
@@ -231,7 +232,11 @@ def _list(ids: frozenset[str]) -> str:
 
 def _said(footer: Footer) -> str:
     """Return what a footer says of its window."""
-    more = {"repeated": footer.repeated or 0, "of other days": footer.other_days}
+    more = {
+        "repeated": footer.repeated or 0,
+        "of other days": footer.other_days,
+        "of other places": footer.other_places,
+    }
     return _words(footer.counts._asdict() | {name: value for name, value in more.items() if value})
 
 

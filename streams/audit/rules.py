@@ -26,7 +26,7 @@ from streams.lake.footers import interpret
 from streams.lake.keys import Footer, Unread, parse_key
 from streams.settings.fields import ACCOUNT_ID
 from streams.settings.settings import SECURITY_LAKE_PREFIX
-from streams.staging.filing import NOTE
+from streams.staging.filing import DAY_NOTE
 
 PAGE_BYTES = 1 << 20
 ROW_GROUP_BYTES = 256 << 20
@@ -149,7 +149,7 @@ def _day(candidate: Candidate, event_day: str) -> Iterator[Fault]:
 def _says_day(unmapped: Any, name: str) -> bool:
     """Whether a finding says that its own day is this one."""
     fields = unmapped if isinstance(unmapped, dict) else {}
-    return any(key.endswith(NOTE) and value == name for key, value in fields.items())
+    return any(key.endswith(DAY_NOTE) and value == name for key, value in fields.items())
 
 
 def _footer(candidate: Candidate) -> Iterator[Fault]:

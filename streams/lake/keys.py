@@ -62,6 +62,8 @@ class Footer(NamedTuple):
     repeated: int | None = None
     #: How many of the window's findings are filed under another day, see `staging.filing`.
     other_days: int = 0
+    #: How many are filed under the region and account of the settings in place of their own.
+    other_places: int = 0
 
 
 class Unread(NamedTuple):

@@ -125,9 +125,9 @@ class Rebuilder:
         self._client = client
         topic, lake = task.settings.kafka.topic, task.settings.lake
         self._topic = topic
-        self._staging = Staging(directory, topic, task.mapping.version)
-        place = Group(lake.region, lake.account_id, "")
-        self._objects = Objects(self._staging, task.mapping, topic, place)
+        home = (lake.region, lake.account_id)
+        self._staging = Staging(directory, topic, task.mapping.version, home)
+        self._objects = Objects(self._staging, task.mapping, topic, Group(*home, ""))
         window = task.settings.window
         #: Offsets that have a dead letter and whose record was read.
         self._met: set[int] = set()

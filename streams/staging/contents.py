@@ -17,15 +17,22 @@ import pyarrow.compute as pc
 
 from schemas.ocsf.parts import SHARED
 from streams.staging import filing, packed
-from streams.staging.filing import MOST_DAYS, Filing
+from streams.staging.filing import (
+    ACCOUNT_NOTE,
+    DAY_NOTE,
+    REGION_NOTE,
+    Filing,
+    place_of,
+    too_many,
+)
 from streams.staging.parquet import Group, Source
 from streams.staging.segments import schema
 from streams.windows.batch import DIGEST_BYTES
 from streams.windows.window import Run, Window
 
-#: In place of an event day: an append with findings of more than `MOST_DAYS` days has one batch for
-#: each place, because a batch costs about as much as a hundred findings.
-SEVERAL = ""
+#: In place of a group: an append with findings of very many groups has one batch for all of them,
+#: because a batch costs about as much as a hundred findings.
+SEVERAL = Group("", "", "")
 
 
 class Batch(NamedTuple):
@@ -40,15 +47,16 @@ class Batch(NamedTuple):
 class Summary:
     """Which objects a window makes, with their row counts, and how many records are repeated.
 
-    `filing` is None unless the findings are of too many days. Then `batches` has where the rows of
-    each object are, and `moved` is how many findings are filed under another day.
+    `filing` is None unless the findings are of many days or places. Then `batches` has where the
+    rows of each object are; so many findings are filed under `other_days` and `other_places`.
     """
 
     groups: list[tuple[Group, int]]
     repeated: int
     filing: Filing | None = None
     batches: Mapping[Group, Sequence[Batch]] = field(default_factory=dict)
-    moved: int = 0
+    other_days: int = 0
+    other_places: int = 0
 
 
 NOTHING = Summary([], 0)
@@ -74,17 +82,18 @@ def stretches(runs: Iterable[Run]) -> list[Stretch]:
     return joined
 
 
-def summarize(cursor: duckdb.DuckDBPyConnection, window: Window) -> Summary:
-    """Return the summary of a window that has runs."""
+def summarize(cursor: duckdb.DuckDBPyConnection, window: Window, home: str) -> Summary:
+    """Return the summary of a window that has runs; `home` is the place of the settings."""
     repeated = _repeated(cursor, window)
     found = _rows(cursor, window, "findings", "region, account_id, event_day, findings")
     counts = Counter[Group]()
     for *group, findings in found:
         counts[Group(*group)] += findings
     days = {group.event_day for group in counts}
-    if len(days) <= MOST_DAYS and SEVERAL not in days:
-        return Summary(sorted(counts.items()), repeated)
-    return _crowded(cursor, window, repeated)
+    places = {(group.region, group.account_id) for group in counts}
+    if SEVERAL in counts or too_many(len(days), len(places)):
+        return _crowded(cursor, window, home, repeated)
+    return Summary(sorted(counts.items()), repeated)
 
 
 def source(
@@ -117,7 +126,7 @@ def _repeated(cursor: duckdb.DuckDBPyConnection, window: Window) -> int:
     return count - distinct
 
 
-# ---- windows of few days
+# ---- windows of few groups
 
 
 class _Place(NamedTuple):
@@ -157,44 +166,62 @@ class _Batches:
         ).fetchall()
 
 
-# ---- windows of too many days
+# ---- windows of many groups
 
 
 _DAYS = ("time", "recorded")
 _segment = attrgetter("segment")
 
 
-def _crowded(cursor: duckdb.DuckDBPyConnection, window: Window, repeated: int) -> Summary:
-    """Return the summary of a window whose findings are of too many days."""
-    batches: list[tuple[Batch, pa.RecordBatch]] = []
-    own, recorded = Counter[int](), Counter[int]()
+def _crowded(
+    cursor: duckdb.DuckDBPyConnection, window: Window, home: str, repeated: int
+) -> Summary:
+    """Return the summary of a window whose findings are of many days or places."""
+    batches: list[tuple[Batch, pa.Table]] = []
+    own, recorded, places = Counter[int](), Counter[int](), Counter[str]()
     for part in stretches(window.runs):
         for batch, content in _read(cursor, window, part.segment, part.first, part.end - 1):
-            days = _days(packed.unpack(content, _DAYS))
-            batches.append((batch, days))
-            own.update(days["own"].to_pylist())
-            recorded.update(days["recorded"].to_pylist())
-    limited = filing.limit(own, recorded)
-    counts, moved = Counter[Group](), 0
+            origins = _origins(batch, packed.unpack(content, _columns(batch)))
+            batches.append((batch, origins))
+            own.update(origins["day"].to_pylist())
+            recorded.update(origins["recorded"].to_pylist())
+            places.update(origins["place"].to_pylist())
+    limited = filing.limit(own, recorded, places, home)
+    counts, other_days, other_places = Counter[Group](), 0, 0
     having: dict[Group, list[Batch]] = {}
-    for batch, days in batches:
-        filed = limited.of(days["own"], days["recorded"])
-        pairs = pa.table({"filed": filed, "moved": pc.not_equal(filed, days["own"])})
-        for row in pairs.group_by("filed").aggregate(_MOVED).to_pylist():
-            group = batch.group._replace(event_day=filing.name_of(row["filed"]))
+    for batch, origins in batches:
+        filed = _filed(limited, origins)
+        other_days += pc.sum(pc.not_equal(filed["day"], origins["day"])).as_py() or 0
+        other_places += pc.sum(pc.not_equal(filed["place"], origins["place"])).as_py() or 0
+        for row in filed.group_by(["place", "day"]).aggregate([([], "count_all")]).to_pylist():
+            region, _, account_id = row["place"].partition("/")
+            group = Group(region, account_id, filing.name_of(row["day"]))
             having.setdefault(group, []).append(batch)
-            counts[group] += row["moved_count"]
-            moved += row["moved_sum"]
-    return Summary(sorted(counts.items()), repeated, limited, having, moved)
+            counts[group] += row["count_all"]
+    groups = sorted(counts.items())
+    return Summary(groups, repeated, limited, having, other_days, other_places)
 
 
-_MOVED = [("moved", "count"), ("moved", "sum")]
+def _columns(batch: Batch) -> tuple[str, ...]:
+    """Return the columns that say where the findings of a batch belong."""
+    return (*_DAYS, "place") if batch.group == SEVERAL else _DAYS
 
 
-def _days(rows: pa.Table) -> pa.RecordBatch:
-    """Return the own days of findings, and those of their records."""
+def _origins(batch: Batch, rows: pa.Table) -> pa.Table:
+    """Return the findings' own days, their records' days, and their own places."""
     times, recorded = (rows[name].combine_chunks() for name in _DAYS)
-    return pa.record_batch({"own": filing.days_of(times), "recorded": recorded})
+    if batch.group == SEVERAL:
+        places = pc.cast(rows["place"].combine_chunks(), pa.string())
+    else:
+        region, account_id, _ = batch.group
+        places = pa.repeat(pa.scalar(place_of(region, account_id), pa.string()), len(rows))
+    return pa.table({"day": filing.days_of(times), "recorded": recorded, "place": places})
+
+
+def _filed(limited: Filing, origins: pa.Table) -> pa.Table:
+    """Return the days and places under which findings are filed."""
+    day, recorded, place = (column.combine_chunks() for column in origins.columns)
+    return pa.table({"day": limited.of(day, recorded), "place": limited.places_of(place)})
 
 
 def _read(
@@ -211,7 +238,7 @@ def _read(
 
 
 class _Filed:
-    """The findings that are filed under one group in a window of too many days."""
+    """The findings that are filed under one group in a window of many groups."""
 
     def __init__(
         self,
@@ -225,6 +252,7 @@ class _Filed:
         self._window = window
         self._filing = limited
         self._day = filing.number_of(group.event_day)
+        self._place = place_of(group.region, group.account_id)
         self._batches = batches
 
     def __call__(
@@ -235,22 +263,28 @@ class _Filed:
             firsts = [batch.first for batch in wanted]
             for batch, content in _read(self._cursor, self._window, segment, firsts[0], firsts[-1]):
                 if batch in wanted:
-                    rows = packed.unpack(content, {*columns, *_DAYS})
-                    yield self._filed(rows).select(columns)
+                    rows = packed.unpack(content, {*columns, *_columns(batch)})
+                    yield self._here(rows, _origins(batch, rows)).select(columns)
 
-    def _filed(self, rows: pa.Table) -> pa.Table:
-        """Return the rows that are filed here; those of another day say so in `unmapped`."""
-        days = _days(rows)
-        here = pc.equal(self._filing.of(days["own"], days["recorded"]), self._day)
-        rows, own = rows.filter(here).combine_chunks(), days["own"].filter(here).to_pylist()
+    def _here(self, rows: pa.Table, origins: pa.Table) -> pa.Table:
+        """Return the rows that are filed here; those of elsewhere say so in `unmapped`."""
+        filed = _filed(self._filing, origins)
+        here = pc.and_(pc.equal(filed["day"], self._day), pc.equal(filed["place"], self._place))
+        rows, origins = rows.filter(here).combine_chunks(), origins.filter(here)
+        own = (origins["day"].to_pylist(), origins["place"].to_pylist())
         for name in {*SHARED, "unmapped"}.intersection(rows.column_names):
             texts = pc.cast(rows[name], pa.string())
             if name == "unmapped":
-                texts = pa.array(map(self._noted, texts.to_pylist(), own), pa.string())
+                texts = pa.array(map(self._noted, texts.to_pylist(), *own), pa.string())
             else:
                 texts = pc.dictionary_encode(texts)
             rows = rows.set_column(rows.column_names.index(name), name, texts)
         return rows
 
-    def _noted(self, unmapped: str, own: int) -> str:
-        return unmapped if own == self._day else filing.noted(unmapped, own)
+    def _noted(self, unmapped: str, day: int, place: str) -> str:
+        notes = {}
+        if day != self._day:
+            notes[DAY_NOTE] = filing.name_of(day)
+        if place != self._place:
+            notes[REGION_NOTE], _, notes[ACCOUNT_NOTE] = place.partition("/")
+        return filing.noted(unmapped, notes) if notes else unmapped

@@ -64,6 +64,8 @@ class Objects:
         }
         if window.topic_id:
             values["topic_id"] = window.topic_id
-        if summary.moved:
-            values["other_days"] = summary.moved
+        if summary.other_days:
+            values["other_days"] = summary.other_days
+        if summary.other_places:
+            values["other_places"] = summary.other_places
         return {f"falcolake.{name}": str(value) for name, value in values.items()}

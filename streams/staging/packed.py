@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from schemas.mapping import Finding
 from schemas.ocsf.parts import SHARED
-from streams.staging.filing import record_days
+from streams.staging.filing import place_of, record_days
 from streams.windows.batch import Rejected
 
 _TEXTS = ("body", "raw_data", "unmapped")
@@ -34,11 +34,20 @@ SCHEMA = pa.schema(
 """`recorded` is the day of the record's timestamp, see `filing`; `size` is the bytes of the row's
 own texts; the others are of `schemas.mapping.Finding`."""
 
+PLACED = SCHEMA.append(pa.field("place", pa.dictionary(pa.int32(), pa.string())))
+"""Of a batch with findings of several groups, which has each finding's place (`filing`) as well."""
+
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
 
-def pack(offsets: Sequence[int], timestamps: Sequence[int], findings: Sequence[Finding]) -> bytes:
-    """Pack findings, with the offsets and timestamps of their records."""
+def pack(
+    offsets: Sequence[int],
+    timestamps: Sequence[int],
+    findings: Sequence[Finding],
+    *,
+    placed: bool = False,
+) -> bytes:
+    """Pack findings, with the offsets and timestamps of their records, `placed` with places."""
 
     def column(name: str) -> list[Any]:
         return list(map(attrgetter(name), findings))
@@ -53,9 +62,15 @@ def pack(offsets: Sequence[int], timestamps: Sequence[int], findings: Sequence[F
         **texts,
         "size": functools.reduce(pc.add, lengths),
     }
+    schema = SCHEMA
+    if placed:
+        schema = PLACED
+        columns["place"] = _dictionary(
+            [place_of(each.region, each.account_id) for each in findings]
+        )
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, SCHEMA, options=_OPTIONS) as stream:
-        stream.write_batch(pa.record_batch(columns, schema=SCHEMA))
+    with pa.ipc.new_stream(sink, schema, options=_OPTIONS) as stream:
+        stream.write_batch(pa.record_batch(columns, schema=schema))
     written: bytes = sink.getvalue().to_pybytes()
     return written
 
@@ -68,7 +83,7 @@ def _dictionary(values: Sequence[str]) -> pa.DictionaryArray:
 
 def unpack(packed: bytes, columns: Iterable[str] = SCHEMA.names) -> pa.Table:
     """Return these columns of packed findings, without decompressing the others."""
-    fields = [SCHEMA.get_field_index(name) for name in columns]
+    fields = [PLACED.get_field_index(name) for name in columns]
     options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
     table: pa.Table = pa.ipc.open_stream(packed, options=options).read_all()
     return table

@@ -34,7 +34,7 @@ MEMORY = 96_000_000
 BEGUN_BYTES = 8192
 
 #: The version of these tables, and of the format that `packed` writes.
-LAYOUT = 6
+LAYOUT = 7
 
 TABLES = """
     CREATE TABLE {s}.segment(layout INTEGER, topic VARCHAR, mapping_version VARCHAR);

@@ -18,7 +18,7 @@ from streams.errors import Corrupt, FalcolakeError
 from streams.staging import contents, packed
 from streams.staging.contents import NOTHING, SEVERAL, Summary
 from streams.staging.directory import TEMPORARY_COPY, export_name, make_private
-from streams.staging.filing import MOST_DAYS
+from streams.staging.filing import place_of
 from streams.staging.parquet import SIZES, Group, Sizes, Writer
 from streams.staging.segments import RUN_COLUMNS, Segments, insert, schema, translated
 from streams.windows.batch import Rejected, Rows, size_of
@@ -61,6 +61,7 @@ class Piece(NamedTuple):
 class Staging:
     """The segments of one worker. Use `with`; safe to call from several threads.
 
+    `home` is the settings' region and account, for findings of too many places (`filing`).
     `segment_bytes`, `portion_bytes` and `sizes` limit what it handles at once, for bounded memory.
     """
 
@@ -69,12 +70,14 @@ class Staging:
         path: Path,
         topic: str,
         mapping_version: str,
+        home: tuple[str, str],
         *,
         segment_bytes: int = SEGMENT_BYTES,
         portion_bytes: int = PORTION_BYTES,
         sizes: Sizes = SIZES,
     ) -> None:
         self.path = path
+        self._home = place_of(*home)
         self._segments = Segments(path, topic, mapping_version)
         self._segment_bytes = segment_bytes
         self._portion_bytes = portion_bytes
@@ -193,7 +196,7 @@ class Staging:
             translated("read staged findings", self.path),
             self._segments.cursor() as cursor,
         ):
-            return contents.summarize(cursor, window)
+            return contents.summarize(cursor, window, self._home)
 
     def export(
         self,
@@ -296,14 +299,17 @@ class Staging:
 
 
 _group = attrgetter(*Group._fields)
-_place = attrgetter("region", "account_id")
+
+#: The most groups of an append that have a batch each.
+_MOST_BATCHES = 128
 
 
 def _packed(rows: Rows) -> list[Packed]:
     """Pack the findings of an append, those of each group together."""
     groups = _grouped(rows, _group)
-    if len({day for _, _, day in groups}) > MOST_DAYS:
-        groups = _grouped(rows, lambda finding: (*_place(finding), SEVERAL))
+    if len(groups) > _MOST_BATCHES:
+        content = packed.pack(rows.offsets, rows.timestamps, rows.findings, placed=True)
+        return [Packed(rows.partition, rows.first, *SEVERAL, len(rows.findings), content)]
     return [
         Packed(rows.partition, rows.first, *group, len(columns[0]), packed.pack(*columns))
         for group, columns in groups.items()

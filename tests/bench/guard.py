@@ -119,7 +119,7 @@ class Work:
     def ours(self) -> Path:
         """Map, stage and export the alerts as a worker does."""
         path = self._directory / f"{next(self._numbers)}"
-        with Staging(path, "topic", self.mapping.version) as staging:
+        with Staging(path, "topic", self.mapping.version, ("", "")) as staging:
             staging.open()
             runs = []
             for start in range(0, len(self.records), FETCH):

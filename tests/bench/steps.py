@@ -89,10 +89,11 @@ def main() -> None:
     gc.set_threshold(100_000, 20, 50)  # as the worker does
     with clock.step("fetch"):
         records = asyncio.run(fetch(Meter()))
+    home = (settings.lake.region, settings.lake.account_id)
     version, runs = build_mapping(settings).version, dict[int, list[Run]]()
     with (
         tempfile.TemporaryDirectory() as name,
-        Staging(Path(name), settings.kafka.topic, version) as staging,
+        Staging(Path(name), settings.kafka.topic, version, home) as staging,
     ):
         staging.open()
         for rows in tabulated(clock, settings, records):

@@ -58,7 +58,9 @@ def lake(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     mapping = Mapping(Options(region=REGION, account_id=ACCOUNT, ocsf_version=request.param))
     values = list(samples.alerts(1, COUNT, START, interval_ns=5_000_000_000))
     top = tmp_path_factory.mktemp("lake")
-    with Staging(tmp_path_factory.mktemp("staging"), TOPIC, mapping.version) as staging:
+    with Staging(
+        tmp_path_factory.mktemp("staging"), TOPIC, mapping.version, (REGION, ACCOUNT)
+    ) as staging:
         staging.open()
         for first, end in ((0, 1000), (1000, COUNT)):
             run = staging.append(rows(0, first, end, values.__getitem__, mapping))
@@ -156,7 +158,7 @@ def test_a_query_drops_repeats(tmp_path: Path) -> None:
     mapping = Mapping(Options(region=REGION, account_id=ACCOUNT))
     values = list(samples.alerts(1, 100, START, interval_ns=5_000_000_000))
     values[0] = re.sub(rb'"output": ?"', lambda found: found[0] + b"x" * 70_000, values[0], count=1)
-    with Staging(tmp_path / "staging", TOPIC, mapping.version) as staging:
+    with Staging(tmp_path / "staging", TOPIC, mapping.version, (REGION, ACCOUNT)) as staging:
         staging.open()
         for first in (0, 200):
             run_ = staging.append(rows(0, first, first + 200, lambda n: values[n % 100], mapping))

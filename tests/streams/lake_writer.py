@@ -44,7 +44,7 @@ class LakeWriter:
         mapped = rows(partition, first, first + (records or end - first), value, self.mapping)
         mapped.end = end
         topic, keys = self.settings.kafka.topic, []
-        with Staging(self.directory, topic, self.mapping.version) as staging:
+        with Staging(self.directory, topic, self.mapping.version, (REGION, ACCOUNT)) as staging:
             staging.open()
             run = staging.append(mapped)
             window = Window(partition, first, end, (run,))

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from streams.staging.staging import Staging
 from streams.windows.window import resume
-from tests.streams.falco_records import MAPPING, mixed, rows
+from tests.streams.falco_records import ACCOUNT, MAPPING, REGION, mixed, rows
 
 SIZES = (1, 40, 3, 200, 7)
 
 
 def work(path: Path) -> None:
-    with Staging(path, "topic", MAPPING.version) as staging:
+    with Staging(path, "topic", MAPPING.version, (REGION, ACCOUNT)) as staging:
         kept = resume(0, 0, [], staging.open())
         staging.keep_only(kept)
         position = kept[-1].end if kept else 0

@@ -195,7 +195,7 @@ class Worker:
         self.kafka = kafka or RecordedKafka(self.effects, path)
         self.letters = RecordedLetters(self.effects)
         self.metrics = Metrics()
-        self.staging = Staging(path, TOPIC, mapping.version)
+        self.staging = Staging(path, TOPIC, mapping.version, (REGION, ACCOUNT))
         self.ledger = Ledger(self.staging, mapping, limits, room, self.metrics, pause)
         self.ledger.kafka = self.kafka
         self.lake = Lake(settings, connect(settings))

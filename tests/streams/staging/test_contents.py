@@ -1,4 +1,4 @@
-"""What windows of many days and of repeated records become, however they were staged."""
+"""What windows of many days or places, and of repeated records, become, however staged."""
 
 import io
 import itertools
@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.mapping import Mapping, Options
-from streams.staging.filing import MOST_DAYS, NOTE
+from streams.staging.filing import ACCOUNT_NOTE, DAY_NOTE, MOST_DAYS, MOST_OBJECTS, REGION_NOTE
 from streams.staging.objects import Objects
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
@@ -71,7 +71,7 @@ def staged(
 
 @pytest.fixture
 def staging(tmp_path: Path) -> Iterator[Staging]:
-    with Staging(tmp_path / "staging", "topic", MAPPING.version) as made:
+    with Staging(tmp_path / "staging", "topic", MAPPING.version, (REGION, ACCOUNT)) as made:
         made.open()
         yield made
 
@@ -101,7 +101,7 @@ def rows_of(objects: dict[str, bytes]) -> list[tuple[str, str, int, str | None]]
         table = pq.read_table(io.BytesIO(content), columns=["time_dt", "raw_data", "unmapped"])
         for row in table.to_pylist(maps_as_pydicts="strict"):
             number = json.loads(row["raw_data"])["output_fields"]["evt.num"]
-            note = (row["unmapped"] or {}).get(NOTE)
+            note = (row["unmapped"] or {}).get(DAY_NOTE)
             found.append((day, f"{row['time_dt']:%Y%m%d}", number, note))
     return found
 
@@ -148,7 +148,9 @@ def test_objects_of_many_days_have_the_same_bytes_however_they_were_staged(
     end, directories = 300, iter(range(100))
 
     def made(bounds: Sequence[int], rolls: Iterable[int] = ()) -> dict[str, bytes]:
-        with Staging(tmp_path / f"{next(directories)}", "topic", MAPPING.version) as staging:
+        with Staging(
+            tmp_path / f"{next(directories)}", "topic", MAPPING.version, (REGION, ACCOUNT)
+        ) as staging:
             staging.open()
             window = staged(staging, bounds, of_some_days, rolls=rolls)
             if rolls:
@@ -187,7 +189,7 @@ def test_each_place_and_class_has_its_days(tmp_path: Path, event_class: str, ver
         fields = {"ct.region": f"us-east-{number % 2 + 1}", "evt.num": number}
         return alert(number, day=f"{date(2031, 4, 5) + timedelta(number)}", output_fields=fields)
 
-    with Staging(tmp_path / "staging", "topic", mapping.version) as staging:
+    with Staging(tmp_path / "staging", "topic", mapping.version, (REGION, ACCOUNT)) as staging:
         staging.open()
         window = staged(staging, [0, 5, 80], of_two_regions, mapping)
         groups = Objects(staging, mapping, "topic", Group(REGION, ACCOUNT, "")).groups(window)
@@ -198,6 +200,77 @@ def test_each_place_and_class_has_its_days(tmp_path: Path, event_class: str, ver
         for group, count in groups:
             staging.export(window, group, mapping, {}, file)
             assert pq.read_metadata(file).num_rows == count
+
+
+# ---- many places
+
+
+LOCATED = Mapping(Options(REGION, ACCOUNT, location="alert"))
+
+
+def of_its_own_account(number: int) -> bytes:
+    """An alert of an account that no other has; every third is of the settings' place."""
+    account = ACCOUNT if number % 3 == 0 else f"{number:012d}"
+    fields = {"ct.region": "eu-west-1", "ct.recipientaccountid": account, "evt.num": number}
+    if number % 3 == 0:
+        fields["ct.region"] = REGION
+    return alert(number, output_fields=fields)
+
+
+def placed_rows(
+    staging: Staging, window: Window, accounts: set[str], file: Path
+) -> list[tuple[tuple[str, str], tuple[str, str], dict[str, str]]]:
+    """Return each row's place in its key, its own, and its unmapped fields, of some accounts."""
+    objects = Objects(staging, LOCATED, "topic", Group(REGION, ACCOUNT, ""))
+    found = []
+    for group, count in objects.groups(window):
+        if group.account_id not in accounts:
+            continue
+        objects.export(window, group, file)
+        rows = pq.read_table(file, columns=["raw_data", "unmapped"])
+        assert rows.num_rows == count
+        for row in rows.to_pylist(maps_as_pydicts="strict"):
+            fields = json.loads(row["raw_data"])["output_fields"]
+            own = fields["ct.region"], fields["ct.recipientaccountid"]
+            found.append(((group.region, group.account_id), own, row["unmapped"] or {}))
+    return found
+
+
+def test_alerts_of_a_thousand_accounts_make_at_most_512_objects_and_none_is_lost(
+    tmp_path: Path,
+) -> None:
+    count, file = 1200, tmp_path / "object.parquet"
+    seen = []
+    some = {f"{number:012d}" for number in (1, 500, 700)} | {ACCOUNT}
+    for number, bounds in enumerate(([0, count], [*range(0, count, 100), count])):
+        with Staging(
+            tmp_path / f"{number}", "topic", LOCATED.version, (REGION, ACCOUNT)
+        ) as staging:
+            staging.open()
+            window = staged(staging, bounds, of_its_own_account, LOCATED)
+            summary = staging.summary(window)
+            found = placed_rows(staging, window, some, file)
+            footer = footer_of(file.read_bytes())
+        assert sum(rows for _, rows in summary.groups) == count
+        assert len(summary.groups) == MOST_OBJECTS
+        assert len(found) == count - (MOST_OBJECTS - 1 - 3)
+        moved = [(own, unmapped) for key, own, unmapped in found if key != own]
+        assert len(moved) == summary.other_places == int(footer["other_places"])
+        assert len(moved) == 800 - (MOST_OBJECTS - 1)
+        assert {key for key, own, _ in found if key != own} == {(REGION, ACCOUNT)}
+        for own, unmapped in moved:
+            assert (unmapped[REGION_NOTE], unmapped[ACCOUNT_NOTE]) == own
+        assert not any(ACCOUNT_NOTE in unmapped for key, own, unmapped in found if key == own)
+        seen.append(sorted((key, own, sorted(fields.items())) for key, own, fields in found))
+    assert seen[0] == seen[1]
+
+
+def test_a_window_of_many_accounts_below_the_limit_is_filed_by_them(staging: Staging) -> None:
+    window = staged(staging, [0, 200, 300], of_its_own_account, LOCATED)
+    assert len(staging.groups(window)) == 201
+    found = placed_rows(staging, window, {ACCOUNT, f"{200:012d}"}, staging.path / "1.parquet")
+    assert all(key == own for key, own, _ in found)
+    assert len(found) == 101
 
 
 # ---- repeated records
@@ -216,13 +289,17 @@ def test_repeats_are_counted_whatever_they_become_and_however_they_were_staged(
     expected = len(values) - len(set(values))
     assert expected > 500
     for number, bounds in enumerate(([0, 1000], range(0, 1001, 8), [0, 1, 150, 151, 1000])):
-        with Staging(tmp_path / f"{number}", "topic", mapping.version) as staging:
+        with Staging(
+            tmp_path / f"{number}", "topic", mapping.version, (REGION, ACCOUNT)
+        ) as staging:
             staging.open()
             window = staged(staging, bounds, doubled, mapping, rolls=range(0, 1000, 2))
             other = [Message(n, doubled(n)) for n in range(1000, 1010)]
             staging.append(tabulate(mapping, 0, 1000, 1010, other))
             staging.append(tabulate(mapping, 1, 0, 10, other))
-        with Staging(tmp_path / f"{number}", "topic", mapping.version) as staging:
+        with Staging(
+            tmp_path / f"{number}", "topic", mapping.version, (REGION, ACCOUNT)
+        ) as staging:
             staging.open()
             objects = Objects(staging, mapping, "topic", Group(REGION, ACCOUNT, ""))
             assert objects.repeated(window) == expected

@@ -61,7 +61,7 @@ HERE = Group(REGION, ACCOUNT, DAY)
 def opened(
     path: Path, topic: str = "topic", version: str = MAPPING.version, **sizes: Any
 ) -> Staging:
-    return Staging(path, topic, version, **sizes)
+    return Staging(path, topic, version, (REGION, ACCOUNT), **sizes)
 
 
 @pytest.fixture
