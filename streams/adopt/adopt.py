@@ -16,6 +16,7 @@ from streams.audit.coverage import LakeWindow
 from streams.errors import Misconfigured
 from streams.kafka import adoption, dead_letter_reader, scan, status
 from streams.kafka.client import open_admin
+from streams.kafka.epochs import leader_epoch
 from streams.kafka.topics import partitions_of
 from streams.lake import footers
 from streams.lake.reader import LakeReader
@@ -225,15 +226,17 @@ class _Adopter:
             adoption.wait_until_stable(client, settings.kafka.topic, {number: plan.until})
             copies = list(self._missing(client, letters, plan.until))
             _refuse_members(status.look(self._admin, settings))
+            epoch = leader_epoch(self._admin, settings.kafka.topic, number, plan.until)
+            metadata = adopted(facts, epoch)
             self._say(f"partition {number}: publishing {len(copies):,} records again")
             writer.publish(
                 client,
                 copies,
                 plan.until,
-                adopted(facts),
+                metadata,
                 lambda done: self._progress(done, len(copies)),
             )
-        adoption.wait_until_committed(self._admin, settings, number, plan.until, adopted(facts))
+        adoption.wait_until_committed(self._admin, settings, number, plan.until, metadata)
         return copies
 
     def _missing(self, client: "Consumer", letters: LetterOf, end: int) -> Iterator[int]:

@@ -54,9 +54,12 @@ def noted(facts: Facts, plan: Plan) -> str:
     return facts.seal._replace(cut=plan.cut, topic_id=facts.topic_id).encode()
 
 
-def adopted(facts: Facts) -> str:
-    """Return the commit metadata of a partition that has been adopted."""
-    return UNSEALED._replace(topic_id=facts.topic_id).encode()
+def adopted(facts: Facts, leader_epoch: int) -> str:
+    """Return the commit metadata of a partition that has been adopted.
+
+    In that epoch the log has everything before the offset where reading goes on.
+    """
+    return UNSEALED._replace(topic_id=facts.topic_id, leader_epoch=leader_epoch).encode()
 
 
 def decide(facts: Facts) -> Plan | None:

@@ -6,6 +6,8 @@ What is before the end of an epoch has not changed since: see `worker.epoch_ends
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from streams.windows.seal import NO_EPOCH
+
 if TYPE_CHECKING:
     from kafka import TopicPartition
 
@@ -33,6 +35,22 @@ def epoch_ends(
         found: dict[TopicPartition, int] = admin._manager.run(_ask, admin, epochs)
     except UnsupportedVersionError:
         return {}
+    return found
+
+
+def leader_epoch(admin: "Admin", topic: str, partition: int, end: int) -> int:
+    """Return an epoch in which the log has everything before `end`; `NO_EPOCH` if none is known.
+
+    It is the current one: whoever cuts the log later leads it in a higher epoch.
+    """
+    from kafka import TopicPartition
+
+    place = TopicPartition(topic, partition)
+    (described,) = admin.describe_topics([topic])
+    epochs = {each["partition_index"]: each["leader_epoch"] for each in described["partitions"]}
+    found: int = epochs.get(partition, NO_EPOCH)
+    if found == NO_EPOCH or epoch_ends(admin, {place: found}).get(place, 0) < end:
+        return NO_EPOCH
     return found
 
 

@@ -98,6 +98,25 @@ def test_a_log_that_was_cut_and_has_grown_past_the_commit_goes_on_and_loses_noth
     assert audit.run(settings).problems == ()
 
 
+def test_a_log_that_is_cut_again_before_a_worker_runs_is_blocked_again(
+    own_world: World, own_stack: EmbeddedStack
+) -> None:
+    world, settings = own_world, load(environment=own_world.environment)
+    publish(world, range(100))
+    ship(world, settings, "before")
+    cut_log(own_stack, 0, 60)
+    publish(world, range(1000, 1060))
+    adopt.run(settings)
+    assert '"e":' in world.committed()[0][1]
+    cut_log(own_stack, 0, 80)  # of the new records, 20 are left, and the copies are lost
+    publish(world, range(2000, 2060))
+    (again,) = adopt.run(settings).partitions
+    assert (again.kind, again.copies, again.offset) == ("truncated", 40, 100)
+    ship(world, settings, "after")
+    assert counted(world) == Counter([*range(100), *range(1000, 1020), *range(2000, 2060)])
+    assert audit.run(settings).problems == ()
+
+
 def test_a_log_that_is_shorter_than_the_lake_is_filled_up(
     own_world: World, own_stack: EmbeddedStack
 ) -> None:

@@ -77,6 +77,6 @@ def test_a_partition_that_was_noted_stays_to_be_adopted() -> None:
         again = decide(padded)
         assert again is not None
         assert (again.until, again.padding, again.cut) == (100, 0, 60)
-        done = read_seal(adopted(padded), 100)
+        done = read_seal(adopted(padded, 7), 100)
         assert done.topic_id == NOW
         assert decide(padded._replace(seal=done)) is None
