@@ -49,7 +49,7 @@ def falcolake(
         ),
     ] = None,
     show_version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.")
+        bool, typer.Option("--version", "-V", help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Ship Falco alerts from Kafka to an S3 security lake as OCSF Parquet, exactly once.

@@ -10,6 +10,7 @@ control characters, marks that reverse the text), and a line break in a name beg
 JSON escapes it, on a terminal only. `printable` is what does it.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -33,6 +34,20 @@ WIDE = 10_000  # columns in a pipe, where nothing is cut or wrapped
 
 class Commands(TyperGroup):
     """The group of all commands; turns their errors into messages and exit codes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the options; `--config FILE` may also stand after the command."""
+        first: list[str] = []
+        rest: list[str] = []
+        words = iter(args)
+        for word in words:
+            if word == "--":
+                rest += [word, *words]
+            elif word == "--config":
+                first += [word, *itertools.islice(words, 1)]
+            else:
+                (first if word.startswith("--config=") else rest).append(word)
+        return super().parse_args(ctx, [*first, *rest])
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; end quietly if the reader of its output closes the pipe."""

@@ -23,16 +23,21 @@ from streams.terminal import (
 if TYPE_CHECKING:
     from streams.kafka.dead_letter_reader import Letter
 
-app = typer.Typer(
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    help="""List, show and retry the records that were rejected.
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+
+
+@app.callback()
+def dead_letter(context: typer.Context) -> None:
+    """List, show and retry the records that were rejected.
 
     \b
     Example:
       falcolake dead-letter list
-    """,
-)
+    """
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(2)
+
 
 Reason = Annotated[
     str | None, typer.Option(metavar="TEXT", help="Only letters whose reason contains this text.")

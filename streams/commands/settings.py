@@ -1,12 +1,16 @@
 """The command `settings`."""
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from streams.commands.options import Json, load_settings
+from streams.errors import Misconfigured
 from streams.terminal import print_json, print_table, print_text, say
+
+if TYPE_CHECKING:
+    from streams.settings.settings import Settings
 
 
 def settings(
@@ -15,19 +19,33 @@ def settings(
     example: Annotated[
         bool, typer.Option("--example", help="Print an example settings file.")
     ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of a settings file.")
+    ] = False,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Only say whether a worker could start; exit 1 if not."),
+    ] = False,
 ) -> None:
     """Show every setting, its value and where it came from. Secrets are masked.
 
     \b
-    Example:
+    Examples:
       falcolake settings --example > falcolake.toml
+      falcolake settings --check && falcolake worker
     """
     from streams.settings import text as settings_text
 
     if example:
         print_text(settings_text.toml())
         return
+    if schema:
+        print_json(settings_text.schema())
+        return
     found = load_settings(context)
+    if check:
+        _check(found)
+        return
     rows = list(settings_text.rows(found))
     if as_json:
         print_json([row._asdict() for row in rows])
@@ -38,6 +56,21 @@ def settings(
         )
     for warning in found.warnings():
         say(f"Warning: {warning}")
+
+
+def _check(settings: "Settings") -> None:
+    """Print whether a worker could start with these settings. Raise typer.Exit(1) if not."""
+    from streams.settings.mapping import build_mapping
+
+    try:
+        settings.require_lake()
+        build_mapping(settings)
+    except Misconfigured as error:
+        say(f"Error: {error.message}\nTry: {error.hint}")
+        raise typer.Exit(1) from None
+    for warning in settings.warnings():
+        say(f"Warning: {warning}")
+    print_text("complete")
 
 
 def _shown(value: Any) -> str:

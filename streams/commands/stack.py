@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from streams.errors import Misconfigured
+from streams.terminal import say
+
 
 def stack(
     kafka_port: Annotated[
@@ -27,17 +30,25 @@ def stack(
         Literal["embedded", "apache"],
         typer.Option(help="The embedded broker, or Apache Kafka (needs Java and `make kafka`)."),
     ] = "embedded",
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once it runs; Ctrl-C does not reach it.")
+    ] = False,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Stop the stack that runs on the data directory.")
+    ] = False,
 ) -> None:
     """Run a Kafka broker and an S3 server for development, in the foreground.
 
-    Prints the settings for them as export lines once both are ready.
+    Prints the settings for them as export lines once both are ready, and keeps these in the file
+    `env` of the data directory. With --detach and --stop this is ./data unless --data says another.
 
     \b
-    Example:
-      eval "$(falcolake stack --data ./data &)"
+    Examples:
+      eval "$(falcolake stack --detach)"
       falcolake produce --count 1000
-      kill $FALCOLAKE_STACK_PID
+      falcolake stack --stop
     """
+    from streams.embedded import stack as embedded
     from streams.embedded.stack import StackOptions, run
 
     options = StackOptions(
@@ -49,4 +60,12 @@ def stack(
         bucket=bucket,
         broker=broker,
     )
-    run(options, sys.stdout)
+    if detach and stop:
+        raise Misconfigured("--detach and --stop exclude each other", "choose one of them")
+    here = (data or Path("data")).absolute()
+    if stop:
+        say("stopped" if embedded.stop(here) else f"no stack runs on {here}")
+    elif detach:
+        sys.stdout.write(embedded.detach(options, here))
+    else:
+        run(options, sys.stdout)

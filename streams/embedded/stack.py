@@ -5,13 +5,16 @@ run on the same directory finds its topics, records, offsets and objects again.
 """
 
 import contextlib
+import fcntl
 import os
 import shlex
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Literal, NoReturn, Self, TextIO
@@ -20,10 +23,11 @@ from streams.embedded.apache import ApacheKafka
 from streams.embedded.kafka import EmbeddedKafka, KafkaServer
 from streams.embedded.process import PATIENCE_SECONDS
 from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3, find_server
-from streams.errors import Misconfigured
+from streams.errors import Misconfigured, Unavailable
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WATCH_SECONDS = 0.5
+_LOOK_SECONDS = 0.05
 
 BrokerName = Literal["embedded", "apache"]
 # Each has its own directory: they cannot read each other's files.
@@ -77,6 +81,8 @@ class EmbeddedStack:
             _make_directory(self.data)
             kafka_port, s3_port = self._ports
             kafka, directory = _BROKERS[self._broker]
+            for name in (directory, "s3"):
+                _make_directory(self.data / name)
             self.kafka = kafka(self.data / directory, kafka_port, self._advertised_port)
             self.s3 = EmbeddedS3(self.data / "s3", s3_port)
             for server in (self.kafka, self.s3):
@@ -131,6 +137,10 @@ class EmbeddedStack:
         self.s3.check()
 
 
+#: In the data directory: the exports, the lock of whoever runs there, and what a detached run says.
+ENVIRONMENT, LOCK, LOG = "env", "stack.lock", "stack.log"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackOptions:
     """The options of `falcolake stack`, with the same meaning as for `EmbeddedStack`."""
@@ -159,11 +169,105 @@ def run(options: StackOptions, out: TextIO) -> None:
         # Background jobs ignore Ctrl-C, and nohup ignores hang-ups: keep it that way.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _stop)
-    with contextlib.suppress(_Stop), EmbeddedStack(**asdict(options)) as stack:
+    with (
+        contextlib.suppress(_Stop),
+        _only_one(options.data),
+        EmbeddedStack(**asdict(options)) as stack,
+    ):
         _hand_over(stack, out)
         while True:
             time.sleep(_WATCH_SECONDS)
             stack.check()
+
+
+def detach(options: StackOptions, data: Path) -> str:
+    """Start a stack in a session of its own, which a Ctrl-C here does not reach.
+
+    Returns its export lines. If it does not start, raises Misconfigured or Unavailable with what
+    it said.
+    """
+    _make_directory(data)
+    arguments = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in asdict(replace(options, data=data)).items()
+    ]
+    with (data / LOG).open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "stack", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    with process.stdout as out:
+        exports = out.read()  # ends when it hands over, or itself ends
+    if exports:
+        return exports
+    code, said = process.wait(), (data / LOG).read_text().strip()
+    message, _, hint = said.removeprefix("Error: ").partition("\nTry: ")
+    raise (Misconfigured if code == 2 else Unavailable)(message, hint)
+
+
+def stop(data: Path) -> bool:
+    """End the stack that runs on a directory; return False if none does. Raises Unavailable."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    asked = False
+    while (pid := _running(data)) is not None:
+        if not asked:
+            os.kill(pid, signal.SIGTERM)
+            asked = True
+        if time.monotonic() > until:
+            raise Unavailable(
+                f"the stack on {data} has not ended after {PATIENCE_SECONDS:g} s",
+                f"see {data / LOG}; 'kill -9 {pid}' ends it at once",
+            )
+        time.sleep(_LOOK_SECONDS)
+    return asked
+
+
+@contextlib.contextmanager
+def _only_one(data: Path | None) -> Iterator[None]:
+    """Hold the lock of a data directory, with this process's id in it."""
+    if data is None:
+        yield
+        return
+    _make_directory(data)
+    with (data / LOCK).open("a+") as lock:
+        if not _lock(lock):
+            raise Misconfigured(
+                f"a stack already runs on {data}",
+                f"stop it with 'falcolake stack --stop --data {data}', or choose another directory",
+            )
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}")
+        lock.flush()
+        try:
+            yield
+        finally:
+            (data / ENVIRONMENT).unlink(missing_ok=True)
+            lock.truncate(0)
+
+
+def _running(data: Path) -> int | None:
+    """Return the process id of the stack that holds a directory's lock."""
+    try:
+        with (data / LOCK).open("r+") as lock:
+            if _lock(lock):
+                return None
+            text = lock.read()
+    except FileNotFoundError:
+        return None
+    return int(text) if text.isdecimal() else None
+
+
+def _lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _make_directory(path: Path) -> None:
@@ -176,8 +280,11 @@ def _make_directory(path: Path) -> None:
 
 
 def _hand_over(stack: EmbeddedStack, out: TextIO) -> None:
-    out.write(stack.exports())
-    out.write(_export_lines({"FALCOLAKE_STACK_PID": str(os.getpid())}))
+    exports = stack.exports() + _export_lines({"FALCOLAKE_STACK_PID": str(os.getpid())})
+    environment = stack.data / ENVIRONMENT
+    environment.touch(mode=0o600)
+    environment.write_text(exports)
+    out.write(exports)
     out.flush()
     with Path(os.devnull).open("w") as nowhere:
         os.dup2(nowhere.fileno(), out.fileno())

@@ -146,9 +146,13 @@ def _priority(value: str) -> str:
     return "informational" if value == "info" else value
 
 
-Seconds = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_duration, json_schema_input_type=float | str),
+    Field(gt=0, allow_inf_nan=False),
+]
 Size = Annotated[ByteSize, Field(ge=1)]
-Servers = Annotated[str, BeforeValidator(_servers)]
+Servers = Annotated[str, BeforeValidator(_servers, json_schema_input_type=str | list[str])]
 Topic = Annotated[
     str,
     _like(
@@ -185,14 +189,20 @@ Short = Annotated[
     str,
     _like(r"(?=.{1,1000}\Z)[^\x00-\x1f]*\S[^\x00-\x1f]*", "a name has 1 to 1,000 characters"),
 ]
-Json = BeforeValidator(_json)
-Listed = BeforeValidator(_listed)
+#: Of a file's values; in a variable each of them is JSON text.
+Json = BeforeValidator(_json, json_schema_input_type=str | dict[str, Any])
+Listed = BeforeValidator(
+    _listed, json_schema_input_type=str | dict[str, Any] | list[dict[str, Any]]
+)
 #: One text or a list of them.
 Patterns = Annotated[
     tuple[Short, ...],
-    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    BeforeValidator(
+        lambda value: (value,) if isinstance(value, str) else value,
+        json_schema_input_type=str | list[str],
+    ),
 ]
-ClusterName = BeforeValidator(_cluster)
+ClusterName = BeforeValidator(_cluster, json_schema_input_type=str | dict[str, Any])
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Upper = _folded(str.upper)
 Lower = _folded(str.lower)

@@ -34,6 +34,7 @@ from streams.settings.settings import (
 
 PREFIX = "FALCOLAKE_"
 CONFIG = "FALCOLAKE_CONFIG"
+FILE = "_FILE"
 DEFAULT_FILE = Path("falcolake.toml")
 WORDING = {
     "extra_forbidden": "there is no such setting",
@@ -56,6 +57,7 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
         Misconfigured: a file cannot be read, or settings are wrong; names all of them.
     """
     variables = os.environ if environment is None else environment  # noqa: TID251 - only here
+    variables, read = _with_secrets(variables)
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
     for name, known_as, value in falcosidekick.translate(variables):
@@ -67,12 +69,44 @@ def load(config: Path | None = None, environment: Mapping[str, str] | None = Non
         origins[name] = Origin("file", str(file or DEFAULT_FILE))
     for name, value in _flat(_from_environment(variables)):
         _put(values, name, value)
-        origins[name] = Origin("environment", variable(name))
+        origins[name] = read.get(name, Origin("environment", variable(name)))
     try:
         settings = Settings(**values)
     except ValidationError as error:
         raise _misconfigured(error, origins) from None
     return settings.traced(origins, [*_strays(variables), *falcosidekick.ignored(variables)])
+
+
+def _with_secrets(variables: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Origin]]:
+    """Return the variables with the secrets that `…_FILE` variables name, and their origins.
+
+    Kubernetes and Docker mount secrets as files: FALCOLAKE_KAFKA__SASL_PASSWORD_FILE=/run/secrets/…
+    is read as FALCOLAKE_KAFKA__SASL_PASSWORD, without the line break at its end.
+    """
+    known, origins = dict(variables), {}
+    for name, field in fields():
+        file = variable(name) + FILE
+        path = known.pop(file, "") if secret(field) else ""
+        if not path:
+            continue
+        if known.get(variable(name)):
+            raise Misconfigured(f"both {variable(name)} and {file} are set", "set only one of them")
+        known[variable(name)] = _secret_in(Path(path), file)
+        origins[name] = Origin("file", f"{path} by {file}")
+    return known, origins
+
+
+def _secret_in(path: Path, written: str) -> str:
+    try:
+        found = path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise Misconfigured(
+            f"cannot read the secret in {path}: {why}", f"correct {written}, or the file"
+        ) from None
+    if not found:
+        raise Misconfigured(f"the secret in {path} is empty", f"correct {written}, or the file")
+    return found
 
 
 def wanted_fault() -> str:

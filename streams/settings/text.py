@@ -49,6 +49,17 @@ def toml() -> str:
     return "\n".join(lines)
 
 
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a settings file, for editors that complete and check TOML.
+
+    Environment variables can complete a file, so nothing in it is required.
+    """
+    made = Settings.model_json_schema()
+    made["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    made["title"] = "Settings of falcolake"
+    return made
+
+
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return f"{{ {', '.join(f'{json.dumps(key)} = {_toml(value[key])}' for key in value)} }}"

@@ -22,7 +22,12 @@ Set each one in `falcolake.toml` under its section, or as an environment variabl
 directory; `--config` or `FALCOLAKE_CONFIG` names another one.
 
     falcolake settings              # each value and where it came from; secrets are masked
+    falcolake settings --check      # exit code 1 if required settings are missing
+    falcolake settings --schema     # JSON Schema of the file, for editors that complete TOML
     falcolake settings --example    # a file to begin with
+
+A secret can be in a file: `FALCOLAKE_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka` is read in place
+of `FALCOLAKE_KAFKA__SASL_PASSWORD`.
 
 A duration is a number of seconds, or a number with `ms`, `s`, `m` or `h`. A size is a number of
 bytes, or a number with `kB`, `MB`, `GB`, `MiB` or `GiB`.

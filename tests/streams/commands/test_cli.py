@@ -106,7 +106,9 @@ def test_a_worker_without_a_lake_says_what_is_missing(tmp_path: Path) -> None:
 
 def test_the_config_option_names_the_settings_file(falcolake: Run, tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text('[kafka]\ntopic = "other"\n')
-    done = falcolake("--config", "other.toml", "settings", "--json")
+    for words in (["--config", "other.toml", "settings"], ["settings", "--config=other.toml"]):
+        assert falcolake(*words, "--json").stdout
+    done = falcolake("settings", "--json", "--config", "other.toml")
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert rows["kafka.topic"]["value"] == "other"
     assert rows["kafka.topic"]["origin"] == "file: other.toml"
