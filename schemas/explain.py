@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 from schemas.classes.envelope import KEY_ROWS
 from schemas.classes.security_finding import places_of
 from schemas.falco.alert import Alert, read
-from schemas.falco.values import EMPTY, text
+from schemas.falco.values import EMPTY, is_none, text
 from schemas.mapping import Filtered, Mapping, Reject
 from schemas.ocsf.columns import paths
 from schemas.sources.draft import Row
 from schemas.sources.scene import rows_of
 
 _NO_VALUE = "The field has no value."
+_NONE = "It says that there is none."
 _NO_PLACE = "OCSF has no place for it."
 _REPEATS = "It repeats another value."
 
@@ -90,7 +91,9 @@ class _Asked:
         if field in self._unmapped():
             return Explanation(field, shown, ("unmapped",), self._why_not(rows, why))
         used = self._used(rows, shown, self._without(field, self._fields))
-        return Explanation(field, shown, used, why if used else _REPEATS)
+        if used:
+            return Explanation(field, shown, used, why)
+        return Explanation(field, shown, (), _NONE if is_none(field, value) else _REPEATS)
 
     def _unmapped(self) -> dict[str, str]:
         found: dict[str, str] = self._finding.get("unmapped", {})

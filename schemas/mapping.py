@@ -33,7 +33,7 @@ from schemas.sources.dropping import Drop, Dropping, dropped_by
 from schemas.sources.place import NOTHING, NOWHERE, Custom, OfRule, Place, check
 from schemas.sources.scene import ROWS, TIMES, Scene, Shape, as_dotted, present
 
-MAPPING_VERSION: Final = "3"
+MAPPING_VERSION: Final = "4"
 """Increment it whenever a value maps to something else; it is part of `Mapping.version`."""
 
 CLASSES: Final = {"detection_finding": ("1.1.0", "1.3.0", "1.8.0"), "security_finding": ("1.1.0",)}

@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 EMPTY = (None, "", "<NA>")
 """What Falco prints for a field without a value."""
 
+_NONE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        # The kernel's "unset": -1, and the same number without a sign.
+        "user.loginuid": frozenset({"-1", "4294967295"}),
+        "proc.tty": frozenset({"0"}),
+        **dict.fromkeys(
+            ("container.id", "container.full_id", "container.name", "container.type"),
+            frozenset({"host"}),
+        ),
+        "okta.client.zone": frozenset({"null"}),
+    }
+)
+
 _MOST_DIGITS = 40
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def is_none(field: str, value: Any) -> bool:
+    """Return whether a field's value says that there is none: no login user, terminal, container.
+
+    A container may be named host: then its id is another.
+    """
+    return value in EMPTY or (field in _NONE and text(value) in _NONE[field])
 
 
 def text(value: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.ocsf.releases import Release, is_ip
-from schemas.sources.draft import ANY, Draft, Row, plain
+from schemas.sources.draft import ANY, DATA, Draft, Row, plain
 from schemas.sources.place import cloud_of, partition_of
 
 _API = "evidences[].api"
@@ -32,6 +32,8 @@ _RESOURCES = (
     ("ct.request.serialnumber", "AWS::IAM::MFADevice"),
 )
 
+_NO_NAME = "data: without ct.name."
+
 ROWS = (
     Row("ct.region", ("cloud.region", "resources[].region", "resources[].cloud_partition")),
     Row("ct.recipientaccountid", ("cloud.account.uid", "resources[].owner.account.uid")),
@@ -47,13 +49,15 @@ ROWS = (
     Row("ct.requestid", (f"{_API}.request.uid",), "If missing: ct.id, then the finding's uid."),
     Row(
         "ct.request*",
-        (f"{_API}.request.data", "evidences[].data"),
+        (f"{_API}.request.data", DATA),
         "One JSON object, keyed by Falco field.",
         ANY,
     ),
-    Row("ct.response*", (f"{_API}.response.data", "evidences[].data"), "Like ct.request*.", ANY),
-    Row("ct.error", (f"{_API}.response.error",)),
-    Row("ct.errormessage", (f"{_API}.response.error_message",)),
+    Row("ct.response*", (f"{_API}.response.data", DATA), "Like ct.request*.", ANY),
+    Row("ct.error", (f"{_API}.response.error", DATA), _NO_NAME),
+    Row("ct.errormessage", (f"{_API}.response.error_message", DATA), _NO_NAME),
+    Row("ct.readonly", (DATA,)),
+    Row("ct.managementevent", (DATA,)),
     Row("ct.user", (f"{_USER}.name",)),
     Row("ct.user.arn", (f"{_USER}.uid",), "As in Security Lake's own CloudTrail source."),
     Row("ct.user.principalid", (f"{_USER}.uid_alt",), "With a user."),
@@ -68,10 +72,14 @@ ROWS = (
         "domain: for a service's name instead of an address.",
     ),
     Row("ct.vpcendpointid", (f"{_SRC}.uid",)),
-    Row("ct.useragent", ("evidences[].http_request.user_agent",), "From 1.4."),
-    Row("ct.tlsdetails.tlsversion", ("evidences[].tls.version",), "From 1.4."),
+    Row("ct.useragent", ("evidences[].http_request.user_agent", DATA), "Before 1.4: data."),
+    Row("ct.tlsdetails.tlsversion", ("evidences[].tls.version", DATA), "Before 1.4: data."),
     *(
-        Row(f"ct.tlsdetails.{name}", (f"evidences[].tls.{to}",), "From 1.4, with the version.")
+        Row(
+            f"ct.tlsdetails.{name}",
+            (f"evidences[].tls.{to}", DATA),
+            "data: before 1.4, or without the version.",
+        )
         for name, to in (("ciphersuite", "cipher"), ("clientprovidedhostheader", "sni"))
     ),
     Row(

@@ -17,6 +17,9 @@ from schemas.ocsf.releases import INT32, INT64, OTHER_FILE, Release, fingerprint
 TEXT = "text"
 ANY = "any"
 
+DATA = "evidences[].data"
+"""JSON, keyed by Falco field: evidence that OCSF has no attribute for, or not in this release."""
+
 
 class Row(NamedTuple):
     """Where one Falco field goes: a row of docs/mapping.md, and what triggers its builder.
@@ -44,8 +47,8 @@ class Program(NamedTuple):
 class Names:
     """What a builder needs to know about the names of an alert's fields; `Shape` computes it."""
 
-    arguments: tuple[str, ...]
-    """The fields that are arguments of the call, in the alert's order."""
+    data: tuple[str, ...]
+    """The fields that go to the evidence's `data` if no builder has taken them."""
     generations: tuple[dict[str, str], ...]
     """Attribute → field for each ancestor that the fields name, nearest first."""
 

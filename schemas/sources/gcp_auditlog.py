@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.falco.alert import is_deep
 from schemas.ocsf.releases import Release, is_email, is_ip
-from schemas.sources.draft import ANY, Draft, Row, plain
+from schemas.sources.draft import ANY, DATA, Draft, Row, plain
 from schemas.sources.place import cloud_of
 
 _API = "evidences[].api"
@@ -24,7 +24,7 @@ _RESOURCES = (
     "gcp.compute.instanceId",
 )
 
-_AUTHORIZED = "With a user; from a JSON list. Also unmapped if its items have more keys."
+_AUTHORIZED = "With a user; from a JSON list. Also data if its items have more keys."
 _DATA = "data: without a method."
 
 ROWS = (
@@ -36,15 +36,15 @@ ROWS = (
     ),
     Row("gcp.methodName", (f"{_API}.operation",)),
     Row("gcp.serviceName", (f"{_API}.service.name",), "With a method."),
-    *(Row(field, (f"{_API}.request.data", "evidences[].data"), _DATA, ANY) for field in _REQUESTS),
+    *(Row(field, (f"{_API}.request.data", DATA), _DATA, ANY) for field in _REQUESTS),
     Row(
         "gcp.user",
         (f"{_USER}.name", f"{_USER}.email_addr"),
         "email_addr: if it is an e-mail address.",
     ),
-    Row("gcp.authorizationInfo", ("evidences[].actor.authorizations[]",), _AUTHORIZED, ANY),
+    Row("gcp.authorizationInfo", ("evidences[].actor.authorizations[]", DATA), _AUTHORIZED, ANY),
     Row("gcp.callerIP", ("evidences[].src_endpoint.ip",)),
-    Row("gcp.userAgent", ("evidences[].http_request.user_agent",), "From 1.4."),
+    Row("gcp.userAgent", ("evidences[].http_request.user_agent", DATA), "Before 1.4: data."),
     *(Row(field, ("resources[].name",)) for field in _RESOURCES),
     Row("gcp.resourceType", ("resources[].type",), "With a name."),
     Row("gcp.resourceLabels", ("resources[].labels[]",), "With a name; key=value.", ANY),

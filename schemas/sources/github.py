@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.ocsf.releases import Release, file_of
-from schemas.sources.draft import ANY, Draft, Row, texts
+from schemas.sources.draft import ANY, DATA, Draft, Row, texts
 
 _API = "evidences[].api"
 _USER = "evidences[].actor.user"
@@ -21,8 +21,14 @@ ROWS = (
     Row("github.repo", ("resources[].uid",), "If there is no github.repo.url."),
     Row("github.repo.url", ("resources[].uid", "evidences[].url.url_string"), "url from 1.3."),
     Row("github.owner", ("resources[].owner.name",), "With a repository."),
-    Row("github.collaborator.name", ("evidences[].user.name",), "From 1.3."),
+    Row("github.collaborator.name", ("evidences[].user.name", DATA), "Before 1.3: data."),
+    Row("github.collaborator.role", (DATA,)),
+    Row("github.repo.public", (DATA,)),
     Row("github.diff.committed_secrets.files", ("evidences[].file.path",), _EACH, ANY),
+    *(
+        Row(f"github.diff.committed_secrets.{name}", (DATA,), "", ANY)
+        for name in ("desc", "lines", "links")
+    ),
     Row("github.workflow.filename", ("evidences[].file.path",)),
 )
 

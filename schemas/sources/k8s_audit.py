@@ -8,14 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.ocsf.releases import Release, is_ip
-from schemas.sources.draft import ANY, Draft, Row, plain, texts
+from schemas.sources.draft import ANY, DATA, Draft, Row, plain, texts
 
 _API = "evidences[].api"
 _USER = "evidences[].actor.user"
 _AUTHORIZATION = "evidences[].actor.authorizations[]"
 _CONTAINERS = "evidences[].api.request.containers[]"
 # Without a verb there is no api, so the data goes to the evidence itself.
-_DATA = (f"{_API}.request.data", "evidences[].data")
+_DATA = (f"{_API}.request.data", DATA)
+
+_NO_VERB = "data: without a verb."
 
 ROWS = (
     Row("ka.verb", (f"{_API}.operation",), 'Service "kubernetes".'),
@@ -24,21 +26,22 @@ ROWS = (
         (f"{_API}.request.uid", "finding_info.related_events[].uid"),
         "Joins with Security Lake's own EKS audit logs.",
     ),
-    Row("ka.response.code", (f"{_API}.response.code",), "With a verb.", ANY),
-    Row("ka.response.reason", (f"{_API}.response.message",), "With a verb."),
+    Row("ka.response.code", (f"{_API}.response.code", DATA), _NO_VERB, ANY),
+    Row("ka.response.reason", (f"{_API}.response.message", DATA), _NO_VERB),
     Row("ka.user.name", (f"{_USER}.name",), "system:… is a System user, except service accounts."),
     Row("ka.user.groups", (f"{_USER}.groups[].name",), "With a user.", ANY),
     Row("ka.auth.decision", (f"{_AUTHORIZATION}.decision",), "With a user."),
     Row("ka.auth.reason", (f"{_AUTHORIZATION}.policy.desc",), "With a user."),
-    Row("ka.impuser.name", ("evidences[].user.name",), "From 1.3."),
+    Row("ka.impuser.name", ("evidences[].user.name", DATA), "Before 1.3: data."),
     Row(
         "ka.sourceips",
         ("evidences[].src_endpoint.ip", "evidences[].src_endpoint.intermediate_ips[]"),
         "ip: the first; intermediate_ips: the rest.",
         ANY,
     ),
-    Row("ka.uri", ("evidences[].http_request.url.path",), "From 1.4."),
-    Row("ka.useragent", ("evidences[].http_request.user_agent",), "From 1.4."),
+    Row("ka.uri", ("evidences[].http_request.url.path", DATA), "Before 1.4: data."),
+    Row("ka.useragent", ("evidences[].http_request.user_agent", DATA), "Before 1.4: data."),
+    Row("ka.stage", (DATA,)),
     Row("ka.target.resource", ("resources[].type",), "With a name or namespace."),
     Row("ka.target.subresource", ("resources[].type",), "resource/subresource"),
     Row("ka.target.name", ("resources[].name",)),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
+from schemas.falco.values import is_none
 from schemas.ocsf.releases import Release, is_email, is_ip
-from schemas.sources.draft import ANY, Draft, Row
+from schemas.sources.draft import ANY, DATA, Draft, Row
 
 _API = "evidences[].api"
 _USER = "evidences[].actor.user"
@@ -42,11 +43,14 @@ _CLIENT = "With the client's address."
 _USER_RESOURCE = "A resource before 1.3."
 _EMAIL = "email_addr: if it is an e-mail address."
 
+_NO_TYPE = "data: without an event type."
+
 ROWS = (
     Row("okta.evt.type", (f"{_API}.operation",), 'Service "okta".'),
     Row("okta.transaction.id", (f"{_API}.request.uid",), "If missing: the finding's uid."),
-    Row("okta.result", (f"{_API}.response.message",), "With an event type."),
-    Row("okta.reason", (f"{_API}.response.error",), "With an event type."),
+    Row("okta.result", (f"{_API}.response.message", DATA), _NO_TYPE),
+    Row("okta.reason", (f"{_API}.response.error", DATA), _NO_TYPE),
+    Row("okta.severity", (DATA,)),
     Row("okta.actor.id", (f"{_USER}.uid",)),
     Row("okta.actor.alternateid", (f"{_USER}.name", f"{_USER}.email_addr"), _EMAIL),
     Row("okta.actor.name", (f"{_USER}.full_name",), "Also name, if there is no alternateid."),
@@ -71,8 +75,8 @@ ROWS = (
     Row("okta.security.asorg", (f"{_SRC}.autonomous_system.name",), "From 1.2."),
     Row("okta.security.isp", (f"{_SRC}.isp",), "From 1.5."),
     Row("okta.security.domain", (f"{_SRC}.domain",), _CLIENT),
-    Row("okta.useragent.raw", ("evidences[].http_request.user_agent",), "From 1.4."),
-    Row("okta.requesturi", ("evidences[].http_request.url.path",), "From 1.4."),
+    Row("okta.useragent.raw", ("evidences[].http_request.user_agent", DATA), "Before 1.4: data."),
+    Row("okta.requesturi", ("evidences[].http_request.url.path", DATA), "Before 1.4: data."),
     Row("okta.target.user.id", (f"{_TARGET}.uid", "resources[].uid"), _USER_RESOURCE),
     Row("okta.target.user.name", (f"{_TARGET}.full_name", "resources[].name"), _USER_RESOURCE),
     Row("okta.target.user.alternateid", (f"{_TARGET}.name", "resources[].name"), _USER_RESOURCE),
@@ -181,8 +185,8 @@ def _endpoint(draft: Draft, release: Release) -> None:
 def _device(fields: dict[str, Any], endpoint: dict[str, Any]) -> None:
     if (device := fields.pop("okta.client.device", None)) is not None:
         endpoint["type_id"], endpoint["type"] = _DEVICES.get(device, (99, device))
-    if fields.get("okta.client.zone", "null") != "null":
-        endpoint["zone"] = fields.pop("okta.client.zone")
+    if not is_none("okta.client.zone", zone := fields.pop("okta.client.zone", None)):
+        endpoint["zone"] = zone
     if (name := fields.pop("okta.useragent.os", None)) is not None:
         endpoint["os"] = _system_of(name)
 

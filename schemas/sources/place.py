@@ -115,16 +115,16 @@ class Custom:
 
     def complete(self, draft: Draft, shared: Shared, names: Iterable[str]) -> OfRule:
         """Add the custom fields of an alert, and the settings that its scene does not have."""
+        names_cloud = draft.cloud is not None
         rule = self._take(draft) if self._targets else NOTHING
         if shared.cloud is None and draft.cloud is None:
             draft.cloud = self._cloud
-        if (
-            self._cluster is not None
-            and shared.cluster is None
-            and not _names_cluster(draft)
-            and _is_in_cluster(names, draft.source)
-        ):
+        if not _is_in_cluster(names, draft.source):
+            return rule
+        if self._cluster is not None and shared.cluster is None and not _names_cluster(draft):
             add_cluster(draft, self._cluster, self._release)
+        if (cloud := draft.cloud or shared.cloud) is not None and not names_cloud:
+            locate(draft, cloud)
         return rule
 
     def _take(self, draft: Draft) -> OfRule:
@@ -249,6 +249,18 @@ def _account_type(provider: str, release: Release) -> dict[str, Any]:
 def partition_of(region: str) -> str:
     """Return the AWS partition of a region, as ARNs name it."""
     return next((name for start, name in _PARTITIONS if region.startswith(start)), "aws")
+
+
+def locate(draft: Draft, cloud: dict[str, Any]) -> None:
+    """Add to each resource so far where in the cloud it is, unless it says so itself."""
+    where: dict[str, Any] = {}
+    if "region" in cloud:
+        where["region"] = cloud["region"]
+        if cloud["provider"] == "AWS":
+            where["cloud_partition"] = partition_of(cloud["region"])
+    if "account" in cloud:
+        where["owner"] = {"account": {"uid": cloud["account"]["uid"]}}
+    draft.resources = [where | each for each in draft.resources]
 
 
 def add_cluster(draft: Draft, cluster: dict[str, str], release: Release) -> None:

@@ -27,8 +27,8 @@ from schemas.sources import (
     syscall_process,
     syscall_user,
 )
-from schemas.sources.draft import ANY, TEXT, Builder, Draft, Names, Row
-from schemas.sources.place import Shared, add_cluster, partition_of
+from schemas.sources.draft import ANY, DATA, TEXT, Builder, Draft, Names, Row
+from schemas.sources.place import Shared, add_cluster, locate
 
 
 def _apart(build: Builder) -> Builder:
@@ -57,6 +57,16 @@ _REPEATING: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
 )
 _REPEATING_ROWS = tuple(row for _, rows in _REPEATING for row in rows)
 
+_DATA_ROWS = tuple(
+    row
+    for rows in (
+        *(syscall_process.PROGRAM_ROWS, k8s_audit.ROWS, aws_cloudtrail.ROWS),
+        *(gcp_auditlog.ROWS, okta.ROWS, github.ROWS),
+    )
+    for row in rows
+    if DATA in row.attributes
+)
+
 # The others, in the order they run: the event is last, because others read its arguments too.
 _BUILDERS: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (syscall_process.build, syscall_process.ROWS),
@@ -67,7 +77,7 @@ _BUILDERS: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (_apart(gcp_auditlog.build), gcp_auditlog.ROWS),
     (_apart(okta.build), okta.ROWS),
     (_apart(github.build), github.ROWS),
-    (syscall_event.build, (*syscall_event.CALL_ROWS, *syscall_event.ROWS)),
+    (syscall_event.build, (*syscall_event.CALL_ROWS, *syscall_event.ROWS, *_DATA_ROWS)),
 )
 
 TIMES = ("evt.time", "evt.time.iso8601", "evt.datetime", "evt.rawtime")
@@ -107,6 +117,7 @@ class _Facts(NamedTuple):
     """Whether the builders read it as text, by the row with the closest name."""
     repeating: bool
     repeating_without_call: bool
+    data: bool
     builders: frozenset[Builder]
 
 
@@ -118,6 +129,7 @@ def _facts(field: str) -> _Facts:
         is_text=bool(rows) and rows[0].kind == TEXT,
         repeating=bool(repeating),
         repeating_without_call=bool(repeating.difference(syscall_event.CALL_ROWS)),
+        data=any(DATA in row.attributes for row in rows),
         builders=frozenset(build for build, theirs in _BUILDERS if rows_of(field, theirs)),
     )
 
@@ -255,7 +267,7 @@ class Shape(Names):
         """The alert's source, if the alert does not say it."""
         self.echoes = tuple(field for field in fields if field in _ECHOES)
         """The fields that usually only repeat the alert's time, source or host."""
-        self.arguments = tuple(field for field in fields if field.startswith("evt.arg"))
+        self.data = tuple(field for field, of in known if of.data)
         self.generations = syscall_process.generations_of(fields)
 
 
@@ -287,11 +299,10 @@ class Scene:
             if release.modern or is_hostname(hostname):
                 draft.observe("device.hostname", 1, hostname)
         self.shared = shared
-        if shared.cloud is not None:
-            where = _whereabouts(shared.cloud)
-            draft.resources = [each | where for each in draft.resources]
         if shared.cluster is not None:
             add_cluster(draft, shared.cluster, release)
+        if shared.cloud is not None:
+            locate(draft, shared.cloud)
         if shared.cloud is not None and release.modern and "account" in shared.cloud:
             draft.observe("cloud.account.uid", 35, shared.cloud["account"]["uid"])
         self.evidence = draft.evidence
@@ -327,18 +338,6 @@ class Scene:
         draft.profiles = self.profiles
         if self.left:
             draft.fields.update(self.left)
-
-
-def _whereabouts(cloud: dict[str, Any]) -> dict[str, Any]:
-    """Return what the resources of a cloud have of it."""
-    where: dict[str, Any] = {}
-    if "region" in cloud:
-        where["region"] = cloud["region"]
-        if cloud["provider"] == "AWS":
-            where["cloud_partition"] = partition_of(cloud["region"])
-    if "account" in cloud:
-        where["owner"] = {"account": {"uid": cloud["account"]["uid"]}}
-    return where
 
 
 def _getter(fields: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:

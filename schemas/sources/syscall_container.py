@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import Any
 
-from schemas.falco.values import labels_of
+from schemas.falco.values import is_none, labels_of
 from schemas.ocsf.releases import Release, fingerprint, is_uuid
 from schemas.sources.draft import ANY, Draft, Row, plain, texts
 
 _CONTAINER = "evidences[].container"
+_IDS = ("container.id", "container.full_id")
 _ONE_LABEL = ("container.label.", "container.label[")
 _ONE_POD_LABEL = tuple(
     f"{meta}.pod.label{mark}" for meta in ("k8s", "k8smeta") for mark in (".", "[")
@@ -18,7 +19,7 @@ _LABELS = "One text, split at commas; a list; or an object."
 _POD_UID = "pod_uuid: if it is a UUID, which it is not for static pods."
 _DATA = "One JSON object, keyed by Falco field, of the pod, or of the container without one."
 _OTHERS = (
-    *("container.privileged", "container.mounts", "container.ip"),
+    *("container.privileged", "container.mounts", "container.ip", "container.start_ts"),
     *("container.host_pid", "container.host_network", "container.host_ipc"),
     *("k8s.pod.ip", "k8smeta.pod.ip", "k8s.pod.sandbox_id", "k8s.pod.full_sandbox_id"),
     *("k8s.ns.labels", "k8smeta.ns.labels", "k8smeta.ns.uid"),
@@ -31,7 +32,11 @@ _WORKLOADS = (
 )
 
 ROWS = (
-    Row("container.id", (f"{_CONTAINER}.uid",), "If there is no full_id. host means no container."),
+    Row(
+        "container.id",
+        (f"{_CONTAINER}.uid",),
+        "If there is no full_id. host: no container, left out, as in name and type.",
+    ),
     Row("container.full_id", (f"{_CONTAINER}.uid",)),
     Row("container.name", (f"{_CONTAINER}.name",)),
     Row("container.type", (f"{_CONTAINER}.runtime",)),
@@ -99,7 +104,11 @@ def build(draft: Draft, release: Release) -> None:
     pod_uid = fields.get("k8s.pod.uid") or fields.get("k8smeta.pod.uid")
     in_pod = "k8s.pod.name" in fields or "k8smeta.pod.name" in fields
     container: dict[str, Any] = {}
-    if fields.get("container.id") != "host":
+    if any(is_none(name, fields[name]) for name in _IDS if name in fields):
+        for name in (*_IDS, "container.name", "container.type"):
+            if is_none(name, fields.get(name)):
+                fields.pop(name, None)
+    else:
         container = _container(draft, release)
     if container:
         if in_pod:

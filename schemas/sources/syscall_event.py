@@ -1,4 +1,4 @@
-"""The event itself: the syscall, its result and its arguments → `api` and `data`."""
+"""The event itself: the syscall and its result → `api`; what has no attribute → `data`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from schemas.memory import remembered
 from schemas.ocsf.releases import Release, json_of
-from schemas.sources.draft import ANY, Draft, Row, plain
+from schemas.sources.draft import ANY, DATA, Draft, Row, plain
 
 _API = "evidences[].api"
 
@@ -31,7 +31,10 @@ ROWS = (
         Row(field, (f"{_API}.response.code",), "The first that is a 32-bit integer.", ANY)
         for field in RESULTS
     ),
-    Row("evt.arg*", ("evidences[].data",), "One JSON object, keyed by Falco field.", ANY),
+    *(
+        Row(field, (DATA,), "One JSON object, keyed by Falco field.", ANY)
+        for field in ("evt.arg*", "proc.is_exe_*", "json.value[*", "jevt.value[*")
+    ),
 )
 
 
@@ -49,12 +52,12 @@ def build_call(draft: Draft, _release: Release) -> None:
 
 
 def build(draft: Draft, release: Release) -> None:
-    """Add the call if it is not in the scene, and its arguments."""
+    """Add the call if it is not in the scene, and what no builder has taken to the data."""
     fields = draft.fields
     evidence = draft.evidence
     if draft.operation is None and ("evt.type" in fields or "syscall.type" in fields):
         build_call(draft, release)
-    data = {field: plain(fields.pop(field)) for field in draft.shape.arguments if field in fields}
+    data = {field: plain(fields.pop(field)) for field in draft.shape.data if field in fields}
     if data:
         evidence["data"] = {**evidence["data"], **data} if "data" in evidence else data
 

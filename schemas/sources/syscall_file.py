@@ -33,6 +33,7 @@ ROWS = (
         Row(f"fd.hash.{name}", (f"{_FILE}.hashes[].value",), "With a path or name.")
         for name in ("sha256", "sha1", "md5")
     ),
+    Row("fd.nameraw", (), "The path before it was resolved."),
     Row("fs.path.name", (f"{_FILE}.path",), "If there is no fd.name."),
     Row("fs.path.target", (f"{_FILE}.path",), "If there is no fd.name and no fs.path.name."),
     Row("fs.path.source", (f"{_FILE}.path",), "In another element of evidences."),

@@ -118,7 +118,7 @@ def _read_name(draft: Draft, src: dict[str, Any], dst: dict[str, Any]) -> None:
     if not all(is_ip(ip) and port < 65_536 for ip, port in ends):
         return
     for endpoint, (ip, port) in zip((src, dst), ends, strict=True):
-        if not endpoint:
+        if not endpoint or endpoint == {"ip": ip}:
             endpoint.update(ip=ip, port=port)
     if [(end.get("ip"), end.get("port")) for end in (src, dst)] == ends:
         del draft.fields["fd.name"]

@@ -11,8 +11,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from schemas.falco.values import is_none
 from schemas.ocsf.releases import INT64, Release, executable, file_of
-from schemas.sources.draft import ANY, Draft, Program, Row
+from schemas.sources.draft import ANY, DATA, Draft, Program, Row
 
 _PROCESS = "evidences[].process"
 _ACTOR = "evidences[].actor.process"
@@ -24,9 +25,13 @@ _LINEAGE = "From 1.4 the parent first. Before 1.4 only path or name, the oldest 
 PROGRAM_ROWS = (
     Row("proc.name", (f"{_PROCESS}.name", "actor.process.name", f"{_ACTOR}.name")),
     Row("proc.exepath", (f"{_PROCESS}.file.path", f"{_PROCESS}.path", f"{_ACTOR}.file.path")),
-    Row("proc.exe", (f"{_PROCESS}.file.path",), "If absolute, and there is no proc.exepath."),
-    Row("proc.cwd", (f"{_PROCESS}.working_directory",), "From 1.4."),
-    Row("proc.tty", (f"{_PROCESS}.session.terminal",), "0 means no terminal."),
+    Row(
+        "proc.exe",
+        (f"{_PROCESS}.file.path", DATA),
+        "argv[0]: the path if it is absolute and there is no proc.exepath, else data.",
+    ),
+    Row("proc.cwd", (f"{_PROCESS}.working_directory", DATA), "Before 1.4: data."),
+    Row("proc.tty", (f"{_PROCESS}.session.terminal",), "0: no terminal, left out."),
     Row("proc.exe_ino", (f"{_PROCESS}.file.uid",), "With a path."),
     Row(
         "proc.exe_ino.mtime",
@@ -83,6 +88,15 @@ ROWS = (
     Row("proc.acmdline*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
     Row("proc.apid*", (f"{_PROCESS}.ancestry[]",), "From 1.4.", ANY),
     Row("proc.env", (), "It may contain secrets in plain text."),
+    Row("proc.args", (), "It is part of the command line."),
+    Row("proc.pexe", (), "argv[0] of the parent, whose path is proc.pexepath."),
+    Row("proc.sname", (), "A session has no name in OCSF."),
+    Row("proc.exe_ino.ctime", (), "The inode's change is not the file's creation."),
+    Row("proc.exe_ino.ctime_duration_proc_start", (), "As proc.exe_ino.ctime."),
+    *(
+        Row(f"thread.cap_{name}", (), "OCSF has no capabilities.")
+        for name in ("effective", "permitted")
+    ),
 )
 
 _HASHES = ("proc.hash.sha256", "proc.hash.sha1", "proc.hash.md5")
@@ -110,8 +124,8 @@ def build_program(draft: Draft, release: Release) -> None:
     _file(draft, release, process)
     if release.modern and (folder := fields.pop("proc.cwd", None)) is not None:
         process["working_directory"] = folder
-    if fields.get("proc.tty", "0") != "0":
-        process["session"] = {"terminal": fields.pop("proc.tty")}
+    if not is_none("proc.tty", terminal := fields.pop("proc.tty", None)):
+        process["session"] = {"terminal": terminal}
     parent, nearest = _parent_program(draft, process)
     ancestors: tuple[dict[str, Any], ...] = ()
     if release.modern:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from schemas.falco.values import is_none
 from schemas.memory import remembered
 from schemas.ocsf.releases import Release, json_of
 from schemas.sources.draft import ANY, Draft, Row
@@ -17,10 +18,10 @@ ROWS = (
         (f"{_PROCESS}.user.uid", "evidences[].actor.user.uid", "actor.user.uid"),
         "Type Admin if 0; without a uid, if the name is root.",
     ),
-    Row("user.loginuid", (f"{_PROCESS}.auid",), "-1 means unset, and goes to unmapped.", ANY),
+    Row("user.loginuid", (f"{_PROCESS}.auid",), "-1: no login, left out.", ANY),
     Row("group.name", (f"{_PROCESS}.group.name",)),
     Row("group.gid", (f"{_PROCESS}.group.uid",)),
-    Row("user.loginname", ()),
+    Row("user.loginname", (), "OCSF has only the login user's id."),
     Row("user.shell", ()),
     Row("user.homedir", ()),
 )
@@ -43,7 +44,9 @@ def build(draft: Draft, release: Release) -> None:
     if group_name is not None or gid is not None:
         draft.process()["group"] = _group_of(group_name, gid)
         draft.profile("linux/linux_users")
-    if "user.loginuid" in fields and (auid := draft.integer("user.loginuid", 0)) is not None:
+    if is_none("user.loginuid", fields.get("user.loginuid")):
+        pop("user.loginuid", None)
+    elif (auid := draft.integer("user.loginuid", 0)) is not None:
         draft.process()["auid"] = auid
         draft.profile("linux/linux_users")
 

@@ -89,13 +89,13 @@ GROUP BY evidence.api.operation, json_extract_string(evidence.data, '$."evt.arg.
 ORDER BY findings DESC, operation, flags
 
 -- unmapped: A field that OCSF has no place for
-SELECT finding_info.title AS rule, unmapped['user.loginuid'] AS login_uid,
+SELECT finding_info.title AS rule, unmapped['user.loginname'] AS login,
     count(*) AS findings
 FROM falco
 WHERE eventDay BETWEEN '20261123' AND '20261124'
-    AND unmapped['user.loginuid'] IS NOT NULL
-GROUP BY finding_info.title, unmapped['user.loginuid']
-ORDER BY findings DESC, rule, login_uid
+    AND unmapped['user.loginname'] IS NOT NULL
+GROUP BY finding_info.title, unmapped['user.loginname']
+ORDER BY findings DESC, rule, login
 
 -- alerts: Back to the alert as Falco wrote it
 SELECT json_extract_string(raw_data, '$.output') AS output, raw_data

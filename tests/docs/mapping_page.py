@@ -41,6 +41,7 @@ from schemas.sources import (
 )
 from schemas.sources.draft import Row
 from tests.schemas.sources.test_draft import OBSERVABLES
+from tests.schemas.stock import alerts, share
 
 PATH = Path(__file__).parents[2] / "docs" / "mapping.md"
 
@@ -88,8 +89,11 @@ How to read the tables:
 - Without a note, the value is copied unchanged.
 - **Nothing is lost.** A field that is in no table, or whose value does not fit its attribute (a
   pid that is not a number, an invalid address), is in `unmapped` under Falco's own name, as text.
-  Only `null`, empty values, `<NA>` and repetitions of another field are left out. `raw_data` is
-  the record's value as received.
+  Only values that say "none" and repetitions of another field are left out: `null`, empty values,
+  `<NA>`, -1 as the login user, 0 as the terminal, `host` as the container. `raw_data` is the
+  record's value as received.
+- `evidences[].data` and `resources[].data` are JSON text, keyed by Falco's names: what belongs to
+  the evidence or resource, and OCSF has no attribute for, or not in this version.
 - A name that ends in `*` stands for all names that begin with it. falcosidekick may have replaced
   brackets: `proc.aname_2` is `proc.aname[2]`.
 - The tables are chosen by a field's name, not by the alert's source, so a rule may mix them. An
@@ -113,6 +117,7 @@ def page() -> str:
             "## Plugins\n",
             "The host of the plugin is in `metadata.loggers[]`, because it is not affected.\n",
             *(line for title, rows in PLUGINS for line in _section(title, rows, "###")),
+            *_stock(),
             *_observables(),
             *_security_finding(),
         ]
@@ -195,6 +200,45 @@ def _observables() -> Iterator[str]:
         (
             (f"{number}", name, "<br>".join(places[number]))
             for number, name in OBSERVABLE_TYPES.items()
+        ),
+    )
+
+
+def _stock() -> Iterator[str]:
+    found = {version: share(version) for version in RELEASES}
+    rules = len({rule for rule, _ in alerts()})
+    yield "## How much of what Falco's own rules print has an attribute\n"
+    yield f"Counted on {len(alerts())} sample alerts of {rules} stock rules: each rule with each"
+    yield "set of fields that the samples print it with, some as the rule is, some with fields that"
+    yield 'sites add. Values that say "none", and repetitions of another, are not counted.\n'
+    yield from _table(
+        (
+            "version",
+            "values",
+            "in an attribute of their own",
+            "in `data`",
+            "in `unmapped`",
+            "mapped",
+        ),
+        (
+            (
+                version,
+                f"{each.values}",
+                f"{each.own}",
+                f"{each.data}",
+                f"{each.unmapped}",
+                f"{each.percent:.1f} %",
+            )
+            for version, each in found.items()
+        ),
+    )
+    yield "What is left in `unmapped`, and why:\n"
+    left = {field: why for each in found.values() for field, why in each.left.items()}
+    yield from _table(
+        ("field", "alerts", "why"),
+        (
+            (f"`{field}`", f"{max(each.times[field] for each in found.values())}", left[field])
+            for field in sorted(left)
         ),
     )
 

@@ -78,8 +78,10 @@ def test_it_says_where_and_why() -> None:
         "evidences[].actor.process.name",
     )
     assert found["container.name"].attributes == ("evidences[].process.container.name",)
-    assert found["proc.cwd"].attributes == ("unmapped",)
-    assert found["proc.cwd"].why == "OCSF 1.1.0 has no evidences[].process.working_directory."
+    assert found["proc.cwd"].attributes == ("evidences[].data",)
+    assert found["user.loginuid"][2:] == ((), "It says that there is none.")
+    client = fields(OLD, okta__client__ip="203.0.113.7", okta__security__isp="acme")
+    assert client["okta.security.isp"].why == "OCSF 1.1.0 has no evidences[].src_endpoint.isp."
     shell = lines(OLD, output_fields={"user.shell": "/bin/sh"})["user.shell"]
     assert shell.why == "OCSF has no place for it."
     assert found["container.privileged"].attributes == ("resources[].data",)

@@ -162,4 +162,4 @@ def test_gcps_authorizations_are_mapped_and_their_details_kept() -> None:
 
     actor = found["evidences"][0]["actor"]
     assert actor["authorizations"] == [{"decision": "granted", "policy": {"name": "a.b"}}]
-    assert json.loads(found["unmapped"]["gcp.authorizationInfo"]) == items
+    assert json.loads(found["evidences"][0]["data"]["gcp.authorizationInfo"]) == items

@@ -26,7 +26,8 @@ USER, SRC, DST, INFO = (
     f"{E}.dst_endpoint",
     f"{E}.connection_info",
 )
-UNMAPPED = "unmapped"
+UNMAPPED, IN_DATA = "unmapped", f"{E}.data"
+"""Where a field is under its own name."""
 SAME = object()
 """Stands for the field's own value."""
 
@@ -63,6 +64,8 @@ def check(case: Case) -> None:
             got = finding.get("unmapped", {}).get(field)
         else:
             got = at(finding, path)
+            if path == IN_DATA and expected is SAME:
+                got = got.get(field)
             assert field not in finding.get("unmapped", {}), field
             attributes = explained(mapping, {**others, field: value})[field]
             # Without an attribute in its row, the field must repeat another.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.schemas.sources.rows import (
+    IN_DATA,
     REQUEST,
     RESPONSE,
     SAME,
@@ -104,20 +105,24 @@ CASES = [
         "ct.srcip", "autoscaling.amazonaws.com", {}, (f"{SRC}.domain", SAME), (f"{SRC}.name", SAME)
     ),
     Case("ct.vpcendpointid", "vpce-1", {}, (f"{SRC}.uid", SAME), None),
-    Case("ct.useragent", "aws-cli", CALL, (UNMAPPED, SAME), (f"{E}.http_request.user_agent", SAME)),
-    Case("ct.tlsdetails.tlsversion", "TLSv1.3", CALL, (UNMAPPED, SAME), (f"{E}.tls.version", SAME)),
+    Case("ct.error", "AccessDenied", {}, (IN_DATA, SAME), None),
+    Case("ct.errormessage", "no", {}, (IN_DATA, SAME), None),
+    Case("ct.readonly", "true", CALL, (IN_DATA, SAME), None),
+    Case("ct.managementevent", "true", CALL, (IN_DATA, SAME), None),
+    Case("ct.useragent", "aws-cli", CALL, (IN_DATA, SAME), (f"{E}.http_request.user_agent", SAME)),
+    Case("ct.tlsdetails.tlsversion", "TLSv1.3", CALL, (IN_DATA, SAME), (f"{E}.tls.version", SAME)),
     Case(
         "ct.tlsdetails.ciphersuite",
         "AES",
         {**CALL, "ct.tlsdetails.tlsversion": "TLSv1.3"},
-        (UNMAPPED, SAME),
+        (IN_DATA, SAME),
         (f"{E}.tls.cipher", SAME),
     ),
     Case(
         "ct.tlsdetails.clientprovidedhostheader",
         "s3",
         {**CALL, "ct.tlsdetails.tlsversion": "1"},
-        (UNMAPPED, SAME),
+        (IN_DATA, SAME),
         (f"{E}.tls.sni", SAME),
     ),
     Case("ct.id", UID, {}, ("finding_info.related_events.0.uid", SAME), None),

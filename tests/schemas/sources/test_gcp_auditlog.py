@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-from tests.schemas.sources.rows import REQUEST, SAME, SRC, UNMAPPED, USER, Case, E, check, each
+from tests.schemas.sources.rows import (
+    IN_DATA,
+    REQUEST,
+    SAME,
+    SRC,
+    USER,
+    Case,
+    E,
+    check,
+    each,
+)
 
 METHOD = {"gcp.methodName": "storage.delete"}
 
@@ -30,9 +40,16 @@ CASES = [
         (f"{E}.actor.authorizations", [{"decision": "granted", "policy": {"name": "a.b"}}]),
         None,
     ),
+    Case(
+        "gcp.authorizationInfo",
+        '[{"granted":true,"permission":"a.b","resource":"r"}]',
+        {"gcp.user": "a"},
+        (IN_DATA, SAME),
+        None,
+    ),
     Case("gcp.callerIP", "203.0.113.7", {}, (f"{SRC}.ip", SAME), None),
     Case(
-        "gcp.userAgent", "gcloud", METHOD, (UNMAPPED, SAME), (f"{E}.http_request.user_agent", SAME)
+        "gcp.userAgent", "gcloud", METHOD, (IN_DATA, SAME), (f"{E}.http_request.user_agent", SAME)
     ),
     *(
         Case(field, "x", {}, ("resources.0.name", SAME), None)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.schemas.sources.rows import SAME, UNMAPPED, USER, Case, E, check, each
+from tests.schemas.sources.rows import (
+    IN_DATA,
+    SAME,
+    USER,
+    Case,
+    E,
+    check,
+    each,
+)
 
 CASES = [
     Case(
@@ -27,7 +35,13 @@ CASES = [
         (f"{E}.url.url_string", SAME),
     ),
     Case("github.owner", "acme", {"github.repo.name": "r"}, ("resources.0.owner.name", SAME), None),
-    Case("github.collaborator.name", "bob", {}, (UNMAPPED, SAME), (f"{E}.user.name", SAME)),
+    Case("github.collaborator.name", "bob", {}, (IN_DATA, SAME), (f"{E}.user.name", SAME)),
+    Case("github.collaborator.role", "admin", {}, (IN_DATA, SAME), None),
+    Case("github.repo.public", "true", {}, (IN_DATA, SAME), None),
+    *(
+        Case(f"github.diff.committed_secrets.{name}", ["a"], {}, (IN_DATA, SAME), None)
+        for name in ("desc", "lines", "links")
+    ),
     Case(
         "github.diff.committed_secrets.files",
         ["a", "b"],

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tests.schemas.sources.rows import (
+    IN_DATA,
     REQUEST,
     RESPONSE,
     SAME,
     SRC,
     UID,
-    UNMAPPED,
     USER,
     Case,
     E,
@@ -57,7 +57,7 @@ CASES = [
     Case(
         "ka.auth.reason", "RBAC", KA_USER, (f"{E}.actor.authorizations.0.policy.desc", SAME), None
     ),
-    Case("ka.impuser.name", "bob", {}, (UNMAPPED, SAME), (f"{E}.user.name", SAME)),
+    Case("ka.impuser.name", "bob", {}, (IN_DATA, SAME), (f"{E}.user.name", SAME)),
     Case(
         "ka.sourceips",
         ["203.0.113.24", "10.0.0.7"],
@@ -65,8 +65,11 @@ CASES = [
         (f"{SRC}.ip", "203.0.113.24"),
         (f"{SRC}.intermediate_ips", ["10.0.0.7"]),
     ),
-    Case("ka.uri", "/api", VERB, (UNMAPPED, SAME), (f"{E}.http_request.url.path", SAME)),
-    Case("ka.useragent", "kubectl", VERB, (UNMAPPED, SAME), (f"{E}.http_request.user_agent", SAME)),
+    Case("ka.stage", "Panic", VERB, (IN_DATA, SAME), None),
+    Case("ka.response.code", "201", {}, (IN_DATA, SAME), None),
+    Case("ka.response.reason", "no", {}, (IN_DATA, SAME), None),
+    Case("ka.uri", "/api", VERB, (IN_DATA, SAME), (f"{E}.http_request.url.path", SAME)),
+    Case("ka.useragent", "kubectl", VERB, (IN_DATA, SAME), (f"{E}.http_request.user_agent", SAME)),
     Case("ka.target.resource", "pods", TARGET, ("resources.0.type", SAME), None),
     Case(
         "ka.target.subresource",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.schemas.sources.rows import (
+    IN_DATA,
     REQUEST,
     RESPONSE,
     SAME,
@@ -29,6 +30,9 @@ CASES = [
     Case("okta.transaction.id", "t", OKTA, (f"{REQUEST}.uid", SAME), None),
     Case("okta.result", "FAILURE", OKTA, (f"{RESPONSE}.message", SAME), None),
     Case("okta.reason", "INVALID", OKTA, (f"{RESPONSE}.error", SAME), None),
+    Case("okta.result", "FAILURE", {}, (IN_DATA, SAME), None),
+    Case("okta.reason", "INVALID", {}, (IN_DATA, SAME), None),
+    Case("okta.severity", "INFO", OKTA, (IN_DATA, SAME), None),
     Case("okta.actor.id", "00u", {}, (f"{USER}.uid", SAME), None),
     Case(
         "okta.actor.alternateid",
@@ -71,7 +75,7 @@ CASES = [
     Case("okta.client.device", "Mobile", CLIENT, (f"{SRC}.type_id", 5), (f"{SRC}.type", SAME)),
     Case("okta.client.device", "Computer", CLIENT, (f"{SRC}.type_id", 99), (f"{SRC}.type", SAME)),
     Case("okta.client.zone", "office", CLIENT, (f"{SRC}.zone", SAME), None),
-    Case("okta.client.zone", "null", CLIENT, (UNMAPPED, SAME), None),
+    Case("okta.client.zone", "null", CLIENT, (f"{SRC}.zone", None), None),
     Case(
         "okta.useragent.os",
         "Mac OS X",
@@ -102,10 +106,10 @@ CASES = [
         "okta.useragent.raw",
         "Mozilla",
         OKTA,
-        (UNMAPPED, SAME),
+        (IN_DATA, SAME),
         (f"{E}.http_request.user_agent", SAME),
     ),
-    Case("okta.requesturi", "/login", OKTA, (UNMAPPED, SAME), (f"{E}.http_request.url.path", SAME)),
+    Case("okta.requesturi", "/login", OKTA, (IN_DATA, SAME), (f"{E}.http_request.url.path", SAME)),
     Case("okta.target.user.id", "00u", {}, ("resources.0.uid", SAME), (f"{E}.user.uid", SAME)),
     Case(
         "okta.target.user.name",

@@ -49,7 +49,7 @@ def found(more: dict[str, Any], alert: dict[str, Any] = SHELL, **given_: Any) ->
 
 def clusters(finding: dict[str, Any]) -> list[dict[str, Any]]:
     here = [each for each in finding.get("resources", []) if each.get("type") == "cluster"]
-    return [{k: v for k, v in each.items() if not k.startswith("role")} for each in here]
+    return [{k: v for k, v in each.items() if k in ("type", "name", "uid")} for each in here]
 
 
 @each_kind
@@ -78,6 +78,33 @@ def test_the_pod_is_where_falco_runs(kind: tuple[str, str], place: Place, where:
     names = ("region", "cloud_partition", "owner")
     for pod in pods:
         assert {name: pod[name] for name in names if name in pod} == where
+
+
+@each_kind
+def test_what_a_kubernetes_audit_is_about_is_where_falco_runs(kind: tuple[str, str]) -> None:
+    where = {
+        "region": "eu-central-1",
+        "cloud_partition": "aws",
+        "owner": {"account": {"uid": "111122223333"}},
+    }
+    finding = finding_of(PLACED[kind], native(SAMPLES["kubernetes"]))
+
+    assert errors(kind[0], finding) == []
+    assert {each["type"] for each in finding["resources"]} == {"pods", "cluster"}
+    for each in finding["resources"]:
+        assert {**each, **where} == each
+
+    elsewhere = finding_of(PLACED[kind], native(SAMPLES["okta"]))
+    assert elsewhere["cloud"] == AWS
+    assert not any("owner" in each for each in elsewhere.get("resources", []))
+    custom = found(
+        {"a": "999999999999"},
+        SAMPLES["kubernetes"],
+        place=HERE,
+        fields=(("a", "cloud.account.uid"),),
+    )
+    assert custom["resources"][0]["owner"] == {"account": {"uid": "999999999999"}}
+    assert custom["resources"][0]["region"] == "eu-central-1"
 
 
 @each_kind
@@ -194,7 +221,7 @@ def test_custom_fields_go_to_their_places() -> None:
 
     assert finding["metadata"]["labels"] == [*SHELL["tags"], "env:prod", "team:7"]
     assert clusters(finding) == [{"type": "cluster", "name": "blue"}]
-    assert {"env", "team", "a"}.isdisjoint(finding["unmapped"])
+    assert {"env", "team", "a"}.isdisjoint(finding.get("unmapped", {}))
 
 
 def test_a_custom_field_wins_over_the_setting_and_the_alert_s_own_over_both() -> None:

@@ -100,6 +100,7 @@ CASES = [
             ("container.privileged", True),
             ("container.mounts", "/a:/b::true:rw"),
             ("container.ip", "10.0.0.9"),
+            ("container.start_ts", 1_783_198_004_180_672_852),
             ("container.host_pid", False),
             ("container.host_network", True),
             ("container.host_ipc", False),
@@ -166,7 +167,10 @@ def test_a_field_goes_to_its_attribute(case: Case) -> None:
 
 @pytest.mark.parametrize("mapping", [OLD, NEW], ids=["1.1.0", "1.8.0"])
 def test_a_host_process_has_no_container(mapping: Mapping) -> None:
-    finding = finding_of(mapping, {"container.id": "host", "container.name": "host"})
+    names = ("container.id", "container.full_id", "container.name", "container.type")
+    finding = finding_of(mapping, dict.fromkeys(names, "host"))
 
-    assert "evidences" not in finding
-    assert finding["unmapped"] == {"container.id": "host", "container.name": "host"}
+    assert finding.keys().isdisjoint({"evidences", "resources", "unmapped"})
+    finding = finding_of(mapping, {"container.id": "3ad7b26ded6d", "container.name": "host"})
+    assert "3ad7b26ded6d" in str(finding["evidences"])
+    assert finding["resources"][0]["name"] == "host"

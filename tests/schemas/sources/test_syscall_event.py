@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.schemas.sources.rows import RESPONSE, SAME, Case, E, check, each
+from tests.schemas.sources.rows import (
+    IN_DATA,
+    RESPONSE,
+    SAME,
+    Case,
+    E,
+    check,
+    each,
+)
 
 CASES = [
     Case(
@@ -14,6 +22,8 @@ CASES = [
     Case("evt.rawres", -13, {"evt.type": "open"}, (f"{RESPONSE}.code", SAME), None),
     Case("krsi.res", 3, {"evt.type": "krsi_open"}, (f"{RESPONSE}.code", SAME), None),
     Case("krsi.iou_ret", 3, {"evt.type": "krsi_open"}, (f"{RESPONSE}.code", SAME), None),
+    Case("json.value[/a/b]", "x", {"ct.name": "Put"}, (IN_DATA, SAME), None),
+    Case("jevt.value[/a/b]", "x", {"ka.verb": "get"}, (IN_DATA, SAME), None),
     Case("evt.args", "fd=3", {}, (f"{E}.data", {"evt.args": "fd=3"}), None),
 ]
 
