@@ -122,7 +122,7 @@ def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
     ledger = Ledger(
         staging,
         mapping,
-        Limits(window.interval, window.max_bytes, window.max_rows),
+        Limits(window.interval, window.record_bytes, window.max_rows),
         Room(disk.max_bytes, disk.min_free_bytes),
         metrics,
     )

@@ -131,7 +131,7 @@ class Rebuilder:
         window = task.settings.window
         #: Offsets that have a dead letter and whose record was read.
         self._met: set[int] = set()
-        self._limits = Limits(window.interval, window.max_bytes, window.max_rows)
+        self._limits = Limits(window.interval, window.record_bytes, window.max_rows)
 
     def __enter__(self) -> "Rebuilder":
         self._staging.open()

@@ -228,11 +228,21 @@ class WindowSettings(Section):
     )
     max_bytes: Size = Field(
         default=256_000_000,
-        le=4_000_000_000,
+        le=1_500_000_000,
         validate_default=True,
-        description="Bytes of raw records that seal a window; its objects have about a third",
+        description="About how large an object may become: a window with so many records is sealed",
     )
     max_rows: int = Field(default=1_000_000, ge=1, description="Records that seal a window")
+
+    @property
+    def record_bytes(self) -> int:
+        """Return how many bytes of records make an object of `max_bytes`.
+
+        An object has about 0.3 of its records' bytes (docs/sizing.md). This is fixed, so that the
+        windows of a gap that `replay` fills are a function of its records. No object is larger than
+        its records: S3 takes at most 5 GiB in one put.
+        """
+        return self.max_bytes * 10 // 3
 
 
 class StagingSettings(Section):

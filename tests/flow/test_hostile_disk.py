@@ -137,7 +137,7 @@ def test_a_disk_that_others_fill_pauses_reading_until_there_is_room(world: World
 def test_a_disk_that_staging_fills_itself_is_emptied_into_the_lake(
     world: World, s3: S3Proxy
 ) -> None:
-    worker = world.worker(STAGING__MIN_FREE_BYTES=1, WINDOW__MAX_BYTES=3 * MB)
+    worker = world.worker(STAGING__MIN_FREE_BYTES=1, WINDOW__MAX_BYTES=900_000)
     disk = SmallDisk(world, worker, 30)
     worker.start()
     wait_until(lambda: worker.readiness().get("ready"), 60)
@@ -153,7 +153,7 @@ def test_a_disk_that_staging_fills_itself_is_emptied_into_the_lake(
 @slow
 def test_the_free_space_that_is_asked_for_is_kept(world: World, s3: S3Proxy) -> None:
     keep = 20 * MB
-    worker = world.worker(STAGING__MIN_FREE_BYTES=keep, WINDOW__MAX_BYTES=3 * MB)
+    worker = world.worker(STAGING__MIN_FREE_BYTES=keep, WINDOW__MAX_BYTES=900_000)
     disk = SmallDisk(world, worker, 45)
     worker.start()
     wait_until(lambda: worker.readiness().get("ready"), 60)
