@@ -25,6 +25,8 @@ from streams.commands.replay import replay
 from streams.commands.settings import settings
 from streams.commands.stack import stack
 from streams.commands.status import status
+from streams.commands.tail import tail
+from streams.commands.top import top
 from streams.commands.verify import verify
 from streams.commands.worker import worker
 from streams.terminal import Commands, print_text, say
@@ -73,6 +75,8 @@ app.command()(demo)
 app.command()(produce)
 app.command("map")(map_alerts)
 app.command()(status)
+app.command()(tail)
+app.command()(top)
 app.command()(flush)
 app.command()(audit)
 app.command()(verify)

@@ -10,6 +10,7 @@ kafka      Kafka outside the worker: clients, scans, status, dead letters, produ
 control    requests to workers and their answers: flush, overview
 audit      what the lake proves: coverage, counts, rules for objects
 query      SQL over the lake
+watch      what is watched of an alert: lines and rates; pure
 replay     windows rebuilt from Kafka
 adopt      blocked partitions, by a person's word
 doctor     checks of everything a worker needs

@@ -13,10 +13,12 @@ JSON escapes it, on a terminal only. `printable` is what does it.
 import itertools
 import json
 import os
+import select
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TextIO
 
 from typer.core import TyperGroup
 from typer.exceptions import TyperException
@@ -24,6 +26,7 @@ from typer.exceptions import TyperException
 from streams.errors import FalcolakeError, Misconfigured
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 #: Called with how much of a long job is done, and how much there is.
@@ -135,6 +138,34 @@ def print_verdict(level: str, name: str, text: str) -> None:
     sys.stdout.flush()
 
 
+def print_cells(cells: Sequence[str], fit: Callable[[int], Iterable[tuple[str, int, str]]]) -> None:
+    """Print a line of cells: separated by tabs, or on a terminal as wide as that is.
+
+    `fit` returns each cell's text, width and style for a terminal of some columns.
+    """
+    if not sys.stdout.isatty():
+        sys.stdout.write("\t".join(map(printable, cells)) + "\n")
+        sys.stdout.flush()
+        return
+    from rich.text import Text
+
+    console, line = _console(sys.stdout), Text()
+    for text, width, style in fit(console.width):
+        cell = Text(printable(text[: 4 * width + 4]), style)  # a text may have 65,535 characters
+        cell.truncate(width, overflow="ellipsis", pad=True)
+        line.append_text(cell).append(" ")
+    line.truncate(console.width)
+    console.print(line, no_wrap=True)
+
+
+@lru_cache(1)
+def _console(output: TextIO) -> "Console":
+    """Return a console for the terminal; making one takes as long as printing a line."""
+    from rich.console import Console
+
+    return Console(file=output, highlight=False)
+
+
 def print_item(label: str, text: str, *below: str) -> None:
     """Print an item of a list: its label, its text, and below it lines to copy."""
     for left, words in ((label, text), *(("", each) for each in below)):
@@ -189,6 +220,19 @@ def printable(text: str) -> str:
     )
 
 
+def shortened(text: str, width: int) -> str:
+    """Return a text as one line of at most so many columns of a terminal; "…" ends one that is cut.
+
+    Some characters take two columns, others none.
+    """
+    from rich.text import Text
+
+    width = max(0, width)
+    line = Text(printable(text[: 4 * width + 4]))
+    line.truncate(width, overflow="ellipsis")
+    return line.plain
+
+
 def printable_block(text: str) -> str:
     """Return a text of several lines; only the first begins at the margin, as a message does."""
     return "\n  ".join(map(printable, text.split("\n")))
@@ -208,6 +252,27 @@ def say(words: str) -> None:
     """Print a message to standard error."""
     sys.stderr.write(f"{printable_block(words)}\n")
     sys.stderr.flush()
+
+
+def say_line(words: str) -> None:
+    """Print a message to standard error, on a terminal cut to one line."""
+    if not sys.stderr.isatty():
+        say(words)
+        return
+    from rich.console import Console
+
+    say(shortened(words, Console(stderr=True).width))
+
+
+def is_read() -> bool:
+    """Return whether somebody can still read standard output: False for a pipe that was closed."""
+    try:
+        output = sys.stdout.fileno()
+    except OSError:  # the tests' output has none
+        return True
+    waiting = select.poll()
+    waiting.register(output, 0)
+    return not waiting.poll(0)
 
 
 @contextmanager

@@ -21,10 +21,12 @@ from streams.settings.settings import Settings, variable
 if TYPE_CHECKING:
     from faust.auth import Credentials
     from kafka import KafkaAdminClient, KafkaConsumer
+    from kafka.consumer.fetcher import ConsumerRecord
 
-    # For those who hold kafka-python's clients and need not import it.
+    # For those who hold what kafka-python makes and need not import it.
     Admin: TypeAlias = KafkaAdminClient
     Consumer: TypeAlias = KafkaConsumer
+    Record: TypeAlias = ConsumerRecord
 
 CLIENT_ID = "falcolake"
 MSK_IAM = "AWS_MSK_IAM"

@@ -8,7 +8,7 @@ Partitions are numbers here: only this folder and the worker know the clients' o
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streams.errors import Unavailable
 from streams.kafka.client import check_refusal, client_options
@@ -27,26 +27,26 @@ POLL_MS = 1000
 
 
 @contextmanager
-def open_consumer(settings: Settings) -> "Iterator[Consumer]":
-    """Open a consumer of no group; Kafka's errors inside the block become falcolake's."""
+def open_consumer(settings: Settings, **options: Any) -> "Iterator[Consumer]":
+    """Open a consumer of no group; Kafka's errors inside the block become falcolake's.
+
+    `options` are kafka-python's, besides those that every scan has.
+    """
     check_refusal(settings)
-    with explaining(settings), new_consumer(settings) as client:
+    with explaining(settings), new_consumer(settings, **options) as client:
         yield client
 
 
-def new_consumer(settings: Settings) -> "Consumer":
+def new_consumer(settings: Settings, **options: Any) -> "Consumer":
     """Open a consumer of no group; its errors are kafka-python's own."""
     from kafka import KafkaConsumer
 
-    options = client_options(settings)
-    return accept_empty(
-        KafkaConsumer(
-            **options,
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            isolation_level="read_committed",
-        )
-    )
+    ours = {"enable_auto_commit": False, "isolation_level": "read_committed"}
+    options = {"auto_offset_reset": "earliest"} | options | ours
+    client = KafkaConsumer(**client_options(settings), **options)
+    # kafka-python does not pass its own option on. A topic that is deleted meanwhile must stay so.
+    client._cluster.config["allow_auto_create_topics"] = False
+    return accept_empty(client)
 
 
 def bounds(client: "Consumer", topic: str) -> dict[int, tuple[int, int]]:

@@ -35,6 +35,8 @@ NEEDS: dict[str, tuple[list[str], set[str]]] = {
     "settings": ([], set()),
     "stack": ([], set()),
     "status": ([], {"kafka"}),
+    "tail": ([], {"kafka"}),
+    "top": ([], {"kafka"}),
     "verify": (["s3://lake/ext"], {"s3"}),
     "worker": ([], {"lake"}),
 }

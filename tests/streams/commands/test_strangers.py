@@ -48,6 +48,8 @@ RUNS: dict[str, list[list[str]]] = {
     "replay": [["--last", "1h", "--dry-run"], ["--last", "1h", "--dry-run", "--json"]],
     "settings": [[], ["--json"]],
     "status": [[], ["--json"]],
+    "tail": [["--since", "1h", "--count", "20"], ["--since", "1h", "--count", "20", "--json"]],
+    "top": [["--json"]],
     "verify": [["s3://{bucket}/"], ["s3://{bucket}/", "--json"]],
 }
 OTHERS = {"adopt", "ddl", "demo", "produce", "register", "stack", "worker"}
@@ -140,5 +142,7 @@ def test_no_command_lets_a_stranger_s_words_control_the_terminal(
         "map",
         "query",
         "status",
+        "tail",
+        "top",
         "verify",
     }
