@@ -20,6 +20,7 @@ from streams.commands.map import map_alerts
 from streams.commands.policy import policy
 from streams.commands.produce import produce
 from streams.commands.query import query
+from streams.commands.receive import receive
 from streams.commands.register import register
 from streams.commands.replay import replay
 from streams.commands.settings import settings
@@ -72,6 +73,7 @@ def falcolake(
 app.command()(worker)
 app.command()(stack)
 app.command()(demo)
+app.command()(receive)
 app.command()(produce)
 app.command("map")(map_alerts)
 app.command()(status)

@@ -45,6 +45,7 @@ FLOORS = (
     "streams.doctor",
     "streams.worker",
     "streams.page",
+    "streams.receive",
     "streams.app",
     "streams.embedded",
     "streams.commands",
@@ -68,6 +69,7 @@ DECIDERS = tuple(
         "streams.lake.proof",
         "streams.query.period",
         "streams.query.values",
+        "streams.receive.bodies",
         "streams.replay.plan",
         "streams.watch.alerts",
         "streams.watch.lines",
@@ -162,7 +164,7 @@ def loaded_by(code: str) -> set[str]:
 @pytest.mark.parametrize(
     ("library", "owners"),
     [
-        ("aiohttp", {"streams.page.server"}),
+        ("aiohttp", {"streams.page.server", "streams.receive.server"}),
         (
             "aiokafka",
             {
@@ -170,6 +172,7 @@ def loaded_by(code: str) -> set[str]:
                 "streams.kafka.markers",
                 "streams.kafka.msk",
                 "streams.kafka.produce",
+                "streams.receive.publisher",
                 "streams.worker.listener",
                 "streams.worker.fetching",
                 "streams.worker.topic_ids",
@@ -233,7 +236,17 @@ def loaded_by(code: str) -> set[str]:
                 "streams.staging.parquet",
             },
         ),
-        ("prometheus_client", {"streams.app", "streams.page.server", "streams.worker.metrics"}),
+        (
+            "prometheus_client",
+            {
+                "streams.app",
+                "streams.page.server",
+                "streams.receive.metrics",
+                "streams.receive.run",
+                "streams.receive.server",
+                "streams.worker.metrics",
+            },
+        ),
     ],
 )
 def test_a_library_has_its_owners(library: str, owners: set[str]) -> None:

@@ -1,9 +1,12 @@
-"""The web server's connections: how many there may be, and how long each may be silent.
+"""A web server's connections: how many there may be, and how long each may be silent.
 
 Strangers may open as many connections as they like; shipping and Kafka need descriptors too. So at
 most `MOST` are open, fewer where the process has few descriptors left, and the one that was silent
 longest makes room for a new one. A connection that sends no complete request in time is closed.
 `asyncio`'s own server does none of this, and logs a hundred lines for each failed accept.
+
+A connection whose request may take its time is not silent meanwhile: `busy` says so until `touch`.
+While all are busy, no further one is accepted: clients wait in the kernel's queue.
 """
 
 import asyncio
@@ -12,8 +15,12 @@ import errno
 import logging
 import resource
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
+
+from streams.errors import Misconfigured
+from streams.settings.settings import variable
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +38,9 @@ IDLE_TIMEOUT = 75.0
 RETRY = 1.0
 BREATH = 0.002
 
+#: Seconds until it looks again whether a busy connection has ended.
+CROWDED = 0.05
+
 #: Seconds between two log lines about too many connections or too few descriptors.
 SELDOM = 60.0
 
@@ -46,12 +56,17 @@ class Connections:
         most: int = MOST,
         head_timeout: float = HEAD_TIMEOUT,
         idle_timeout: float = IDLE_TIMEOUT,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._make = make
         self._most = most
+        self._tls = tls
         self._head_timeout, self._idle_timeout = head_timeout, idle_timeout
         #: In the order in which they last did something, with their socket and their deadline.
         self._open: dict[asyncio.BaseTransport, tuple[socket.socket, asyncio.TimerHandle]] = {}
+        self._busy: dict[asyncio.BaseTransport, socket.socket] = {}
+        #: Those that are in their TLS handshake.
+        self._greeting: set[asyncio.Task[None]] = set()
         self._listening: list[tuple[socket.socket, asyncio.Task[None]]] = []
         self._quiet_until = 0.0
 
@@ -82,16 +97,28 @@ class Connections:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
             each.close()
+        for task in self._greeting:
+            task.cancel()
         for _, deadline in self._open.values():
             deadline.cancel()
-        self._open = {}
+        self._open, self._busy = {}, {}
 
     def touch(self, transport: asyncio.BaseTransport | None) -> None:
-        """Note that a connection has sent a request."""
+        """Note that a connection has sent a request, or was answered if it was busy."""
         if transport in self._open:
             connection, deadline = self._open.pop(transport)
             deadline.cancel()
-            self._expect(transport, connection, self._idle_timeout)
+        elif transport in self._busy:
+            connection = self._busy.pop(transport)
+        else:
+            return
+        self._expect(transport, connection, self._idle_timeout)
+
+    def busy(self, transport: asyncio.BaseTransport | None) -> None:
+        """Note that a connection has sent a request that takes its time, until `touch`."""
+        if transport in self._open:
+            self._busy[transport], deadline = self._open.pop(transport)
+            deadline.cancel()
 
     def _expect(
         self, transport: asyncio.BaseTransport, connection: socket.socket, seconds: float
@@ -108,9 +135,11 @@ class Connections:
 
     async def _accept(self, listening: socket.socket) -> None:
         """Accept connections until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             await _readable(listening)
+            if self._all_busy():
+                await asyncio.sleep(CROWDED)
+                continue
             try:
                 connection, _ = listening.accept()
                 connection.setblocking(False)
@@ -122,24 +151,57 @@ class Connections:
                 await asyncio.sleep(RETRY)
                 continue
             crowded = self._make_room(connection)
-            try:
-                transport, _ = await loop.connect_accepted_socket(self._make, connection)
-            except OSError:
-                connection.close()
-                continue
-            self._expect(transport, connection, self._head_timeout)
+            if self._tls is None:
+                await self._greet(connection)
+            else:  # a handshake takes as long as the client likes
+                task = asyncio.create_task(self._greet(connection), name="web")
+                self._greeting.add(task)
+                task.add_done_callback(self._greeting.discard)
             if crowded:
                 await asyncio.sleep(BREATH)
 
-    def _make_room(self, new: socket.socket) -> bool:
-        """Close the connection that was silent longest if a new one is one too many."""
+    async def _greet(self, connection: socket.socket) -> None:
+        """Begin to serve a connection."""
+        loop = asyncio.get_running_loop()
+        patience = None if self._tls is None else self._head_timeout
+        try:
+            transport, _ = await loop.connect_accepted_socket(
+                self._make, connection, ssl=self._tls, ssl_handshake_timeout=patience
+            )
+        except OSError:  # ssl.SSLError is one
+            connection.close()
+            return
+        self._expect(transport, connection, self._head_timeout)
+
+    def _count(self) -> int:
+        return len(self._open) + len(self._busy) + len(self._greeting)
+
+    def _all_busy(self) -> bool:
+        """Whether there is no room for another connection, and none that could make some."""
+        if self._open or self._count() < self._most:
+            return False
+        self._forget_closed()
+        if self._count() < self._most:
+            return False
+        self._complain(f"{self._count()} connections are busy: no further one is accepted")
+        return True
+
+    def _forget_closed(self) -> None:
+        """Forget connections that the client or the protocol has closed."""
         for transport, (connection, deadline) in list(self._open.items()):
-            if connection.fileno() < 0:  # closed by the client or the protocol
+            if connection.fileno() < 0:
                 deadline.cancel()
                 del self._open[transport]
-        crowded = len(self._open) >= self._most or new.fileno() >= _highest()
+        for transport, connection in list(self._busy.items()):
+            if connection.fileno() < 0:
+                del self._busy[transport]
+
+    def _make_room(self, new: socket.socket) -> bool:
+        """Close the connection that was silent longest if a new one is one too many."""
+        self._forget_closed()
+        crowded = self._count() >= self._most or new.fileno() >= _highest()
         if crowded:
-            self._complain(f"{len(self._open)} connections are open: the oldest make room")
+            self._complain(f"{self._count()} connections are open: the oldest make room")
             self._close_oldest()
         return crowded
 
@@ -187,3 +249,15 @@ def _highest() -> float:
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return float("inf") if limit == resource.RLIM_INFINITY else limit * 3 // 4
+
+
+def cannot_listen(section: str, host: str, port: int, error: OSError) -> Misconfigured:
+    """Build the error for an address, from a section of settings, that cannot be listened on."""
+    hint = f"set {variable(f'{section}.port')} to a free port; 0 picks one"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        hint = f"set {variable(f'{section}.host')} to an address of this machine, such as 127.0.0.1"
+    elif error.errno == errno.EACCES:
+        hint = (
+            f"set {variable(f'{section}.port')} to 1024 or more: this user may not use lower ones"
+        )
+    return Misconfigured(f"cannot listen on {host}:{port}: {error.strerror}", hint)

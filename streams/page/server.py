@@ -8,19 +8,16 @@ loopback address only that address's own names are answered: otherwise a page of
 read `/status.json` through a name that it points to this machine (DNS rebinding).
 """
 
-import errno
 import ipaddress
 import logging
 import re
-import socket
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from streams.errors import Misconfigured
-from streams.page.connections import Connections
+from streams.page.connections import Connections, cannot_listen
 from streams.page.health import Health
 from streams.page.report import Reporter
 from streams.settings import sections
@@ -100,7 +97,7 @@ class Web:
             addresses = await self._connections.listen(host, port)
         except OSError as error:
             await self.stop()
-            raise _cannot_listen(host, port, error) from error
+            raise cannot_listen("web", host, port, error) from error
         if all(ipaddress.ip_address(address).is_loopback for address, _ in addresses):
             self._own_names = frozenset({*LOCAL, host.lower(), *(name for name, _ in addresses)})
         else:
@@ -176,12 +173,3 @@ def _is_own(hosts: list[str], names: frozenset[str] | None) -> bool:
         return False
     named = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]{1,5})?", hosts[0].lower())
     return named is not None and (named[1] or named[2]) in names
-
-
-def _cannot_listen(host: str, port: int, error: OSError) -> Misconfigured:
-    hint = "set FALCOLAKE_WEB__PORT to a free port; 0 picks one"
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        hint = "set FALCOLAKE_WEB__HOST to an address of this machine, such as 127.0.0.1"
-    elif error.errno == errno.EACCES:
-        hint = "set FALCOLAKE_WEB__PORT to 1024 or more: this user may not use lower ones"
-    return Misconfigured(f"cannot listen on {host}:{port}: {error.strerror}", hint)

@@ -404,8 +404,68 @@ class WebSettings(Section):
     )
 
 
+class ReceiveSettings(Section):
+    """Where `falcolake receive` listens, whom it lets in, and its limits."""
+
+    host: Name = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(
+        default=2801,
+        ge=0,
+        le=65_535,
+        description="Port to listen on, by default falcosidekick's; 0: any free port",
+    )
+    token: SecretStr | None = Field(
+        default=None,
+        description="What senders must present, as a bearer token or as the password in the URL",
+        examples=["secret"],
+    )
+    tls_certificate: FilePath | None = Field(
+        default=None,
+        description="Certificate to listen with TLS, PEM, with its chain",
+        examples=["/etc/falcolake/receive.pem"],
+    )
+    tls_key: FilePath | None = Field(
+        default=None,
+        description="Key of the certificate, PEM, if it is in another file",
+        examples=["/etc/falcolake/receive.key"],
+    )
+    tls_client_ca: FilePath | None = Field(
+        default=None,
+        description="CA certificates, PEM; senders must then present a certificate of theirs",
+        examples=["/etc/falcolake/clients.pem"],
+    )
+    max_request_bytes: Size = Field(
+        default=5_000_000,
+        le=100_000_000,
+        validate_default=True,
+        description="Largest request that is taken",
+    )
+    max_bytes_in_flight: Size = Field(
+        default=64_000_000,
+        validate_default=True,
+        description="Bytes of requests that may wait for Kafka; further requests wait for room",
+    )
+    timeout: Seconds = Field(
+        default=60.0,
+        le=3600,
+        description="How long a request waits for Kafka until it is answered 503",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        token = "-" if self.token is None else self.token.get_secret_value()
+        if not (token.isascii() and token.isprintable() and token and " " not in token):
+            raise _contradiction("token", "a token has printable ASCII characters without spaces")
+        for name in ("tls_key", "tls_client_ca"):
+            if getattr(self, name) is not None and self.tls_certificate is None:
+                raise _contradiction(name, "set, but receive.tls_certificate is not")
+        if self.max_bytes_in_flight < 2 * self.max_request_bytes:
+            raise _contradiction("max_bytes_in_flight", "at least twice receive.max_request_bytes")
+        return self
+
+
 class LogSettings(Section):
-    """What the worker logs, to standard error."""
+    """What `worker` and `receive` log, to standard error."""
 
     format: Annotated[Literal["text", "json"], Lower] = Field(
         default="text", description="Log format: text, or json (one object per line)"

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     ocsf: sections.OcsfSettings = Field(default_factory=sections.OcsfSettings)
     mapping: sections.MappingSettings = Field(default_factory=sections.MappingSettings)
     web: sections.WebSettings = Field(default_factory=sections.WebSettings)
+    receive: sections.ReceiveSettings = Field(default_factory=sections.ReceiveSettings)
     log: sections.LogSettings = Field(default_factory=sections.LogSettings)
 
     _origins: dict[str, Origin] = PrivateAttr(default_factory=dict)

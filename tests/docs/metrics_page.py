@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
+from streams.receive import metrics as receive
 from streams.worker.metrics import PREFIX, Metrics
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -44,6 +46,15 @@ QUERIES = {
     ),
     "share of a core used by mapping": "rate(falcolake_mapping_seconds_total[5m])",
 }
+RECEIVE = """
+## `falcolake receive`
+
+What a receiver exposes on `http://RECEIVE__HOST:RECEIVE__PORT/metrics`. It has no names of rules,
+topics or hosts, and needs no token. [Receive](receive.md) says what each result means.
+
+| metric | type | labels | |
+|---|---|---|---|
+"""
 TAIL = """
 `falcolake_lag_seconds` is the age of the oldest waiting record, by its time in Kafka; if that
 record has not been read yet, the time since it was first seen. Normally it swings between zero
@@ -72,8 +83,13 @@ class Row(NamedTuple):
 
 
 def rows() -> Iterator[Row]:
-    """Every metric of a worker's registry, as Prometheus names it."""
-    for collector in Metrics().registry._collector_to_names:
+    """Every metric of a worker's registry and of a receiver's, as Prometheus names it."""
+    yield from _rows(Metrics().registry)
+    yield from _rows(receive.Metrics().registry)
+
+
+def _rows(registry: CollectorRegistry) -> Iterator[Row]:
+    for collector in registry._collector_to_names:
         if isinstance(collector, MetricWrapperBase):
             (family,) = collector.describe()
             name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -83,14 +99,18 @@ def rows() -> Iterator[Row]:
 
 def page() -> str:
     """The whole page."""
-    lines = [
-        f"| `{row.name}` | {row.kind} | {', '.join(f'`{each}`' for each in row.labels)} "
-        f"| {row.text} |"
-        for row in rows()
-    ]
     asked = [f"| {question} | `{query}` |" for question, query in QUERIES.items()]
     head = ["", "## Useful queries", "", "| question | PromQL |", "|---|---|"]
-    return HEAD + "\n".join([*lines, *head, *asked]) + "\n" + TAIL
+    worker = HEAD + "\n".join([*_lines(Metrics().registry), *head, *asked]) + "\n" + TAIL
+    return worker + RECEIVE + "\n".join(_lines(receive.Metrics().registry)) + "\n"
+
+
+def _lines(registry: CollectorRegistry) -> list[str]:
+    return [
+        f"| `{row.name}` | {row.kind} | {', '.join(f'`{each}`' for each in row.labels)} "
+        f"| {row.text} |"
+        for row in _rows(registry)
+    ]
 
 
 if __name__ == "__main__":

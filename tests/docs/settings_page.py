@@ -82,6 +82,9 @@ settings. `falcolake map --explain` shows on a file of alerts where each field g
 these settings are part of the mapping's version.""",
     "web": """[Operations](operations.md) explains the page and the probes. The server has no
 sign-in.""",
+    "receive": """[Receive](receive.md) explains them. Senders present the token as
+`Authorization: Bearer TOKEN`, or in the URL, as `http://falco:TOKEN@host:2801/`.
+`max_bytes_in_flight` must be at least twice `max_request_bytes`.""",
     "log": """The log never has a line per alert. [Operations](operations.md#logs) lists the fields
 of a JSON line.""",
 }

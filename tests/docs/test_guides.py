@@ -12,6 +12,7 @@ import typer.main
 import yaml
 
 import cli
+from streams.receive import metrics as receive
 from streams.settings.settings import fields, variable
 from streams.worker.metrics import Metrics
 from tests.compose.files import ALERTS, read
@@ -87,7 +88,13 @@ def test_every_setting_exists(guide: Path) -> None:
 
 @each_guide
 def test_every_metric_exists(guide: Path) -> None:
-    known = {name for names in Metrics().registry._collector_to_names.values() for name in names}
+    registries = (Metrics().registry, receive.Metrics().registry)
+    known = {
+        name
+        for registry in registries
+        for names in registry._collector_to_names.values()
+        for name in names
+    }
     named = {name for name in re.findall(r"falcolake_[a-z_]+", guide.read_text()) if name in known}
     asked = set(re.findall(r"\bfalcolake_(?!mapping_version)[a-z_]+", guide.read_text()))
     assert asked == named

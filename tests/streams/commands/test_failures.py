@@ -30,6 +30,7 @@ NEEDS: dict[str, tuple[list[str], set[str]]] = {
     "policy": ([], set()),
     "produce": ([], {"kafka"}),
     "query": (["SELECT 1"], {"lake", "s3"}),
+    "receive": ([], set()),
     "register": (["falco", "--crawler-role", "arn:aws:iam::123456789012:role/r"], set()),
     "replay": (["--last", "1h"], {"kafka", "lake"}),
     "settings": ([], set()),
@@ -192,4 +193,4 @@ def test_what_prints_data_has_json() -> None:
     nor `query`, which has `--format json`.
     """
     without = {name for name in NEEDS if not has_json(name)}
-    assert without == {"ddl", "demo", "policy", "query", "stack", "worker"}
+    assert without == {"ddl", "demo", "policy", "query", "receive", "stack", "worker"}

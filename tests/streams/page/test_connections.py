@@ -165,3 +165,39 @@ async def test_without_descriptors_nothing_is_accepted_and_that_is_logged_once(
         writer.close()
         del reader
     assert len(caplog.records) == 1, caplog.text
+
+
+@in_loop
+async def test_a_busy_connection_makes_no_room_and_further_ones_wait() -> None:
+    begun, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        connections.busy(request.transport)
+        begun.set()
+        await answer.wait()
+        connections.touch(request.transport)
+        return web.Response(text="here")
+
+    app = web.Application()
+    app.router.add_get("/", slow)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    assert runner.server is not None
+    connections = Connections(runner.server, most=1, head_timeout=5, idle_timeout=0.2)
+    ((_, port),) = await connections.listen(HOST, 0)
+    async with asyncio.timeout(20):
+        first, writer = await asyncio.open_connection(HOST, port)
+        writer.write(GET)
+        await begun.wait()
+        second, other = await asyncio.open_connection(HOST, port)  # in the kernel's queue
+        begun.clear()
+        other.write(GET)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(begun.wait(), 0.5)  # longer than it may be idle
+        answer.set()
+        await first.readuntil(b"here")
+        await second.readuntil(b"here")
+    for each in (writer, other):
+        each.close()
+    await connections.stop()
+    await runner.cleanup()

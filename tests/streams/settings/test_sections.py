@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from streams.errors import Misconfigured
 from streams.settings.load import load
 from streams.settings.settings import fields, secret
 from tests.streams.settings.conftest import refusal
@@ -26,6 +27,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert settings.ocsf.event_class == "detection_finding"
     assert settings.mapping.minimum_priority == "debug"
     assert (settings.web.host, settings.web.port) == ("127.0.0.1", 6066)
+    assert (settings.receive.host, settings.receive.port) == ("127.0.0.1", 2801)
     assert settings.warnings() == []
 
 
@@ -60,6 +62,31 @@ def test_settings_that_contradict_each_other_are_refused(
     assert refusal(given_settings).message.startswith(f"FALCOLAKE_KAFKA__{named}: ")
 
 
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [
+        ({"TOKEN": "two words"}, "TOKEN"),
+        ({"TOKEN": "gehe\u00efm"}, "TOKEN"),
+        ({"TLS_KEY": "key.pem"}, "TLS_KEY"),
+        ({"TLS_CLIENT_CA": "ca.pem"}, "TLS_CLIENT_CA"),
+        ({"MAX_REQUEST_BYTES": "40MB"}, "MAX_BYTES_IN_FLIGHT"),
+    ],
+)
+def test_what_a_receiver_cannot_work_with_is_refused(
+    environment: dict[str, str], named: str
+) -> None:
+    given_settings = {f"FALCOLAKE_RECEIVE__{name}": value for name, value in environment.items()}
+    message = refusal(given_settings).message
+    assert message.startswith(f"FALCOLAKE_RECEIVE__{named}: ")
+    assert environment.get("TOKEN", "never shown") not in message
+
+
+def test_an_empty_token_in_a_file_lets_nobody_in(tmp_path: Path) -> None:
+    (tmp_path / "falcolake.toml").write_text('[receive]\ntoken = ""\n')
+    with pytest.raises(Misconfigured, match=r"receive\.token in falcolake\.toml: "):
+        load(environment={})
+
+
 def test_an_external_id_without_a_role_is_refused() -> None:
     error = refusal({"FALCOLAKE_LAKE__EXTERNAL_ID": "falco"})
     assert "role_arn" in error.message
@@ -70,4 +97,5 @@ def test_every_setting_is_described_and_secrets_are_known() -> None:
     assert {name for name, field in fields() if secret(field)} == {
         "kafka.sasl_password",
         "kafka.ssl_key_password",
+        "receive.token",
     }

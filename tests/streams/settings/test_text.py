@@ -30,6 +30,7 @@ def test_the_example_of_every_setting_is_right(name: str, tmp_path: Path) -> Non
     together = {
         "kafka.sasl_": {"kafka.security_protocol": "SASL_SSL", "kafka.sasl_username": "u"},
         "kafka.ssl_": {"kafka.security_protocol": "SSL", "kafka.ssl_cert_file": "c.pem"},
+        "receive.tls_": {"receive.tls_certificate": "c.pem"},
         "lake.external_id": {"lake.role_arn": "arn:aws:iam::123456789012:role/r"},
     }
     others = next((more for start, more in together.items() if name.startswith(start)), {})

@@ -1,0 +1,1 @@
+"""Falco's alerts over HTTP into Kafka, answered 200 once Kafka has them: `falcolake receive`."""
