@@ -45,6 +45,7 @@ def commands(text: str) -> Iterator[list[str]]:
         r"(?:^|[\s`(]|-- )(?:falcolake) ((?:[a-z]|--config )[^`\n#>|]*)", whole
     ):
         plain = re.sub(r'"\$\(.*?\)"', "VALUE", found)
+        plain = re.sub(r'\)"\s*$', "", plain)  # of eval "$(falcolake …)"
         with_quotes = plain if plain.count('"') % 2 == 0 else plain.replace('"', "")
         yield shlex.split(with_quotes)
 
