@@ -73,7 +73,8 @@ class Flushed:
             return f"nothing to flush: all of topic {self.topic} is in the lake"
         left = sum(each.lag for each in self.lagging)
         done = f"{self.total - left:,} of {self.total:,}" if left else f"all {self.total:,}"
-        return f"{done} records are in the lake, after {self.seconds:.1f} s"
+        words = "the record is" if self.total == 1 and not left else f"{done} records are"
+        return f"{words} in the lake, after {self.seconds:.1f} s"
 
     def plain(self) -> dict[str, Any]:
         """Return the result as JSON types."""

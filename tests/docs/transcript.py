@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from streams.embedded.ports import free_ports
 from tests.waiting import wait_until
 
 PAGE = Path(__file__).parents[2] / "docs" / "transcript.md"
@@ -51,6 +52,22 @@ two.delete()
 three.put(Body=three.get()["Body"].read()[:-1000])
 four.put(Body=one.get()["Body"].read())
 END"""
+
+ALERT = """\
+cat > alert.json <<'END'
+{"hostname": "node-1", "priority": "Notice", "rule": "Terminal shell in container",
+ "source": "syscall", "tags": ["mitre_execution", "T1059"],
+ "time": "2026-11-23T08:15:30.123456789Z",
+ "output": "A shell was started in a container (user=root pod=web-1)",
+ "output_fields": {"container.id": "3ad7b26ded6d", "k8s.ns.name": "door", "k8s.pod.name": "web-1",
+  "proc.cmdline": "bash -i", "proc.name": "bash", "user.name": "root"}}
+END"""
+
+POST = 'curl -s --data-binary @alert.json "http://127.0.0.1:$FALCOLAKE_RECEIVE__PORT/"'
+
+QUESTION = """\
+falcolake query "SELECT time_dt, severity, finding_info.title AS rule, resources[1].name AS pod
+FROM findings WHERE eventDay = '20261123'\""""
 
 STEPS = (
     Step(
@@ -131,6 +148,17 @@ A replay can be repeated: this one finds every object identical, byte for byte, 
         ),
     ),
     Step(
+        """\
+## From Falco, without falcosidekick
+
+`receive` takes what Falco's `http_output` posts and answers once Kafka has it. `tail` shows alerts
+as they come into Kafka, and after a flush `query` finds them in the lake.
+""",
+        (ALERT, "falcolake receive 2> receive.log &"),
+    ),
+    Step("", (POST, "falcolake tail --since 1m --namespace door --count 1")),
+    Step("", ("falcolake flush", QUESTION, "kill %2; wait %2"), 8001),
+    Step(
         "## The end\n",
         ("kill %1; wait %1", "kill $FALCOLAKE_STACK_PID"),
     ),
@@ -200,6 +228,7 @@ def _environment(directory: Path) -> dict[str, str]:
         "AWS_CONFIG_FILE": str(directory / "none"),
         "AWS_SHARED_CREDENTIALS_FILE": str(directory / "none"),
         "FALCOLAKE_WEB__PORT": "0",
+        "FALCOLAKE_RECEIVE__PORT": str(free_ports(1)[0]),
         "PYTHONUNBUFFERED": "1",
     }
 
@@ -225,6 +254,10 @@ def _staged(log: Path) -> int:
         text = answer.read().decode()
     found = re.findall(r"^falcolake_staged_records_total\S* ([\d.e+]+)$", text, re.MULTILINE)
     return round(sum(map(float, found)))
+
+
+def _receives(log: Path) -> bool:
+    return log.exists() and "receiving alerts" in log.read_text()
 
 
 def _away_from_midnight() -> None:
@@ -254,6 +287,8 @@ def page() -> str:
                 parts.append(f"```console\n$ {_continued(command)}\n{shell.run(command)}```\n")
             if "falcolake worker" in step.commands[-1]:
                 wait_until(lambda: _staged(directory / "worker.log") >= 0, PATIENCE, "the worker")
+            if "falcolake receive" in step.commands[-1]:
+                wait_until(lambda: _receives(directory / "receive.log"), PATIENCE, "receive")
     return "\n".join(parts).replace("```\n\n```console\n", "")
 
 

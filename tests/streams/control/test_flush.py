@@ -60,6 +60,8 @@ def test_the_sum_is_of_what_was_asked_for() -> None:
     found.partitions[1].committed = 5
     assert f"{found}" == "all 10 records are in the lake, after 1.2 s"
     assert found.plain()["done"] is True
+    one = Flushed("alerts", "g", [PartitionFlush(0, 9, 10, 10)], 3)
+    assert f"{one}".startswith("the record is in the lake, after ")
 
 
 def test_nothing_to_flush_is_done() -> None:
