@@ -26,7 +26,7 @@ _NONE: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 _MOST_DIGITS = 40
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 def is_none(field: str, value: Any) -> bool:
