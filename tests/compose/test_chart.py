@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from streams.settings.load import load
+from streams.settings.sections import ReceiveSettings
 from streams.settings.settings import Settings, fields
 from tests.compose.chart import CHART, MINIMUM, NEWEST, manifest, merged, render
 from tests.compose.engine import EngineError, run
@@ -23,9 +24,12 @@ DECIDED = {
     "kafka.ssl_ca_file",
     "kafka.ssl_cert_file",
     "kafka.ssl_key_file",
+    "receive.tls_certificate",
+    "receive.tls_key",
+    "receive.tls_client_ca",
     "staging.path",
 }
-SECRET = {"kafka.sasl_password", "kafka.ssl_key_password"}
+SECRET = {"kafka.sasl_password", "kafka.ssl_key_password", "receive.token"}
 IRSA = {
     "serviceAccount": {
         "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::012345678901:role/falcolake"}
@@ -404,6 +408,68 @@ def test_the_doctor_has_the_workers_settings(tmp_path: Path) -> None:
     assert environment(doctor) == environment(worker(resources))
     assert doctor["envFrom"] == worker(resources)["envFrom"]
     assert doctor["args"] == ["doctor"]
+
+
+RECEIVE: dict[str, Any] = {
+    "receive": {
+        "enabled": True,
+        "tls": {"existingSecret": "door", "clientCa": "ca.crt"},
+    },
+    "config": {"receive": {"port": 2900, "timeout": 30}},
+}
+
+
+def receiver(folder: Path, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the resources of the receivers by kind."""
+    found = yaml.safe_load_all(manifest(folder, values))
+    mine = [each for each in found if each and each["metadata"]["name"].endswith("-receive")]
+    return {each["kind"]: each for each in mine}
+
+
+@pytest.mark.parametrize("case", [{"receive": {"enabled": True}}, merged(RECEIVE, TLS)])
+def test_kubernetes_accepts_receivers(case: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "manifest.yaml"
+    file.write_text(manifest(tmp_path, case))
+    assert "passed for resource deployment/lake-falcolake-receive" in validate(file, NEWEST)
+    kinds = {"Deployment", "Service", "PodDisruptionBudget"}
+    assert receiver(tmp_path, case).keys() == kinds
+    assert receiver(tmp_path, {}) == {}
+
+
+def test_a_receiver_has_the_settings_and_listens_where_its_service_says(tmp_path: Path) -> None:
+    found = receiver(tmp_path, merged(RECEIVE, TLS))
+    inside = found["Deployment"]["spec"]["template"]["spec"]
+    (container,) = inside["containers"]
+    secrets = {"FALCOLAKE_KAFKA__SASL_USERNAME": "a", "FALCOLAKE_KAFKA__SASL_PASSWORD": "b"}
+    of_image = dict(re.findall(r"(FALCOLAKE_\w+)=(\S+)", DOCKERFILE.read_text()))
+    taken = load(environment=of_image | environment(container) | secrets).receive
+    (port,) = container["ports"]
+    (served,) = found["Service"]["spec"]["ports"]
+    assert port["containerPort"] == served["port"] == taken.port == 2900
+    assert (taken.host, taken.timeout) == ("0.0.0.0", 30)
+    files = [taken.tls_certificate, taken.tls_key, taken.tls_client_ca]
+    mounts = {each["name"]: each["mountPath"] for each in container["volumeMounts"]}
+    at = Path(mounts["receive-tls"])
+    assert files == [at / "tls.crt", at / "tls.key", at / "ca.crt"]
+    assert container["envFrom"] == [{"secretRef": {"name": "kafka-user"}}]
+    assert container["livenessProbe"]["httpGet"]["scheme"] == "HTTPS"
+    assert {each["name"] for each in inside["volumes"]} == mounts.keys()
+    assert inside["terminationGracePeriodSeconds"] > ReceiveSettings().timeout + 5
+    with pytest.raises(EngineError, match="existingSecret is not"):
+        manifest(tmp_path, {"receive": {"tls": {"clientCa": "ca.crt"}}})
+
+
+def test_nothing_that_selects_workers_selects_receivers(tmp_path: Path) -> None:
+    found = receiver(tmp_path, {"receive": {"enabled": True}})
+    workers = render(tmp_path, {})["Service"]["spec"]["selector"]
+    labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert not workers.items() <= labels.items()
+    for each in (
+        found["Service"]["spec"]["selector"],
+        found["Deployment"]["spec"]["selector"]["matchLabels"],
+        found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+    ):
+        assert each.items() <= labels.items()
 
 
 def test_a_long_name_leaves_room_for_the_pods_number(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from tests.compose.tools import COMPOSE
 pytestmark = pytest.mark.tools
 
 
-@pytest.mark.parametrize("profile", ["", "demo", "falco", "falco-host", "*"])
+@pytest.mark.parametrize("profile", ["", "demo", "falco", "falcosidekick", "falco-host", "*"])
 def test_compose_accepts_the_file(profile: str) -> None:
     options = ["--file", str(COMPOSE_FILE), "--profile", profile]
     found = json.loads(

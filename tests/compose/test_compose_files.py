@@ -18,12 +18,12 @@ from streams.embedded.s3 import S3Server
 from streams.embedded.stack import EmbeddedStack
 from streams.settings import falcosidekick
 from streams.settings.load import load
-from streams.settings.sections import WebSettings
+from streams.settings.sections import ReceiveSettings, WebSettings
 from tests.compose.files import COMPOSE, COMPOSE_FILE, DOCKERFILE, ROOT, images, read, services
 from tests.conftest import LakeEnvironment
 
 SERVICES = services()
-OURS = {"init", "worker", "producer"}
+OURS = {"init", "worker", "producer", "receive"}
 #: Falco has to see the host, and its event generator has to trigger rules.
 WATCHES_THE_HOST = {"falco", "event-generator"}
 #: Their images set the user themselves: apache/kafka has its own, the Dockerfile names ours.
@@ -101,6 +101,7 @@ def test_every_port_is_on_loopback_and_has_a_listener() -> None:
         "worker": {WebSettings().port},
         "prometheus": {9090},
         "grafana": {3000},
+        "receive": {ReceiveSettings().port},
         "falcosidekick": {2801},
     }
     assert "-s3.port=8333" in SERVICES["s3"]["command"]
@@ -115,6 +116,15 @@ def test_prometheus_scrapes_the_port_that_the_worker_has() -> None:
     (job,) = read(COMPOSE / "prometheus" / "prometheus.yaml")["scrape_configs"]
     assert job["static_configs"] == [{"targets": [f"worker:{WebSettings().port}"]}]
     assert f"EXPOSE {WebSettings().port}\n" in DOCKERFILE.read_text()
+
+
+def test_falco_sends_where_the_receiver_listens() -> None:
+    port = ReceiveSettings().port
+    assert f"http_output.url=http://receive:{port}/" in SERVICES["falco"]["command"]
+    assert SERVICES["receive"]["command"] == ["receive"]
+    assert f":{port}/healthz" in SERVICES["receive"]["healthcheck"]["test"][-1]
+    assert SERVICES["receive"]["stop_grace_period"] == f"{ReceiveSettings().timeout + 10:.0f}s"
+    assert f"EXPOSE {port}\n" in DOCKERFILE.read_text()
 
 
 @pytest.mark.parametrize("service", sorted(OURS))
@@ -132,7 +142,7 @@ def test_the_images_own_settings_are_valid() -> None:
     text = DOCKERFILE.read_text()
     named = dict(re.findall(r"(FALCOLAKE_\w+)=(\S+)", text))
     settings = load(environment=named)
-    assert settings.web.host == "0.0.0.0"
+    assert settings.web.host == settings.receive.host == "0.0.0.0"
     assert f"-m 0750 {settings.staging.path} " in text
     assert f"staging:{settings.staging.path}" in SERVICES["worker"]["volumes"]
 
@@ -205,8 +215,9 @@ def test_a_profile_adds_services_and_the_rest_need_none() -> None:
     assert profiles == {
         "": {"kafka", "s3", "init", "worker", "prometheus", "grafana"},
         "demo": {"producer"},
-        "falco": {"falcosidekick"},
-        "falco-host": {"falcosidekick", "falco", "event-generator"},
+        "falco": {"receive"},
+        "falcosidekick": {"falcosidekick"},
+        "falco-host": {"receive", "falco", "event-generator"},
     }
     named = set(re.findall(r"--profile ([a-z-]+)", COMPOSE_FILE.read_text()))
     assert named == profiles.keys() - {""}

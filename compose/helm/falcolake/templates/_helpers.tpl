@@ -25,6 +25,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{- /* Receivers have a name of their own: nothing that selects workers selects them. */ -}}
+{{- define "falcolake.receiveSelectorLabels" -}}
+app.kubernetes.io/name: {{ printf "%s-receive" (include "falcolake.name" . | trunc 55) }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "falcolake.receiveLabels" -}}
+{{- $labels := merge (include "falcolake.receiveSelectorLabels" . | fromYaml) (include "falcolake.labels" . | fromYaml) -}}
+{{- toYaml $labels }}
+{{- end }}
+
 {{- define "falcolake.metadata" -}}
 name: {{ include "falcolake.fullname" . }}
 namespace: {{ .Release.Namespace }}
@@ -67,6 +78,9 @@ annotations:
 {{- if and .Values.tls.existingSecret (not (has $kafka.security_protocol (list "SSL" "SASL_SSL"))) -}}
 {{- fail "tls.existingSecret is set, but config.kafka.security_protocol has no TLS: SSL or SASL_SSL" -}}
 {{- end -}}
+{{- if and .Values.receive.tls.clientCa (not .Values.receive.tls.existingSecret) -}}
+{{- fail "receive.tls.clientCa is set, but receive.tls.existingSecret is not" -}}
+{{- end -}}
 {{- if and .Values.tls.cert (not .Values.tls.existingSecret) -}}
 {{- fail "tls.cert is set, but tls.existingSecret is not" -}}
 {{- end -}}
@@ -81,7 +95,7 @@ annotations:
 
 {{- /* The settings, and what of them depends on the pod. */ -}}
 {{- define "falcolake.env" -}}
-{{- range $section := list "kafka" "lake" "window" "staging" "ocsf" "mapping" "log" "web" }}
+{{- range $section := list "kafka" "lake" "window" "staging" "ocsf" "mapping" "log" "web" "receive" }}
 {{- range $name, $value := index $.Values.config $section }}
 {{- if not (or (kindIs "invalid" $value) (eq "" (toString $value))) }}
 - name: FALCOLAKE_{{ upper $section }}__{{ upper $name }}
