@@ -16,6 +16,7 @@ from streams.commands.ddl import ddl
 from streams.commands.demo import demo
 from streams.commands.doctor import doctor
 from streams.commands.flush import flush
+from streams.commands.init import init
 from streams.commands.map import map_alerts
 from streams.commands.policy import policy
 from streams.commands.produce import produce
@@ -90,6 +91,7 @@ app.command()(doctor)
 app.command()(register)
 app.command()(policy)
 app.command()(ddl)
+app.command()(init)
 app.command()(settings)
 
 main = app

@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TextIO
 
 from typer.core import TyperGroup
-from typer.exceptions import TyperException
+from typer.exceptions import Abort, TyperException
 
 from streams.errors import FalcolakeError, Misconfigured
 
@@ -71,6 +71,8 @@ class Commands(TyperGroup):
         try:
             code: int | None = super().main(*args, **extra | {"standalone_mode": False})
             return code or 0
+        except Abort:  # Ctrl-C, or the end of the input, at a question
+            return 130
         except TyperException as error:
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "falcolake"

@@ -4,8 +4,11 @@ Walks the model, so no setting can be left out. Secrets are masked by the model 
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
+
+from pydantic import ValidationError
 
 from streams.settings.settings import Settings, example, fields, rounded, variable
 
@@ -30,8 +33,24 @@ def rows(settings: Settings) -> Iterator[Row]:
             yield Row(name, variable(name), known, str(settings.origin(name)))
 
 
-def toml() -> str:
-    """Return a valid settings file: required settings, and all others as comments."""
+def default(name: str) -> str | None:
+    """Return the default of a setting as text; None if it has none."""
+    found = dict(fields())[name].default
+    return f"{found}" if found else None
+
+
+def problem(name: str, value: str) -> str | None:
+    """Return why a setting cannot have a value; None if it can."""
+    section, _, key = name.partition(".")
+    try:
+        Settings(**{section: {key: value}})  # type: ignore[arg-type]  # pydantic takes dicts
+    except ValidationError as error:
+        return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
+    return None
+
+
+def toml(answers: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Return a valid settings file: required settings, those given, all others as comments."""
     lines = [
         "# Settings of falcolake. Environment variables override them: FALCOLAKE_KAFKA__TOPIC is",
         "# topic in [kafka]. Lines that are commented out show the default, or an example if there",
@@ -45,7 +64,9 @@ def toml() -> str:
             before = section
         lines.append(f"# {field.description}{'; required' if name in REQUIRED else ''}")
         value = field.examples[0] if field.examples else example(field)
-        lines.append(f"{'' if name in REQUIRED else '# '}{key} = {_toml(rounded(value))}")
+        value = answers.get(name, value)
+        is_set = name in REQUIRED or name in answers
+        lines.append(f"{'' if is_set else '# '}{key} = {_toml(rounded(value))}")
     return "\n".join(lines)
 
 

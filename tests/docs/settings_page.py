@@ -24,7 +24,8 @@ directory; `--config` or `FALCOLAKE_CONFIG` names another one.
     falcolake settings              # each value and where it came from; secrets are masked
     falcolake settings --check      # exit code 1 if required settings are missing
     falcolake settings --schema     # JSON Schema of the file, for editors that complete TOML
-    falcolake settings --example    # a file to begin with
+    falcolake init                  # asks five questions, and writes a file to begin with
+    falcolake settings --example    # such a file, without the questions
 
 A secret can be in a file: `FALCOLAKE_KAFKA__SASL_PASSWORD_FILE=/run/secrets/kafka` is read in place
 of `FALCOLAKE_KAFKA__SASL_PASSWORD`.

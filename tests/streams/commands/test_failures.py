@@ -24,6 +24,7 @@ NEEDS: dict[str, tuple[list[str], set[str]]] = {
     "dead-letter show": (["0", "0"], {"kafka"}),
     "ddl": (["--engine", "athena"], {"lake"}),
     "demo": ([], set()),
+    "init": ([], set()),
     "doctor": ([], set()),
     "flush": ([], {"kafka"}),
     "map": (["alerts.jsonl"], set()),
@@ -42,7 +43,7 @@ NEEDS: dict[str, tuple[list[str], set[str]]] = {
     "worker": ([], {"lake"}),
 }
 #: They take no settings, but make their own.
-WITHOUT_SETTINGS = {"demo", "stack"}
+WITHOUT_SETTINGS = {"demo", "init", "stack"}
 LAKE = {
     "FALCOLAKE_LAKE__BUCKET": "lake",
     "FALCOLAKE_LAKE__REGION": "us-east-1",
@@ -193,4 +194,6 @@ def test_what_prints_data_has_json() -> None:
     nor `query`, which has `--format json`.
     """
     without = {name for name in NEEDS if not has_json(name)}
-    assert without == {"ddl", "demo", "policy", "query", "receive", "stack", "worker"}
+    assert without == {
+        *("ddl", "demo", "init", "policy", "query", "receive", "stack", "worker"),
+    }
