@@ -153,8 +153,8 @@ def print_cells(cells: Sequence[str], fit: Callable[[int], Iterable[tuple[str, i
 
     console, line = _console(sys.stdout), Text()
     for text, width, style in fit(console.width):
-        cell = Text(printable(text[: 4 * width + 4]), style)  # a text may have 65,535 characters
-        cell.truncate(width, overflow="ellipsis", pad=True)
+        cell = Text(shortened(text, width), style)
+        cell.pad_right(max(0, width - cell.cell_len))
         line.append_text(cell).append(" ")
     line.truncate(console.width)
     console.print(line, no_wrap=True)
@@ -229,7 +229,8 @@ def shortened(text: str, width: int) -> str:
     """
     from rich.text import Text
 
-    width = max(0, width)
+    if width <= 0:
+        return ""
     line = Text(printable(text[: 4 * width + 4]))
     line.truncate(width, overflow="ellipsis")
     return line.plain

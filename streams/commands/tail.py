@@ -7,7 +7,7 @@ import typer
 
 from streams.clock import now_ms
 from streams.commands.options import load_settings
-from streams.terminal import is_read, print_cells, print_line, say, say_line
+from streams.terminal import is_read, print_cells, print_line, say_line
 
 if TYPE_CHECKING:
     from schemas.mapping import Mapping
@@ -97,7 +97,7 @@ def _follow(
     with closing(follow(settings, since)) as heard:
         for records, notes, _ in heard:
             for note in notes:
-                say(f"Note: {note}")
+                say_line(f"Note: {note}")
             for record in records:
                 shown += _show(mapping, wanted, record, as_json=as_json)
                 if shown == count:

@@ -100,3 +100,17 @@ def test_a_log_line_is_one_line_and_a_traceback_is_indented() -> None:
     assert " ERROR x: lost a\ufffd" in first
     assert others
     assert all(line.startswith("  ") and line.isprintable() for line in others)
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shown"),
+    [
+        ("short", 5, "short"),
+        ("longer", 5, "long…"),
+        ("警告警告", 5, "警告…"),
+        ("a\nb\x1b[31m" + "c" * 10**6, 8, "a�b�[31…"),
+        ("gone", 0, ""),
+    ],
+)
+def test_a_text_is_cut_to_the_columns_that_it_takes(text: str, width: int, shown: str) -> None:
+    assert terminal.shortened(text, width) == shown
