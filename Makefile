@@ -41,7 +41,7 @@ test: $(READY)
 	$(BIN)/python -m pytest -m "$(QUICK)" -n 4 --dist loadfile $(addprefix --ignore=,$(PURE))
 
 test-faults: $(READY)
-	$(BIN)/python -m pytest -m "faults and not chromium" -n 3
+	$(BIN)/python -m pytest -m "faults and not chromium" -n 3 --durations 20
 
 # The status page in Debian's Chromium (packages chromium and chromium-driver).
 test-page: $(READY)
@@ -63,7 +63,7 @@ kafka: $(READY)
 	$(BIN)/python -m streams.embedded.apache_jars
 
 test-kafka: kafka
-	$(BIN)/python -m pytest --broker apache -m "not chromium" -n 3 \
+	$(BIN)/python -m pytest --broker apache -m "not chromium" -n 3 --durations 20 \
 		--ignore tests/flow/test_hostile_s3.py --ignore tests/flow/test_hostile_disk.py \
 		tests/streams/embedded/test_apache.py tests/streams/embedded/broker/test_conformance_*.py tests/flow
 

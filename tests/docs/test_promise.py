@@ -74,13 +74,11 @@ def test_what_the_page_on_how_it_works_says_is_on_the_page() -> None:
 
 def test_the_numbers_of_the_matrix_are_its_own() -> None:
     effects, kept_or_lost = len(EFFECTS), 2
-    other_limits = effects * len(SIDES) * kept_or_lost
-    two_mappings = 4 * len(SIDES) * kept_or_lost
     said = [
         sum(EFFECTS.values()),
-        len(POINTS) * kept_or_lost,
-        other_limits,
-        two_mappings,
+        len(POINTS),
+        effects * len(SIDES),
+        4 * len(SIDES) * kept_or_lost,
         3 * PAIRS,
     ]
     for text, title in ((HOW, "How the promise is tested"), (PAGE, "How it is tested")):
