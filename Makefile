@@ -6,7 +6,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= falcolake
 
 .PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-compose \
-	lint check format docs site pictures mutate-protocol mutate-mapping simulate lock bench bench-guard \
+	lake-clients lint check format docs site pictures mutate-protocol mutate-mapping simulate lock bench bench-guard \
 	dist test-dist image chart hostile clean
 
 setup: $(READY)
@@ -81,6 +81,18 @@ test-compose: kafka
 	$(BIN)/python -m tests.compose.tools wheels
 	$(BIN)/python -m pytest -m engine tests/compose
 
+# Reads objects with DuckDB, ClickHouse, DataFusion, Spark (needs Java 17), Polars, PyArrow, PyIceberg and
+# AWS's library, installed into .cache/clients, and writes docs/clients.md. CHECK=--check only compares.
+CLIENTS := .cache/clients/.ready
+CHECK ?=
+lake-clients: $(CLIENTS)
+	$(BIN)/python -m tests.clients $(CHECK)
+
+$(CLIENTS): $(READY) tests/clients/requirements.txt
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/clients
+	$(BIN)/uv pip install --quiet --python .cache/clients/bin/python --require-hashes -r tests/clients/requirements.txt
+	@touch $@
+
 # Checks that read the code and do not run it.
 lint: $(READY)
 	$(BIN)/ruff format --check .
@@ -144,6 +156,7 @@ lock: $(READY)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --extra dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --no-deps tests/compose/requirements.in -o tests/compose/requirements.txt
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11 tests/clients/requirements.in -o tests/clients/requirements.txt
 
 # The source distribution, and the wheel built from it.
 dist: $(READY)

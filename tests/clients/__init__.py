@@ -1,0 +1,1 @@
+"""What others read of the objects: engines, Iceberg, Glue."""
