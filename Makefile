@@ -81,16 +81,19 @@ test-compose: kafka
 	$(BIN)/python -m tests.compose.tools wheels
 	$(BIN)/python -m pytest -m engine tests/compose
 
-# Reads objects with DuckDB, ClickHouse, DataFusion, Spark (needs Java 17), Polars, PyArrow, PyIceberg and
-# AWS's library, installed into .cache/clients, and writes docs/clients.md. CHECK=--check only compares.
+# Reads objects with DuckDB, ClickHouse, DataFusion, Spark, Polars, PyArrow, PyIceberg and AWS's library, runs
+# Athena's queries in Trino, and writes docs/clients.md. All of it is installed into .cache/clients (needs
+# Java 17 and Maven). CHECK=--check only compares.
 CLIENTS := .cache/clients/.ready
 CHECK ?=
 lake-clients: $(CLIENTS)
 	$(BIN)/python -m tests.clients $(CHECK)
 
-$(CLIENTS): $(READY) tests/clients/requirements.txt
+$(CLIENTS): $(READY) tests/clients/requirements.txt tests/clients/pom.xml
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python .cache/clients
 	$(BIN)/uv pip install --quiet --python .cache/clients/bin/python --require-hashes -r tests/clients/requirements.txt
+	mvn --batch-mode --quiet --file tests/clients/pom.xml --strict-checksums dependency:copy-dependencies \
+		-DincludeScope=runtime -DoutputDirectory=$(abspath .cache/clients/trino)
 	@touch $@
 
 # Checks that read the code and do not run it.

@@ -32,7 +32,9 @@ from tests.streams.falco_records import ACCOUNT, REGION, rows
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "clients.md"
-PYTHON = ROOT / ".cache" / "clients" / "bin" / "python"
+INSTALLED = ROOT / ".cache" / "clients"
+PYTHON = INSTALLED / "bin" / "python"
+TRINO = "435"
 TOPIC = "falco-events"
 #: 2026-11-23T12:00Z, and then an alert every 100 s: three days.
 START, STEP = 1_795_435_200_000_000_000, 100_000_000_000
@@ -74,9 +76,10 @@ ABOUT = {
     ),
 }
 END = """
-Trino and Athena are not run: no release of Trino that runs on Java 17 could be installed as a
-package. The types of `falcolake ddl --engine athena` are compared with those that AWS's own library
-gives Glue (the last row). The queries are written for Trino: see [Queries](queries.md).
+Trino {trino} runs each of Athena's {queries} queries and views of [Queries](queries.md), on tables
+with the columns of each version of class 2004. It reads no objects here: its Parquet reader is
+not in Maven's central repository. Athena itself is not run. The types that `falcolake ddl` prints
+for it are compared with those that AWS's library gives Glue (the last row).
 """
 HEAD = """\
 | client | version | reads | 2004, 1.1.0 | 2004, 1.3.0 | 2004, 1.8.0 | 2001, 1.1.0 | `time_dt` |
@@ -170,7 +173,36 @@ def wrong(read: engines.Figures, made: Made) -> list[str]:
     ]
 
 
-def page(answers: dict[str, dict[str, Any]]) -> str:
+def run_in_trino(folder: Path) -> int:
+    """Run Athena's queries and views in Trino; return how many. Raises CalledProcessError."""
+    from tests.docs.test_queries import QUERIES, VIEWS
+
+    queries = [each["Athena"] for each in QUERIES.values() if "Athena" in each]
+    queries += [sql.partition(" AS\n")[2] for sql in VIEWS.values()]
+    statements: list[str] = []
+    for version in CLASSES["detection_finding"]:
+        lake = ddl.Lake("", "detection_finding", version, [REGION], [ACCOUNT])
+        table = f"falco_{version.replace('.', '_')}"
+        absent = ", ".join(f'CAST(NULL AS {type_}) AS "{name}"' for name, type_ in _trino(lake))
+        statements.append(f"CREATE TABLE {table} AS SELECT {absent}")
+        statements += [sql.replace("FROM falco", f"FROM {table}") for sql in queries]
+    file = folder / "queries.sql"
+    file.write_text("\n;;\n".join(each.strip() for each in statements))
+    source = Path(__file__).with_name("Queries.java")
+    command = ["java", "-cp", f"{INSTALLED / 'trino'}/*", str(source), str(file)]
+    subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=PATIENCE)
+    return len(queries)
+
+
+def _trino(lake: ddl.Lake) -> Iterator[tuple[str, str]]:
+    """Yield the columns of Trino's table definition, each with its type."""
+    body = ddl.trino(lake).split("(\n", 1)[1].split("\n)\nWITH", 1)[0]
+    for line in body.splitlines():
+        name, _, type_ = line.strip().rstrip(",").partition(" ")
+        yield name.strip('"'), type_.partition(" WITH ")[0]
+
+
+def page(answers: dict[str, dict[str, Any]], queries: int) -> str:
     """Return the page."""
     lines = []
     for engine, answer in answers.items():
@@ -179,7 +211,13 @@ def page(answers: dict[str, dict[str, Any]]) -> str:
         rows = (f"{each['rows']:,} rows" if "rows" in each else "types" for each in read)
         (type_,) = {each["type"] for each in read}
         lines.append(f"| {' | '.join((name, answer['version'], how, *rows, f'`{type_}`'))} |")
-    return INTRODUCTION.format(count=COUNT) + HEAD + "\n".join(lines) + "\n" + END
+    return (
+        INTRODUCTION.format(count=COUNT)
+        + HEAD
+        + "\n".join(lines)
+        + "\n"
+        + END.format(trino=TRINO, queries=queries)
+    )
 
 
 def main() -> int:
@@ -198,7 +236,9 @@ def main() -> int:
             for name, read in answers[engine]["read"].items():
                 errors += [f"{engine}, {name}: {each}" for each in wrong(read, made[name])]
             print(engine, answers[engine]["version"], flush=True)
-    text = page(answers)
+        queries = run_in_trino(Path(folder))
+        print("trino", TRINO, flush=True)
+    text = page(answers, queries)
     if not check:
         PAGE.write_text(text)
     elif not PAGE.exists() or PAGE.read_text() != text:
