@@ -117,7 +117,7 @@ def test_explain_as_json_has_the_whole_values(falcolake: Run) -> None:
         "field": "proc.cwd",
         "value": long,
         "attributes": ["evidences[].process.working_directory"],
-        "why": "From 1.4.",
+        "why": "Before 1.4: data.",
     }
     table = falcolake("map", "--explain", text=alert).stdout
     assert f"{long[:59]}…" in table
