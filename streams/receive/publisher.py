@@ -12,7 +12,8 @@ nothing is repaired: what was not answered is the sender's.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -71,6 +72,10 @@ class Publisher:
         self._keeping: asyncio.Task[None] | None = None
         self._leaving: set[asyncio.Task[None]] = set()
         self._turn = 0
+        #: How many requests hand records to a producer at the moment.
+        self._users: Counter[AIOKafkaProducer] = Counter()
+        #: Of each partition: one request at a time hands its records to the producer.
+        self._locks: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         #: Why it cannot publish now; None while it can.
         self.trouble: FalcolakeError | None = Unavailable(
             "Kafka has not answered yet", "wait: it is being asked"
@@ -99,7 +104,6 @@ class Publisher:
         Waits for Kafka as long as that takes. Raises FalcolakeError if a person has to change
         something first, or if Kafka may have some of the values and does not say.
         """
-        self._turn += 1
         left = dict(enumerate(values))
         large: list[int] = []
         while left:
@@ -123,13 +127,14 @@ class Publisher:
         return sorted(set(large) - taken)
 
     async def _ready(self) -> AIOKafkaProducer:
-        while self._producer is None:
+        """Return the producer, once there is one. Raises Misconfigured if a person has to act."""
+        while True:
+            await self._connected.wait()
             if isinstance(self.trouble, Misconfigured):
                 raise self.trouble
-            await self._connected.wait()
-        if isinstance(self.trouble, Misconfigured):
-            raise self.trouble
-        return self._producer
+            if self._producer is not None:
+                return self._producer
+            self._connected.clear()
 
     async def _send(
         self, producer: AIOKafkaProducer, values: dict[int, bytes]
@@ -139,9 +144,14 @@ class Publisher:
         Of those that the producer did not take at all, nothing is returned.
         """
         sent: dict[int, asyncio.Future[Any]] = {}
+        self._users[producer] += 1
         try:
-            for number, value in values.items():
-                sent[number] = await producer.send(self._topic, value)
+            place = self._choose(await producer.partitions_for(self._topic), producer)
+            # aiokafka wakes all who wait for room in a batch, though few find any: after an
+            # outage, with thousands who wait, that would take minutes.
+            async with self._locks[place]:
+                for number, value in values.items():
+                    sent[number] = await producer.send(self._topic, value, partition=place)
         except KafkaTimeoutError:
             pass  # it still has earlier ones to send
         except KafkaError as error:
@@ -150,6 +160,8 @@ class Publisher:
             if isinstance(trouble, Misconfigured):
                 await asyncio.gather(*sent.values(), return_exceptions=True)
                 raise trouble from error
+        finally:
+            self._users[producer] -= 1
         answers = await asyncio.gather(*sent.values(), return_exceptions=True)
         found = {}
         for number, answer in zip(sent, answers, strict=True):
@@ -176,10 +188,13 @@ class Publisher:
             self._leave(producer)
         return taken
 
-    def _choose(self, key: bytes | None, every: list[int], available: list[int]) -> int:
-        """Choose a partition: the same for a request, as long as it has a leader."""
-        places = available or every
-        return places[self._turn % len(places)]
+    def _choose(self, every: Iterable[int], producer: AIOKafkaProducer) -> int:
+        """Choose a partition that has a leader, if any: the next one for each request."""
+        self._turn += 1
+        places = sorted(
+            producer.client.cluster.available_partitions_for_topic(self._topic) or every
+        )
+        return int(places[self._turn % len(places)])
 
     # ---- the producer
 
@@ -193,9 +208,19 @@ class Publisher:
         self._leave(producer)
 
     def _leave(self, producer: AIOKafkaProducer) -> None:
-        task = asyncio.create_task(_stop(producer), name="retired producer")
+        task = asyncio.create_task(self._stop(producer), name="retired producer")
         self._leaving.add(task)
         task.add_done_callback(self._left)
+
+    async def _stop(self, producer: AIOKafkaProducer) -> None:
+        """Stop a producer once nobody uses it and Kafka has what it still sends.
+
+        aiokafka would leave those who use it waiting.
+        """
+        while self._users[producer]:  # noqa: ASYNC110 - seldom, and not for long
+            await asyncio.sleep(RETRY)
+        del self._users[producer]
+        await producer.stop()
 
     def _left(self, task: asyncio.Task[None]) -> None:
         self._leaving.discard(task)
@@ -223,13 +248,21 @@ class Publisher:
                         await self._wanted.wait()
 
     async def _look(self) -> None:
-        if self._producer is None:
-            self._producer = await self._connect()
-            self._connected.set()
-        async with asyncio.timeout(LOOK_TIMEOUT):
-            cluster = await self._producer.client.fetch_all_metadata()
-        if not cluster.partitions_for_topic(self._topic):
-            raise unknown_topic(self._settings)
+        """Have a producer that knows the topic. Raises Kafka's errors, and Misconfigured."""
+        producer = self._producer or await self._connect()
+        try:
+            async with asyncio.timeout(LOOK_TIMEOUT):
+                cluster = await producer.client.fetch_all_metadata()
+                if not cluster.partitions_for_topic(self._topic):
+                    raise unknown_topic(self._settings)
+                # So that it knows the partitions when Kafka is away.
+                await producer.partitions_for(self._topic)
+        except BaseException:
+            if producer is not self._producer:
+                self._leave(producer)
+            raise
+        self._producer = producer
+        self._connected.set()
 
     async def _connect(self, batch_bytes: int = BATCH_BYTES) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -240,7 +273,6 @@ class Publisher:
             max_batch_size=batch_bytes,
             max_request_size=MAX_REQUEST,
             request_timeout_ms=REQUEST_MS,
-            partitioner=self._choose,
         )
         try:
             async with asyncio.timeout(LOOK_TIMEOUT):
@@ -258,11 +290,6 @@ class Publisher:
                 log.warning("not ready: %s. %s", trouble, trouble.hint)
         self.trouble = trouble
         if isinstance(trouble, Misconfigured):
-            self._connected.set()  # for those who wait to hear of it
-            if self._producer is None:
-                self._connected.clear()
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Stop a producer once Kafka has what it still sends."""
-    await producer.stop()
+            self._connected.set()  # those who wait hear of it
+        elif self._producer is None:
+            self._connected.clear()

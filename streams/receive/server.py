@@ -51,7 +51,7 @@ STOP_TIMEOUT = 2.0
 #: Seconds between two log lines about the same thing.
 SELDOM = 30.0
 
-HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+HEADERS = {"Server": "falcolake", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
 class Answer(Exception):  # noqa: N818 - not every answer is an error
@@ -211,7 +211,11 @@ class Receiver:
         delivering: asyncio.Task[list[int]] | None = None
         try:
             body = await self._read(request)
+            spare = size - OVERHEAD - len(body)
+            self._room.give_back(spare)
+            size -= spare
             values = _cut(body)
+            del body  # its records may wait for long
             rest = OVERHEAD * len(values) - OVERHEAD
             if size + rest > self._room.most:
                 raise Answer(

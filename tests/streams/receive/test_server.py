@@ -18,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from streams.embedded.kafka import EmbeddedKafka
 from streams.embedded.ports import HOST, free_ports
 from streams.errors import Misconfigured
+from streams.receive import publisher
 from streams.receive.metrics import Metrics
 from streams.receive.publisher import Publisher
 from streams.receive.server import Receiver, presented
@@ -81,20 +82,20 @@ async def receiving(
         kafka=KafkaSettings(bootstrap_servers=bootstrap, topic=topic),
         receive=ReceiveSettings(port=port, **options),
     )
-    publisher = Publisher(settings)
-    receiver = Receiver(settings.receive, publisher, Metrics(), **limits)
-    publisher.start()
+    publishes = Publisher(settings)
+    receiver = Receiver(settings.receive, publishes, Metrics(), **limits)
+    publishes.start()
     await receiver.start()
     connector = aiohttp.TCPConnector(ssl=tls or False, limit=0)
     async with aiohttp.ClientSession(f"{scheme}://{HOST}:{port}", connector=connector) as http:
-        found = Receiving(receiver, publisher, http)
+        found = Receiving(receiver, publishes, http)
         try:
             if wait:
                 await found.ready()
             yield found
         finally:
             await receiver.stop()
-            await publisher.stop()
+            await publishes.stop()
 
 
 LIMITS = ("body_timeout", "most_connections")
@@ -273,6 +274,32 @@ async def test_while_kafka_is_away_requests_wait_then_503_and_kafka_gets_them_la
             assert (await server.post(b'{"n": 1}'))[0] == 200
         found = await asyncio.to_thread(values, kafka.bootstrap, "falco-events")
         assert sorted(found) == sorted([b'{"n": 0}', large, large, b'{"n": 1}'])
+
+
+@in_loop
+async def test_what_waits_outlives_an_outage_longer_than_the_clients_own_patience(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher, "REQUEST_MS", 700)
+    kafka = EmbeddedKafka(tmp_path / "kafka")
+    with kafka:
+        kafka.ensure_topics({"falco-events": 2})
+        async with receiving(kafka.bootstrap, "falco-events", timeout=0.2) as server:
+            await asyncio.to_thread(kafka.kill)  # before it has sent anything
+            sent = [b'{"n": %d, "pad": "%b"}' % (n, b"x" * 1400) for n in range(60)]
+            answers = await asyncio.gather(*map(server.post, sent))
+            assert {status for status, _ in answers} == {503}
+            await asyncio.sleep(2)  # a few times its patience
+            assert (await server.counted("records_total"))["failed"] == 0
+            await asyncio.to_thread(kafka.start)
+
+            async def has_all() -> bool:
+                return (await server.counted("records_total"))["late"] == len(sent)
+
+            await until(has_all)
+        assert sorted(await asyncio.to_thread(values, kafka.bootstrap, "falco-events")) == sorted(
+            sent
+        )
 
 
 @in_loop
