@@ -9,7 +9,9 @@ import bisect
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import xxhash
@@ -210,8 +212,8 @@ class Found(NamedTuple):
     `committed` is None in a new group; `start` and `end` are the log's first and next offset.
     `topic_id` is the topic's id; empty if Kafka has no ids.
     `stable` is where the first open transaction begins; None if none is open.
-    `noted_end` is where the log ends in the leader epoch of the metadata, `staged_end` in that of
-    the last staged run; None if there is no such epoch, or Kafka has none.
+    `noted_end` is where the log ends in the leader epoch of the metadata; None if there is no such
+    epoch, or Kafka has none. `staged_ends` is where it ends in each epoch that staged runs have.
     """
 
     committed: int | None
@@ -221,7 +223,7 @@ class Found(NamedTuple):
     topic_id: str = ""
     stable: int | None = None
     noted_end: int | None = None
-    staged_end: int | None = None
+    staged_ends: Dictionary[int, int] = MappingProxyType({})
 
     @property
     def readable(self) -> int:

@@ -20,6 +20,7 @@ class Bounds(NamedTuple):
 
     `oldest` is in epoch ms; None if there is no record. `stable` is where the first open
     transaction begins; None if none is open. `topic_id` is the topic's id; empty if Kafka has none.
+    `epoch_end` is where the log ends in the leader epoch that was asked for; None if none was.
     """
 
     start: int
@@ -27,6 +28,7 @@ class Bounds(NamedTuple):
     oldest: int | None
     stable: int | None = None
     topic_id: str = ""
+    epoch_end: int | None = None
 
 
 class Delay(NamedTuple):

@@ -63,7 +63,7 @@ class Kafka(Protocol):
     async def seek_again(self, epoch: int, positions: Mapping[int, int]) -> None: ...
     async def log_start(self, partition: int) -> int: ...
     async def topic_id(self, partition: int) -> str: ...
-    async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]: ...
+    async def bounds(self, epochs: Mapping[int, int]) -> dict[int, Bounds]: ...
     async def epoch_end(self, partition: int, leader_epoch: int) -> int | None: ...
     async def beat(self) -> None: ...
 
@@ -189,12 +189,16 @@ class Ledger:
         )
         return self.epoch, positions
 
-    def staged_epochs(self) -> dict[int, int]:
-        """Return the leader epoch of the last staged records, by partition, where it is known."""
-        found: dict[int, int] = {}
+    def staged_epochs(self) -> dict[int, set[int]]:
+        """Return the leader epochs of the staged records, by partition, where they are known.
+
+        Staging may still have records that an earlier worker dropped, because the log had lost
+        them. So each epoch counts, not just the last.
+        """
+        found: dict[int, set[int]] = {}
         for run in itertools.chain(self._left, self._staged()):
-            if run.leader_epoch > found.get(run.partition, NO_EPOCH):
-                found[run.partition] = run.leader_epoch
+            if run.leader_epoch != NO_EPOCH:
+                found.setdefault(run.partition, set()).add(run.leader_epoch)
         return found
 
     def _staged(self) -> Iterator[Run]:
@@ -296,7 +300,7 @@ class Ledger:
         if oldest < position:
             # Kafka had no such position, so the consumer began again at the log's start. If the log
             # is longer again by now, it may have other records from there on.
-            end = (await self.kafka.bounds([batch.partition]))[batch.partition].end
+            end = (await self.kafka.bounds({partition.number: NO_EPOCH}))[partition.number].end
             await self._look_at_end(partition, end if end < position else oldest)
             return False
         known = partition.leader_epoch
@@ -391,7 +395,7 @@ class Ledger:
                 partition = self.partitions[number]
                 start, topic_id = partition.start, partition.topic_id
                 if tail is not None and tail.end > partition.highwater:  # as it was at assignment
-                    partition.highwater = (await self.kafka.bounds([number]))[number].end
+                    partition.highwater = (await self.kafka.bounds({number: NO_EPOCH}))[number].end
                 where = decide(tail, topic_id, start, partition.highwater)
                 if isinstance(where, Blocked):
                     await self.block(number, where)
@@ -611,12 +615,14 @@ class Ledger:
     async def ask_bounds(self) -> None:
         """Ask Kafka for the bounds of the partitions; without an answer keep the last ones.
 
-        An end before what was read is the first sign of a log that lost its end. In a topic that
-        was recreated, what is read next may never come, so its id is compared here too.
+        An end before what was read is the first sign of a log that lost its end. One that is just
+        as long again, and a topic that was recreated, would show only once a record comes: so ends
+        of leader epochs and the topic's id are compared here too.
         """
         epoch, before = self.epoch, self._positions()
         with contextlib.suppress(Unavailable):
-            found = await self.kafka.bounds(list(before))
+            epochs = {number: self.partitions[number].leader_epoch for number in before}
+            found = await self.kafka.bounds(epochs)
             self._tracker.note(found, clock.now_ms())
             async with self._lock:
                 for number, bounds in found.items():
@@ -626,8 +632,10 @@ class Ledger:
                     known, now = partition.topic_id, bounds.topic_id
                     if known and now and known != now and partition.blocked is None:
                         await self.block(number, recreated("what was read is", known, now))
-                    elif bounds.end < before[number]:
-                        await self._look_at_end(partition, bounds.end)
+                        continue
+                    end = bounds.end if bounds.epoch_end is None else bounds.epoch_end
+                    if min(end, bounds.end) < before[number]:
+                        await self._look_at_end(partition, min(end, bounds.end))
         self.alarms.show_delays(self.delays())
 
     def delays(self) -> list[Delay]:

@@ -52,10 +52,13 @@ def _take(
     # Kafka lost the records of a run beyond its end, or it is of a deleted topic of the same name,
     # also without ids. One beyond the last stable offset may hold records of a transaction that
     # will be aborted: old versions read them.
-    until = found.readable
-    if found.staged_end is not None:
-        until = min(until, found.staged_end)
-    held = [run for run in held if run.end <= until and run.topic_id == found.topic_id]
+    ends = found.staged_ends
+    held = [
+        run
+        for run in held
+        if run.topic_id == found.topic_id
+        and run.end <= min(found.readable, ends.get(run.leader_epoch, run.end))
+    ]
     runs = resume(committed, found.start, seal.ends, held)
     partition = Partition(
         number,

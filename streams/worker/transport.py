@@ -18,9 +18,11 @@ the tests cover the ranges that pyproject.toml pins.
 import asyncio
 import contextlib
 import copy
+import itertools
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer
@@ -74,7 +76,7 @@ class Intake(Protocol):
     #: Partitions to read for now; None for all.
     wanted: frozenset[int] | None
 
-    def staged_epochs(self) -> Mapping[int, int]:
+    def staged_epochs(self) -> Mapping[int, AbstractSet[int]]:
         """Return the leader epoch of the last staged records, by partition, where it is known."""
         ...
 
@@ -273,7 +275,7 @@ class BatchConsumer(driver.Consumer):
         await self._in_thread(self._begin(epoch, positions, generation))
 
     async def _look_up(
-        self, partitions: list[int], staged: Mapping[int, int]
+        self, partitions: list[int], staged: Mapping[int, AbstractSet[int]]
     ) -> tuple[int, dict[int, Found]]:
         consumer = self._thread._ensure_consumer()
         generation = consumer._coordinator.generation
@@ -288,8 +290,8 @@ class BatchConsumer(driver.Consumer):
             starts = await consumer.beginning_offsets(tps)
             ids = await self._ids(tps)
             noted_ends = await self._epoch_ends(noted)
-            staged_ends = await self._epoch_ends(
-                {tp: staged.get(tp.partition, NO_EPOCH) for tp in tps}
+            staged_ends = await self._ends_of_each(
+                {tp: staged.get(tp.partition, frozenset()) for tp in tps}
             )
             ends, stable = await _log_ends(consumer, tps), await consumer.end_offsets(tps)
         found = {}
@@ -305,7 +307,7 @@ class BatchConsumer(driver.Consumer):
                 ids[tp],
                 _open(stable[tp], ends[tp]),
                 noted_ends.get(tp),
-                staged_ends.get(tp),
+                staged_ends[tp],
             )
         return generation, found
 
@@ -329,6 +331,17 @@ class BatchConsumer(driver.Consumer):
         except kafka_errors.KafkaError:
             await client.force_metadata_update()  # it may be led by another broker by now
             raise
+        return found
+
+    async def _ends_of_each(
+        self, epochs: Mapping[TopicPartition, AbstractSet[int]]
+    ) -> dict[TopicPartition, dict[int, int]]:
+        """Return where logs end in each of these leader epochs, where that is known."""
+        found: dict[TopicPartition, dict[int, int]] = {tp: {} for tp in epochs}
+        for some in itertools.zip_longest(*map(sorted, epochs.values()), fillvalue=NO_EPOCH):
+            asked = dict(zip(epochs, some, strict=True))
+            for tp, end in (await self._epoch_ends(asked)).items():
+                found[tp][asked[tp]] = end
         return found
 
     async def _leaders(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
@@ -428,12 +441,14 @@ class BatchConsumer(driver.Consumer):
         question = self._epoch_ends({tp: leader_epoch})
         return (await self._answer(question, f"leader epoch {leader_epoch} of {tp}")).get(tp)
 
-    async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
+    async def bounds(self, epochs: Mapping[int, int]) -> dict[int, Bounds]:
         """Return the bounds of partitions, the times of their first records, and the topic's id.
 
-        Raises Unavailable.
+        `epochs` has the leader epoch of each of them whose end to ask for, or `NO_EPOCH`. Raises
+        Unavailable.
         """
-        tps = [TopicPartition(self._topic, partition) for partition in partitions]
+        known = {TopicPartition(self._topic, number): epoch for number, epoch in epochs.items()}
+        tps = list(known)
 
         async def ask() -> dict[int, Bounds]:
             consumer = self._thread._ensure_consumer()
@@ -442,6 +457,7 @@ class BatchConsumer(driver.Consumer):
             # The first record that is not older than the epoch is the first one.
             firsts = await consumer.offsets_for_times(dict.fromkeys(tps, 0))
             ids = await self._ids(tps)
+            epoch_ends = await self._epoch_ends(known)
             return {
                 tp.partition: Bounds(
                     starts[tp],
@@ -449,6 +465,7 @@ class BatchConsumer(driver.Consumer):
                     found.timestamp if (found := firsts[tp]) else None,
                     _open(stable[tp], ends[tp]),
                     ids[tp],
+                    epoch_ends.get(tp),
                 )
                 for tp in tps
             }

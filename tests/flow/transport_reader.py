@@ -43,7 +43,7 @@ class Intake:
     def __init__(self) -> None:
         self.epoch = 0
 
-    def staged_epochs(self) -> dict[int, int]:
+    def staged_epochs(self) -> dict[int, set[int]]:
         """Return nothing: nothing is staged."""
         return {}
 

@@ -62,4 +62,35 @@ KEPT = {
             Fault(27.6, "recreate", who=1),
         ),
     ),
+    # Only another leader's records made a worker ask for the end of its epoch.
+    "a log that is cut and just as long again blocks its partition without a new record": Plan(
+        seed=22190,
+        partitions=3,
+        workers=2,
+        interval=3.0,
+        max_rows=4,
+        batches=21,
+        transactions=True,
+        conditional=True,
+        faults=(
+            Fault(11.1, "puts", who=1, number=1, what="unanswered"),
+            Fault(27.5, "cut", number=10),
+        ),
+    ),
+    # Staging still had the runs that the second worker had dropped, and the third took those.
+    "staged records that the log lost are not taken for those that were read again": Plan(
+        seed=22438,
+        partitions=2,
+        workers=1,
+        interval=12.0,
+        max_rows=1000,
+        batches=20,
+        transactions=False,
+        conditional=True,
+        faults=(
+            Fault(0.0, "kill at", number=17, seconds=11.7),
+            Fault(7.5, "kill", seconds=13.6),
+            Fault(13.3, "cut", number=11),
+        ),
+    ),
 }

@@ -120,7 +120,7 @@ class RecordedKafka:
     async def beat(self) -> None:
         """Do nothing: there is no second loop."""
 
-    async def bounds(self, partitions: Iterable[int]) -> dict[int, Bounds]:
+    async def bounds(self, epochs: Mapping[int, int]) -> dict[int, Bounds]:
         error = self.errors.pop(0) if self.errors else None
         if error:
             raise error
@@ -131,11 +131,12 @@ class RecordedKafka:
                 self.oldest.get(number),
                 self.stable.get(number),
                 self.topic_id_now,
+                self.epoch_ends.get((number, epoch)),
             )
-            for number in partitions
+            for number, epoch in epochs.items()
         }
 
-    def found(self, *partitions: int, staged: Mapping[int, int] = {}) -> dict[int, Found]:
+    def found(self, *partitions: int, staged: Mapping[int, set[int]] = {}) -> dict[int, Found]:
         """What a worker finds at assignment."""
         made = {}
         for number in partitions:
@@ -152,7 +153,11 @@ class RecordedKafka:
                 self.topic_id_now,
                 stable,
                 self.epoch_ends.get((number, noted)),
-                self.epoch_ends.get((number, staged.get(number, NO_EPOCH))),
+                {
+                    epoch: self.epoch_ends[number, epoch]
+                    for epoch in staged.get(number, ())
+                    if (number, epoch) in self.epoch_ends
+                },
             )
         return made
 

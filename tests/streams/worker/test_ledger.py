@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -323,6 +323,29 @@ async def test_a_batch_from_before_the_position_means_that_the_log_was_cut(
 
 
 @in_loop
+@pytest.mark.parametrize("staged", [0, 10])
+async def test_a_log_that_was_cut_and_is_just_as_long_again_is_noticed_without_a_new_record(
+    make: Callable[..., Worker], staged: int
+) -> None:
+    async with make() as worker:
+        await worker.assign(0, 1)
+        await worker.take(0, 0, 100, leader_epoch=3)
+        await worker.seal()
+        await worker.ledger.commit(worker.ledger.waiting()[0])
+        if staged:
+            await worker.take(0, 100, 100 + staged, leader_epoch=3)
+        worker.kafka.ends[0] = 100 + staged
+        worker.kafka.epoch_ends[0, 3] = 100
+        await worker.ledger.ask_bounds()
+        assert worker.ledger.blocked() == {}
+        assert worker.ledger.partitions[0].position == 100
+        worker.kafka.epoch_ends[0, 3] = 60
+        await worker.ledger.ask_bounds()
+        assert worker.ledger.blocked()[0].kind == "truncated"
+        assert worker.ledger.partitions[0].cut == 60
+
+
+@in_loop
 async def test_staged_records_that_kafka_lost_are_not_shipped_and_those_of_now_are(
     make: Callable[..., Worker], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -413,9 +436,9 @@ async def test_the_leader_epoch_is_noted_with_each_commit_and_kept_in_staging(
         assert worker.kafka.committed[0] == (10, Seal("", (), leader_epoch=4).encode())
     worker.kafka.epoch_ends |= {(0, 3): 10, (0, 4): 20}
     async with make() as again:
-        assert again.ledger.staged_epochs() == {0: 4}
+        assert again.ledger.staged_epochs() == {0: {4}}
         assert await again.assign(0) == {0: 20}
-        assert again.ledger.staged_epochs() == {0: 4}
+        assert again.ledger.staged_epochs() == {0: {4}}
         again.kafka.epoch_ends[0, 4] = 15
         await again.assign(0)
         assert again.ledger.blocked() == {}
@@ -431,8 +454,8 @@ async def test_what_is_read_while_kafka_is_asked_for_the_end_is_no_loss(
         worker.kafka.ends[0] = 110
         asked = worker.kafka.bounds
 
-        async def slowly(partitions: Iterable[int]) -> dict[int, Bounds]:
-            found = await asked(partitions)
+        async def slowly(epochs: Mapping[int, int]) -> dict[int, Bounds]:
+            found = await asked(epochs)
             await worker.take(0, 100, 150)
             return found
 

@@ -175,11 +175,21 @@ def test_a_log_that_ends_in_the_noted_leader_epoch_before_what_is_sealed_blocks(
 
 
 def test_staged_runs_beyond_the_end_of_their_leader_epoch_are_read_again() -> None:
-    runs = [run(100, 110), run(110, 130), run(130, 150)]
+    bounds = [(100, 110), (110, 130), (130, 150)]
+    runs = [run(first, end)._replace(leader_epoch=5) for first, end in bounds]
     state = Found(100, Seal("m", (), leader_epoch=5).encode(), 0, END, noted_end=120)
     for epoch_end, position in [(150, 150), (149, 130), (130, 130), (105, 100), (0, 100)]:
-        partition = taken(state._replace(staged_end=epoch_end), *runs)
+        partition = taken(state._replace(staged_ends={5: epoch_end}), *runs)
         assert (partition.position, partition.blocked, partition.cut) == (position, None, None)
+    assert taken(state._replace(staged_ends={7: 0}), *runs).position == 150, "not of that epoch"
+
+
+def test_a_run_that_the_log_lost_is_not_taken_for_the_one_that_was_read_again() -> None:
+    """Both are staged: staging forgets whole segments, not single runs."""
+    lost = [run(100, 120)._replace(leader_epoch=5), run(120, 140)._replace(leader_epoch=5)]
+    read = [run(100, 108)._replace(leader_epoch=6), run(108, 130)._replace(leader_epoch=6)]
+    state = Found(100, Seal("m", ()).encode(), 0, END, staged_ends={5: 110, 6: 130})
+    assert taken(state, *lost, *read).runs == read
 
 
 def test_a_partition_knows_the_leader_epoch_of_its_last_record() -> None:
