@@ -149,7 +149,7 @@ class World:
         if number in self.workers:
             return
         life = next(self._lives)
-        name = f"w{number}" if life <= self.plan.workers else f"w{number}.{life}"
+        name = f"w{number}.{life}" if number in self._disks else f"w{number}"
         path = self._path / name
         path.mkdir()
         disk = self._disks.setdefault(number, Disk())
