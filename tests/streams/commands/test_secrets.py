@@ -15,6 +15,7 @@ from tests.waiting import wait_until
 SECRETS = {
     "FALCOLAKE_KAFKA__SASL_PASSWORD": "planted-sasl-password",
     "FALCOLAKE_KAFKA__SSL_KEY_PASSWORD": "planted-key-password",
+    "FALCOLAKE_RECEIVE__TOKEN": "planted-token",
     "KAFKA_PASSWORD": "planted-falcosidekick-password",
     "AWS_SECRET_ACCESS_KEY": "planted-secret-access-key",
     "AWS_SESSION_TOKEN": "planted-session-token",
@@ -25,7 +26,7 @@ SIGN_IN = {
     "FALCOLAKE_KAFKA__SASL_USERNAME": "falco",
 }
 #: These run until they are stopped; `stack` prints the development key on purpose.
-SERVERS = {"demo", "stack", "worker"}
+SERVERS = {"demo", "receive", "stack", "worker"}
 ARGUMENTS = {
     "map": ["missing.jsonl"],
     "verify": ["s3://lake/ext"],

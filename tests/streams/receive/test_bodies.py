@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.receive.bodies import NoAlertsError, TooManyError, records
@@ -90,15 +90,16 @@ def test_more_records_than_one_request_may_have_are_refused() -> None:
         records(b"1 " * 51, most=50)
 
 
+TEXT = st.text(max_size=4)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
     max_leaves=8,
 )
-OBJECTS = st.lists(st.dictionaries(st.text(max_size=4), JSON), min_size=1, max_size=6)
+OBJECTS = st.lists(st.dictionaries(TEXT, JSON, max_size=3), min_size=1, max_size=6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(OBJECTS, st.sampled_from(["\n", "\r\n", " ", "", "\n\n\t"]), st.booleans())
 def test_objects_come_back_however_they_are_put_together(
     objects: list[dict[str, Any]], between: str, ascii_only: bool
