@@ -350,7 +350,7 @@ def test_what_was_acknowledged_survives_kill_9_and_nothing_is_half_there(path: P
 @pytest.mark.parametrize("seed", range(2, 8))
 def test_many_more_kills(path: Path, seed: int) -> None:
     path.mkdir()
-    killed_many_times(path, kills=40, seed=seed)
+    killed_many_times(path, kills=15, seed=seed)
 
 
 # ---- damaged files
