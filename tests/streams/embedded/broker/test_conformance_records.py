@@ -18,6 +18,10 @@ from kafka.record.memory_records import MemoryRecords
 from streams.kafka import epochs
 from streams.worker import epoch_ends
 from tests.streams.embedded.raw_kafka import Connect, RawClient, build_batch
+from tests.waiting import wait_until
+
+#: COORDINATOR_LOAD_IN_PROGRESS: Apache Kafka has just started, and has no block of ids yet.
+LOADING = 14
 
 
 def values_in(partition: Any) -> list[bytes]:
@@ -27,7 +31,14 @@ def values_in(partition: Any) -> list[bytes]:
 
 def producer_id(raw: RawClient) -> int:
     request = InitProducerIdRequest(transactional_id=None, transaction_timeout_ms=0)
-    answer = raw.call(request, InitProducerIdResponse, 1)
+    answers: list[Any] = []
+
+    def ready() -> bool:
+        answers.append(raw.call(request, InitProducerIdResponse, 1))
+        return bool(answers[-1].error_code != LOADING)
+
+    wait_until(ready, 30, "a block of producer ids")
+    answer = answers[-1]
     assert (answer.error_code, answer.producer_epoch) == (0, 0)
     return answer.producer_id
 
