@@ -28,6 +28,7 @@ FLOORS = (
     "streams.backoff",
     "streams.background",
     "streams.sizes",
+    "streams.locks",
     "streams.faults",
     "streams.terminal",
     "streams.samples",

@@ -3,7 +3,6 @@
 They leave nothing behind, create no directory, and look at a worker's lock without keeping it.
 """
 
-import fcntl
 import os
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from streams.doctor.diagnosis import Check, Diagnosis, bad, good, warning
 from streams.errors import Misconfigured
+from streams.locks import try_lock
 from streams.settings.settings import Settings, variable
 from streams.sizes import in_bytes
 from streams.staging.directory import LOCK, refuse_strangers
@@ -63,12 +63,9 @@ def _existing(path: Path) -> Path:
 def _locked(lock: Path) -> bool:
     try:
         with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+            return not try_lock(file, shared=True)
     except OSError:
         return False
-    return False
 
 
 def space(settings: Settings) -> Iterator[Diagnosis]:

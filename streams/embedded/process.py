@@ -8,7 +8,6 @@ the same directory waits until the previous one is really gone, and refuses to s
 """
 
 import contextlib
-import fcntl
 import os
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from typing import IO
 
 from streams.embedded import supervisor
 from streams.errors import Misconfigured, Unavailable
+from streams.locks import try_lock
 
 _POLL_SECONDS = 0.03
 PATIENCE_SECONDS = supervisor.GRACE_SECONDS + 2
@@ -149,8 +149,7 @@ def _lock(log: IO[bytes], patience: float) -> bool:
     """Wait until nobody else holds the log; return whether that happened in time."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if try_lock(log):
             return True
         time.sleep(_POLL_SECONDS)
     return False

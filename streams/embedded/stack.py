@@ -5,7 +5,6 @@ run on the same directory finds its topics, records, offsets and objects again.
 """
 
 import contextlib
-import fcntl
 import os
 import shlex
 import signal
@@ -24,6 +23,7 @@ from streams.embedded.kafka import EmbeddedKafka, KafkaServer
 from streams.embedded.process import PATIENCE_SECONDS
 from streams.embedded.s3 import ACCOUNT_ID, EmbeddedS3, find_server
 from streams.errors import Misconfigured, Unavailable
+from streams.locks import try_lock
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _WATCH_SECONDS = 0.5
@@ -235,7 +235,7 @@ def _only_one(data: Path | None) -> Iterator[None]:
         return
     _make_directory(data)
     with (data / LOCK).open("a+") as lock:
-        if not _lock(lock):
+        if not try_lock(lock):
             raise Misconfigured(
                 f"a stack already runs on {data}",
                 f"stop it with 'falcolake stack --stop --data {data}', or choose another directory",
@@ -254,20 +254,12 @@ def _running(data: Path) -> int | None:
     """Return the process id of the stack that holds a directory's lock."""
     try:
         with (data / LOCK).open("r+") as lock:
-            if _lock(lock):
+            if try_lock(lock):
                 return None
             text = lock.read()
     except FileNotFoundError:
         return None
     return int(text) if text.isdecimal() else None
-
-
-def _lock(file: TextIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _make_directory(path: Path) -> None:

@@ -8,7 +8,6 @@ deleted. The directory and its files are for the worker's user alone.
 
 import contextlib
 import errno
-import fcntl
 import itertools
 import logging
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from streams.errors import Misconfigured
+from streams.locks import try_lock
 
 log = logging.getLogger(__name__)
 
@@ -118,13 +118,11 @@ class Directory:
         refuse_strangers(self.path)
         make_private(self.path)
         self._guard = (self.path / LOCK).open("a")
-        try:
-            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(self._guard):
             raise Misconfigured(
                 f"another worker uses the staging directory {self.path}",
                 "stop it, or set FALCOLAKE_STAGING__PATH to another directory",
-            ) from None
+            )
         self._clean()
         self._mark(version)
 

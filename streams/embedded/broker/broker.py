@@ -4,7 +4,6 @@ One process at a time may use a data directory. A lock file ensures this; the ke
 with the process, however that ends.
 """
 
-import fcntl
 import os
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from streams.embedded.broker.catalog import Catalog
 from streams.embedded.broker.coordinator import Coordinator
 from streams.embedded.broker.errors import StartError
 from streams.embedded.broker.topics import Topics
+from streams.locks import try_lock
 
 NODE_ID = 1
 
@@ -50,15 +50,13 @@ class Broker:
 def _lock(directory: Path) -> int:
     path = directory / "lock"
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    if not try_lock(lock):
         owner = os.pread(lock, 20, 0).decode() or "unknown"
         os.close(lock)
         raise StartError(
             f"{directory} is in use by another broker (process {owner}). "
             "Stop it or choose another data directory."
-        ) from error
+        )
     os.ftruncate(lock, 0)
     os.pwrite(lock, str(os.getpid()).encode(), 0)
     return lock
