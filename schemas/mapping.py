@@ -237,7 +237,7 @@ class Mapping:
                 if name in fields:
                     build(draft, release)
                     break
-        ours = self._custom.complete(draft, scene.shared, given) if self._is_custom else NOTHING
+        ours = self._custom.complete(draft, scene.shared) if self._is_custom else NOTHING
         feature = fields.pop("evt.pluginname", source)
         body = self._class.body_of(alert, draft, scene, received, release)
         profiles = self._class.profiles_of(draft, scene, release)

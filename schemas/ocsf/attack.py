@@ -87,7 +87,7 @@ def attacks(tags: Iterable[str]) -> list[dict[str, Any]]:
             continue
         uid = f"{parent}.{sub}" if sub else parent
         known = techniques().get(uid) or techniques().get(parent)
-        # A rule may tag thousands of tactics; a technique has a few.
+        # A rule may tag hundreds of tactics; a technique has a few.
         its = sorted(tagged.keys() & known.tactics, key=order.__getitem__) if known else []
         for tactic in its:
             left.pop(tactic, None)

@@ -67,6 +67,8 @@ class Shared(NamedTuple):
 
     cloud: dict[str, Any] | None
     cluster: dict[str, str] | None
+    in_cluster: bool
+    """Whether its alerts are about what runs in Falco's cluster, not about a cloud's API."""
 
 
 class OfRule(NamedTuple):
@@ -107,19 +109,20 @@ class Custom:
         own_cluster = any(
             name.startswith(_OF_CLUSTERS) or name in self._cluster_fields for name in names
         )
-        is_here = _is_in_cluster(names, source)
+        in_cluster = _is_in_cluster(names, source)
         return Shared(
             None if own_cloud else self._cloud,
-            None if own_cluster or not is_here else self._cluster,
+            None if own_cluster or not in_cluster else self._cluster,
+            in_cluster,
         )
 
-    def complete(self, draft: Draft, shared: Shared, names: Iterable[str]) -> OfRule:
+    def complete(self, draft: Draft, shared: Shared) -> OfRule:
         """Add the custom fields of an alert, and the settings that its scene does not have."""
         names_cloud = draft.cloud is not None
         rule = self._take(draft) if self._targets else NOTHING
         if shared.cloud is None and draft.cloud is None:
             draft.cloud = self._cloud
-        if not _is_in_cluster(names, draft.source):
+        if not shared.in_cluster:
             return rule
         if self._cluster is not None and shared.cluster is None and not _names_cluster(draft):
             add_cluster(draft, self._cluster, self._release)

@@ -57,16 +57,6 @@ _REPEATING: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
 )
 _REPEATING_ROWS = tuple(row for _, rows in _REPEATING for row in rows)
 
-_DATA_ROWS = tuple(
-    row
-    for rows in (
-        *(syscall_process.PROGRAM_ROWS, k8s_audit.ROWS, aws_cloudtrail.ROWS),
-        *(gcp_auditlog.ROWS, okta.ROWS, github.ROWS),
-    )
-    for row in rows
-    if DATA in row.attributes
-)
-
 # The others, in the order they run: the event is last, because others read its arguments too.
 _BUILDERS: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (syscall_process.build, syscall_process.ROWS),
@@ -77,7 +67,7 @@ _BUILDERS: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (_apart(gcp_auditlog.build), gcp_auditlog.ROWS),
     (_apart(okta.build), okta.ROWS),
     (_apart(github.build), github.ROWS),
-    (syscall_event.build, (*syscall_event.CALL_ROWS, *syscall_event.ROWS, *_DATA_ROWS)),
+    (syscall_event.build, (*syscall_event.CALL_ROWS, *syscall_event.ROWS)),
 )
 
 TIMES = ("evt.time", "evt.time.iso8601", "evt.datetime", "evt.rawtime")
@@ -118,19 +108,22 @@ class _Facts(NamedTuple):
     repeating: bool
     repeating_without_call: bool
     data: bool
+    """Whether it goes to the evidence's `data` if no builder takes it; the event's builder does."""
     builders: frozenset[Builder]
 
 
 def _facts(field: str) -> _Facts:
     rows = rows_of(field)
     repeating = {row for row in rows if row in _REPEATING_ROWS}
+    data = any(DATA in row.attributes for row in rows)
+    builders = {build for build, theirs in _BUILDERS if rows_of(field, theirs)}
     return _Facts(
         known=bool(rows),
         is_text=bool(rows) and rows[0].kind == TEXT,
         repeating=bool(repeating),
         repeating_without_call=bool(repeating.difference(syscall_event.CALL_ROWS)),
-        data=any(DATA in row.attributes for row in rows),
-        builders=frozenset(build for build, theirs in _BUILDERS if rows_of(field, theirs)),
+        data=data,
+        builders=frozenset(builders | {syscall_event.build} if data else builders),
     )
 
 
