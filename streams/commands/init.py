@@ -48,11 +48,11 @@ def init(
 
 def _ask(name: str, words: str) -> str:
     """Ask until the answer is a valid value of the setting."""
-    from streams.settings import text as settings_text
+    from streams.settings.load import problem
+    from streams.settings.text import default
 
-    default = settings_text.default(name)
     while True:
-        answer: str = typer.prompt(words, default=default, err=True).strip()
-        if (problem := settings_text.problem(name, answer)) is None:
+        answer: str = typer.prompt(words, default=default(name), err=True).strip()
+        if (why := problem(name, answer)) is None:
             return answer
-        say(f"{answer!r}: {problem}")
+        say(f"{answer!r}: {why}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streams.commands.options import Json, load_settings
-from streams.errors import Misconfigured
+from streams.errors import FalcolakeError, Misconfigured
 from streams.terminal import print_json, print_table, print_text, say
 
 if TYPE_CHECKING:
@@ -43,11 +43,11 @@ def settings(
         print_json(settings_text.schema())
         return
     found = load_settings(context)
+    rows = list(settings_text.rows(found))
     if check:
         _check(found)
-        return
-    rows = list(settings_text.rows(found))
-    if as_json:
+        print_text("complete")
+    elif as_json:
         print_json([row._asdict() for row in rows])
     else:
         print_table(
@@ -59,18 +59,14 @@ def settings(
 
 
 def _check(settings: "Settings") -> None:
-    """Print whether a worker could start with these settings. Raise typer.Exit(1) if not."""
+    """Raise FalcolakeError, which is exit code 1, if no worker could start with these settings."""
     from streams.settings.mapping import build_mapping
 
     try:
         settings.require_lake()
         build_mapping(settings)
     except Misconfigured as error:
-        say(f"Error: {error.message}\nTry: {error.hint}")
-        raise typer.Exit(1) from None
-    for warning in settings.warnings():
-        say(f"Warning: {warning}")
-    print_text("complete")
+        raise FalcolakeError(error.message, error.hint) from None
 
 
 def _shown(value: Any) -> str:

@@ -109,6 +109,16 @@ def _secret_in(path: Path, written: str) -> str:
     return found
 
 
+def problem(name: str, value: str) -> str | None:
+    """Return why a setting cannot have a value; None if it can."""
+    section, _, key = name.partition(".")
+    try:
+        Settings(**{section: {key: value}})  # type: ignore[arg-type]  # pydantic takes dicts
+    except ValidationError as error:
+        return _why(error.errors(include_url=False)[0])
+    return None
+
+
 def wanted_fault() -> str:
     """Return the fault point that a test asks for, see `streams.faults`; empty in normal use."""
     return os.environ.get(faults.VARIABLE, "")  # noqa: TID251 - only here
@@ -225,10 +235,15 @@ def _setting(detail: ErrorDetails) -> str:
     return ".".join(place[:2])
 
 
-def _problem(detail: ErrorDetails, written: str, field: FieldInfo | None) -> str:
-    why = detail["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
+def _why(detail: ErrorDetails) -> str:
+    """Return what is wrong with a value, without the value."""
     if wording := WORDING.get(detail["type"]):
-        why = wording.format_map({key: rounded(v) for key, v in detail.get("ctx", {}).items()})
+        return wording.format_map({key: rounded(v) for key, v in detail.get("ctx", {}).items()})
+    return detail["msg"].removeprefix("Value error, ").replace("Input should be", "it must be")
+
+
+def _problem(detail: ErrorDetails, written: str, field: FieldInfo | None) -> str:
+    why = _why(detail)
     if detail["type"] == "contradiction" or field is None or secret(field):
         return f"{written}: {why}"
     # A name and password in a URL, or before a host, is a secret in the wrong place.

@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
-
 from streams.settings.settings import Settings, example, fields, rounded, variable
 
 REQUIRED = ("lake.bucket", "lake.region", "lake.account_id")
@@ -37,16 +35,6 @@ def default(name: str) -> str | None:
     """Return the default of a setting as text; None if it has none."""
     found = dict(fields())[name].default
     return f"{found}" if found else None
-
-
-def problem(name: str, value: str) -> str | None:
-    """Return why a setting cannot have a value; None if it can."""
-    section, _, key = name.partition(".")
-    try:
-        Settings(**{section: {key: value}})  # type: ignore[arg-type]  # pydantic takes dicts
-    except ValidationError as error:
-        return error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-    return None
 
 
 def toml(answers: Mapping[str, str] = MappingProxyType({})) -> str:
