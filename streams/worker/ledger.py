@@ -300,7 +300,7 @@ class Ledger:
         if oldest < position:
             # Kafka had no such position, so the consumer began again at the log's start. If the log
             # is longer again by now, it may have other records from there on.
-            end = (await self.kafka.bounds({partition.number: NO_EPOCH}))[partition.number].end
+            end = await self._log_end(partition.number)
             await self._look_at_end(partition, end if end < position else oldest)
             return False
         known = partition.leader_epoch
@@ -314,6 +314,9 @@ class Ledger:
             start = await self.kafka.log_start(batch.partition)
             self.alarms.skipped(batch.partition, position, start)
         return True
+
+    async def _log_end(self, number: int) -> int:
+        return (await self.kafka.bounds({number: NO_EPOCH}))[number].end
 
     # ---- blocked partitions
 
@@ -395,7 +398,7 @@ class Ledger:
                 partition = self.partitions[number]
                 start, topic_id = partition.start, partition.topic_id
                 if tail is not None and tail.end > partition.highwater:  # as it was at assignment
-                    partition.highwater = (await self.kafka.bounds({number: NO_EPOCH}))[number].end
+                    partition.highwater = await self._log_end(number)
                 where = decide(tail, topic_id, start, partition.highwater)
                 if isinstance(where, Blocked):
                     await self.block(number, where)
@@ -632,10 +635,8 @@ class Ledger:
                     known, now = partition.topic_id, bounds.topic_id
                     if known and now and known != now and partition.blocked is None:
                         await self.block(number, recreated("what was read is", known, now))
-                        continue
-                    end = bounds.end if bounds.epoch_end is None else bounds.epoch_end
-                    if min(end, bounds.end) < before[number]:
-                        await self._look_at_end(partition, min(end, bounds.end))
+                    elif bounds.whole_until < before[number]:
+                        await self._look_at_end(partition, bounds.whole_until)
         self.alarms.show_delays(self.delays())
 
     def delays(self) -> list[Delay]:

@@ -77,7 +77,7 @@ class Intake(Protocol):
     wanted: frozenset[int] | None
 
     def staged_epochs(self) -> Mapping[int, AbstractSet[int]]:
-        """Return the leader epoch of the last staged records, by partition, where it is known."""
+        """Return the leader epochs of the staged records, by partition, where they are known."""
         ...
 
     async def assign(self, found: Mapping[int, Found]) -> tuple[int, dict[int, int]]:
