@@ -39,7 +39,6 @@ from streams.settings.load import wanted_fault
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
 from streams.staging.objects import Objects
-from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import Batch
 from streams.windows.room import Room
@@ -132,7 +131,7 @@ def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
     client = connect(settings.lake)
     shipper = Shipper(
         ledger,
-        Objects(staging, mapping, settings.kafka.topic, Group(*home, "")),
+        Objects(staging, mapping, settings.kafka.topic),
         Lake(settings.lake, client),
         dead_letters,
         metrics,

@@ -127,7 +127,7 @@ class Rebuilder:
         self._topic = topic
         home = (lake.region, lake.account_id)
         self._staging = Staging(directory, topic, task.mapping.version, home)
-        self._objects = Objects(self._staging, task.mapping, topic, Group(*home, ""))
+        self._objects = Objects(self._staging, task.mapping, topic)
         window = task.settings.window
         #: Offsets that have a dead letter and whose record was read.
         self._met: set[int] = set()

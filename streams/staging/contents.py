@@ -23,6 +23,7 @@ from streams.staging.filing import (
     REGION_NOTE,
     Filing,
     place_of,
+    region_and_account,
     too_many,
 )
 from streams.staging.parquet import Group, Source
@@ -194,8 +195,7 @@ def _crowded(
         other_days += pc.sum(pc.not_equal(filed["day"], origins["day"])).as_py() or 0
         other_places += pc.sum(pc.not_equal(filed["place"], origins["place"])).as_py() or 0
         for row in filed.group_by(["place", "day"]).aggregate([([], "count_all")]).to_pylist():
-            region, _, account_id = row["place"].partition("/")
-            group = Group(region, account_id, filing.name_of(row["day"]))
+            group = Group(*region_and_account(row["place"]), filing.name_of(row["day"]))
             having.setdefault(group, []).append(batch)
             counts[group] += row["count_all"]
     groups = sorted(counts.items())
@@ -286,5 +286,5 @@ class _Filed:
         if day != self._day:
             notes[DAY_NOTE] = filing.name_of(day)
         if place != self._place:
-            notes[REGION_NOTE], _, notes[ACCOUNT_NOTE] = place.partition("/")
+            notes[REGION_NOTE], notes[ACCOUNT_NOTE] = region_and_account(place)
         return filing.noted(unmapped, notes) if notes else unmapped

@@ -46,6 +46,12 @@ def place_of(region: str, account_id: str) -> str:
     return f"{region}/{account_id}"
 
 
+def region_and_account(place: str) -> tuple[str, str]:
+    """Return the region and the account of a place."""
+    region, _, account_id = place.partition("/")
+    return region, account_id
+
+
 class Filing(NamedTuple):
     """The days of a window's objects, as days since the epoch, and their places."""
 

@@ -18,12 +18,11 @@ from streams.windows.window import Window
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """Makes the objects of staged windows. `place` is where windows without findings are filed."""
+    """Makes the objects of staged windows. Those without findings are filed at staging's home."""
 
     staging: Staging
     mapping: Mapping
     topic: str
-    place: Group
 
     def groups(self, window: Window) -> list[tuple[Group, int]]:
         """Return the window's objects and their row counts.
@@ -34,7 +33,7 @@ class Objects:
         groups = self.staging.groups(window)
         if not groups and window.counts.records:
             day = record_days([window.oldest])[0].as_py()
-            groups = [(self.place._replace(event_day=name_of(day)), 0)]
+            groups = [(Group(*self.staging.home, name_of(day)), 0)]
         return groups
 
     def repeated(self, window: Window) -> int:

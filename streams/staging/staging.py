@@ -77,7 +77,7 @@ class Staging:
         sizes: Sizes = SIZES,
     ) -> None:
         self.path = path
-        self._home = place_of(*home)
+        self.home = home
         self._segments = Segments(path, topic, mapping_version)
         self._segment_bytes = segment_bytes
         self._portion_bytes = portion_bytes
@@ -196,7 +196,7 @@ class Staging:
             translated("read staged findings", self.path),
             self._segments.cursor() as cursor,
         ):
-            return contents.summarize(cursor, window, self._home)
+            return contents.summarize(cursor, window, place_of(*self.home))
 
     def export(
         self,

@@ -23,7 +23,6 @@ import msgspec
 from schemas.falco.alert import Alert
 from schemas.mapping import Mapping, Options
 from streams.staging.objects import Objects
-from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows import batch
 from streams.windows.window import Window
@@ -127,7 +126,7 @@ class Work:
                 end = part[-1].offset + 1
                 runs.append(staging.append(batch.tabulate(self.mapping, 0, start, end, part)))
             window = Window(0, 0, runs[-1].end, tuple(runs))
-            objects = Objects(staging, self.mapping, "topic", Group("", "", ""))
+            objects = Objects(staging, self.mapping, "topic")
             ((group, _),) = objects.groups(window)
             objects.export(window, group, path / "object.parquet")
         return path / "object.parquet"

@@ -25,7 +25,6 @@ from streams.settings.load import load
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
 from streams.staging.objects import Objects
-from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows import batch
 from streams.windows.window import Run, Window
@@ -69,8 +68,7 @@ def tabulated(
 def ship(clock: Clock, settings: Settings, staging: Staging, runs: dict[int, list[Run]]) -> None:
     """Export and put a window of each partition."""
     mapping, bucket = build_mapping(settings), Lake(settings.lake, connect(settings.lake))
-    place = Group(settings.lake.region, settings.lake.account_id, "")
-    objects = Objects(staging, mapping, settings.kafka.topic, place)
+    objects = Objects(staging, mapping, settings.kafka.topic)
     file = staging.path / "object.parquet"
     for partition, found in runs.items():
         window = Window(partition, found[0].first, found[-1].end, tuple(found))

@@ -23,7 +23,6 @@ from schemas.mapping import CLASSES, Mapping, Options
 from streams import samples
 from streams.lake import ddl
 from streams.staging.objects import Objects
-from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.window import Window
 from tests.clients import engines
@@ -113,7 +112,7 @@ def write(event_class: str, version: str, top: Path) -> Made:
     empty = ""
     with Staging(top / "staging", TOPIC, mapping.version, (REGION, ACCOUNT)) as staging:
         staging.open()
-        objects = Objects(staging, mapping, TOPIC, Group(REGION, ACCOUNT, ""))
+        objects = Objects(staging, mapping, TOPIC)
         for first, end in [*windows, (COUNT, COUNT + 3)]:
             value = values.__getitem__ if first < COUNT else lambda _: b"not an alert"
             window = Window(0, first, end, (staging.append(rows(0, first, end, value, mapping)),))

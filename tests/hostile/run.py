@@ -16,7 +16,6 @@ import pyarrow.parquet as pq
 from schemas.mapping import Filtered, Finding, Mapping, Options, Reject
 from schemas.memory import remembered
 from streams.staging.objects import Objects
-from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import PIECE_BYTES, Record, Rejected, size_of, tabulate
 from streams.windows.window import Run, Window
@@ -106,7 +105,7 @@ def run(
     timed = Timed(options, report)
     with Staging(path / "staging", "topic", timed.version, (REGION, ACCOUNT)) as staging:
         staging.open()
-        objects = Objects(staging, timed, "topic", Group(REGION, ACCOUNT, ""))
+        objects = Objects(staging, timed, "topic")
         source = records(seed, count)
         while batch := list(itertools.islice(source, WINDOW)):
             _window(objects, timed, batch, path / "object.parquet")

@@ -94,6 +94,7 @@ class ModelStaging:
         self, disk: Disk, path: Path, mapping_version: str, *, segment_records: int = 40
     ) -> None:
         self.path = path
+        self.home = REGION, ACCOUNT
         self._disk = disk
         self._version = mapping_version
         self._segment_records = segment_records

@@ -35,7 +35,7 @@ class Kind(NamedTuple):
         made: Any
         if self.disk is None:
             version = (OTHER_MAPPING if other else MAPPING).version
-            made = Staging(self.path, "topic", version, ("", ""))
+            made = Staging(self.path, "topic", version, (REGION, ACCOUNT))
         else:
             made = model.ModelStaging(self.disk, self.path, "m2" if other else "m1")
         return made, made.open()

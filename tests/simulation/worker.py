@@ -18,7 +18,6 @@ from streams.lake.session import patience
 from streams.lake.store import Lake
 from streams.settings.sections import LakeSettings
 from streams.staging.objects import Objects
-from streams.staging.parquet import Group
 from streams.windows.batch import Batch, Rejected
 from streams.windows.room import Room
 from streams.windows.window import Blocked, Limits
@@ -117,7 +116,7 @@ class Worker:
         lake._putters[patience(0)] = client
         self.shipper = Shipper(
             self.ledger,
-            Objects(staging, mapping, NAME, Group(REGION, ACCOUNT, "")),
+            Objects(staging, mapping, NAME),
             lake,
             DeadLetters(world),
             metrics,

@@ -48,7 +48,7 @@ class LakeWriter:
             staging.open()
             run = staging.append(mapped)
             window = Window(partition, first, end, (run,))
-            objects = Objects(staging, self.mapping, topic, Group(REGION, ACCOUNT, ""))
+            objects = Objects(staging, self.mapping, topic)
             file = self.directory / "object.parquet"
             nothing = Group(REGION, ACCOUNT, DAY), 0
             for group, _ in objects.groups(window) or [nothing]:

@@ -18,7 +18,6 @@ from streams.lake.session import connect
 from streams.lake.store import Lake
 from streams.settings import sections
 from streams.staging.objects import Objects
-from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import Batch, Found, Rejected
 from streams.windows.progress import Bounds
@@ -208,7 +207,7 @@ class Worker:
         putter.meta.events.register("before-parameter-build.s3.PutObject", self._put)
         self.shipper = Shipper(
             self.ledger,
-            Objects(self.staging, mapping, TOPIC, Group(REGION, ACCOUNT, "")),
+            Objects(self.staging, mapping, TOPIC),
             self.lake,
             self.letters,
             self.metrics,

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from schemas.mapping import Mapping, Options
 from streams.staging.filing import ACCOUNT_NOTE, DAY_NOTE, MOST_DAYS, MOST_OBJECTS, REGION_NOTE
 from streams.staging.objects import Objects
-from streams.staging.parquet import Group
 from streams.staging.staging import Staging
 from streams.windows.batch import tabulate
 from streams.windows.window import Window
@@ -78,7 +77,7 @@ def staging(tmp_path: Path) -> Iterator[Staging]:
 
 def objects_of(staging: Staging, window: Window, mapping: Mapping = MAPPING) -> dict[str, bytes]:
     """The bytes of a window's objects, by day."""
-    objects = Objects(staging, mapping, "topic", Group(REGION, ACCOUNT, ""))
+    objects = Objects(staging, mapping, "topic")
     file = staging.path / "1.parquet"
     found = {}
     for group, count in objects.groups(window):
@@ -192,7 +191,7 @@ def test_each_place_and_class_has_its_days(tmp_path: Path, event_class: str, ver
     with Staging(tmp_path / "staging", "topic", mapping.version, (REGION, ACCOUNT)) as staging:
         staging.open()
         window = staged(staging, [0, 5, 80], of_two_regions, mapping)
-        groups = Objects(staging, mapping, "topic", Group(REGION, ACCOUNT, "")).groups(window)
+        groups = Objects(staging, mapping, "topic").groups(window)
         assert {group.region for group, _ in groups} == {"us-east-1", "us-east-2"}
         assert len({group.event_day for group, _ in groups}) == MOST_DAYS
         assert sum(count for _, count in groups) == 80
@@ -221,7 +220,7 @@ def placed_rows(
     staging: Staging, window: Window, accounts: set[str], file: Path
 ) -> list[tuple[tuple[str, str], tuple[str, str], dict[str, str]]]:
     """Return each row's place in its key, its own, and its unmapped fields, of some accounts."""
-    objects = Objects(staging, LOCATED, "topic", Group(REGION, ACCOUNT, ""))
+    objects = Objects(staging, LOCATED, "topic")
     found = []
     for group, count in objects.groups(window):
         if group.account_id not in accounts:
@@ -301,7 +300,7 @@ def test_repeats_are_counted_whatever_they_become_and_however_they_were_staged(
             tmp_path / f"{number}", "topic", mapping.version, (REGION, ACCOUNT)
         ) as staging:
             staging.open()
-            objects = Objects(staging, mapping, "topic", Group(REGION, ACCOUNT, ""))
+            objects = Objects(staging, mapping, "topic")
             assert objects.repeated(window) == expected
             if window.counts.findings:
                 assert {
