@@ -49,12 +49,17 @@ class Occupied(FalcolakeError):  # noqa: N818 - the tree names what to do
     """An object's key has something else: decide what becomes of it. Nothing is overwritten."""
 
 
+def in_url(host: str, port: int | str) -> str:
+    """Return an address as URLs have it: an IPv6 host in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 #: Python's notation in what libraries say, and what stands for it.
 NOTATION: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     # ('localhost', 9092, <AddressFamily.AF_UNSPEC: 0>), ('::1', 9092, 0, 0)
     (
         re.compile(r"\('([^']*)', (\d+)(?:, (?:\d+|<[^<>]*>))*\)"),
-        lambda found: f"[{found[1]}]:{found[2]}" if ":" in found[1] else f"{found[1]}:{found[2]}",
+        lambda found: in_url(found[1], found[2]),
     ),
     # [Errno 111] Connect call failed, 111 ECONNREFUSED
     (

@@ -17,6 +17,7 @@ from importlib.resources import files
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from streams.errors import in_url
 from streams.page.connections import Connections, cannot_listen
 from streams.page.health import Health
 from streams.page.report import Reporter
@@ -106,12 +107,7 @@ class Web:
                 "reach it sees the names of rules, topics and the bucket",
                 host,
             )
-        host, port = addresses[0]
-        log.info(
-            "status page, metrics and health on http://%s:%d",
-            f"[{host}]" if ":" in host else host,
-            port,
-        )
+        log.info("status page, metrics and health on http://%s", in_url(*addresses[0]))
 
     async def stop(self) -> None:
         """Stop listening."""

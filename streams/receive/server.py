@@ -22,7 +22,7 @@ from http import HTTPStatus
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from streams.errors import FalcolakeError, Misconfigured, in_words
+from streams.errors import FalcolakeError, Misconfigured, in_url, in_words
 from streams.page.connections import Connections, cannot_listen
 from streams.receive import bodies
 from streams.receive.metrics import Metrics
@@ -118,12 +118,10 @@ class Receiver:
             await self.stop()
             raise cannot_listen("receive", host, port, error) from error
         self._warn([ipaddress.ip_address(address) for address, _ in addresses])
-        host, port = addresses[0]
         log.info(
-            "receiving alerts, metrics and health on %s://%s:%d",
+            "receiving alerts, metrics and health on %s://%s",
             "https" if self._settings.tls_certificate else "http",
-            f"[{host}]" if ":" in host else host,
-            port,
+            in_url(*addresses[0]),
         )
 
     def _warn(self, addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address]) -> None:
