@@ -68,6 +68,14 @@ def no_members(settings: Settings) -> None:
     )
 
 
+def ship_and_cut(world: World, stack: EmbeddedStack, settings: Settings) -> None:
+    """Ship 100 records; the log loses 40 of them, and has 60 new ones from there on."""
+    publish(world, range(100))
+    ship(world, settings, "before")
+    cut_log(stack, 0, 60)
+    publish(world, range(1000, 1060))
+
+
 def recreate(world: World) -> None:
     """Delete the topic and create it again, as a person would."""
     with KafkaAdminClient(bootstrap_servers=world.bootstrap) as admin:
@@ -82,10 +90,7 @@ def test_a_log_that_was_cut_and_has_grown_past_the_commit_goes_on_and_loses_noth
 ) -> None:
     """No worker looked in between: the log's leader epochs alone show it."""
     world, settings = own_world, load(environment=own_world.environment)
-    publish(world, range(100))
-    ship(world, settings, "before")
-    cut_log(own_stack, 0, 60)
-    publish(world, range(1000, 1060))  # 40 of them stand where the lake has windows
+    ship_and_cut(world, own_stack, settings)
     worker = world.worker("blocked").start()
     wait_until(lambda: worker.said("partition 0: blocked: Kafka lost the end of the log"), 60)
     assert worker.stop() == 0
@@ -102,10 +107,7 @@ def test_a_log_that_is_cut_again_before_a_worker_runs_is_blocked_again(
     own_world: World, own_stack: EmbeddedStack
 ) -> None:
     world, settings = own_world, load(environment=own_world.environment)
-    publish(world, range(100))
-    ship(world, settings, "before")
-    cut_log(own_stack, 0, 60)
-    publish(world, range(1000, 1060))
+    ship_and_cut(world, own_stack, settings)
     adopt.run(settings)
     assert '"e":' in world.committed()[0][1]
     cut_log(own_stack, 0, 80)  # of the new records, 20 are left, and the copies are lost

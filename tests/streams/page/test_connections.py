@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import resource
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import pytest
@@ -20,10 +20,15 @@ GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @asynccontextmanager
-async def serving(**limits: float) -> AsyncIterator[int]:
-    """Serve "here" on a free port, with these limits; yield the port."""
+async def serving(
+    work: Callable[[], Awaitable[None]] | None = None, **limits: float
+) -> AsyncIterator[int]:
+    """Serve "here" on a free port, with these limits; yield the port. `work` takes its time."""
 
     async def here(request: web.Request) -> web.Response:
+        if work is not None:
+            connections.busy(request.transport)
+            await work()
         connections.touch(request.transport)
         return web.Response(text="here")
 
@@ -171,21 +176,12 @@ async def test_without_descriptors_nothing_is_accepted_and_that_is_logged_once(
 async def test_a_busy_connection_makes_no_room_and_further_ones_wait() -> None:
     begun, answer = asyncio.Event(), asyncio.Event()
 
-    async def slow(request: web.Request) -> web.Response:
-        connections.busy(request.transport)
+    async def slow() -> None:
         begun.set()
         await answer.wait()
-        connections.touch(request.transport)
-        return web.Response(text="here")
 
-    app = web.Application()
-    app.router.add_get("/", slow)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    assert runner.server is not None
-    connections = Connections(runner.server, most=1, head_timeout=5, idle_timeout=0.2)
-    ((_, port),) = await connections.listen(HOST, 0)
-    async with asyncio.timeout(20):
+    limits = {"most": 1, "head_timeout": 5, "idle_timeout": 0.2}
+    async with serving(slow, **limits) as port, asyncio.timeout(20):
         first, writer = await asyncio.open_connection(HOST, port)
         writer.write(GET)
         await begun.wait()
@@ -197,7 +193,5 @@ async def test_a_busy_connection_makes_no_room_and_further_ones_wait() -> None:
         answer.set()
         await first.readuntil(b"here")
         await second.readuntil(b"here")
-    for each in (writer, other):
-        each.close()
-    await connections.stop()
-    await runner.cleanup()
+        for each in (writer, other):
+            each.close()
