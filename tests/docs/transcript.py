@@ -152,11 +152,12 @@ A replay can be repeated: this one finds every object identical, byte for byte, 
 ## From Falco, without falcosidekick
 
 `receive` takes what Falco's `http_output` posts and answers once Kafka has it. `tail` shows alerts
-as they come into Kafka, and after a flush `query` finds them in the lake.
+as they come into Kafka, and names rejects on standard error. After a flush `query` finds them in
+the lake.
 """,
         (ALERT, "falcolake receive 2> receive.log &"),
     ),
-    Step("", (POST, "falcolake tail --since 1m --namespace door --count 1")),
+    Step("", (POST, "falcolake tail --since 10m --namespace door --count 1 2> rejects.log")),
     Step("", ("falcolake flush", QUESTION, "kill %2; wait %2"), 8001),
     Step(
         "## The end\n",
