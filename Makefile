@@ -65,7 +65,8 @@ kafka: $(READY)
 test-kafka: kafka
 	$(BIN)/python -m pytest --broker apache -m "not chromium" -n 3 --durations 20 \
 		--ignore tests/flow/test_hostile_s3.py --ignore tests/flow/test_hostile_disk.py \
-		tests/streams/embedded/test_apache.py tests/streams/embedded/broker/test_conformance_*.py tests/flow
+		tests/streams/embedded/test_apache.py tests/streams/embedded/broker/test_conformance_*.py tests/flow \
+		tests/simulation/test_group_contract.py tests/simulation/test_log*_contract.py
 
 # helm, promtool, actionlint, Compose, Kubernetes' schemas, fetched once into .cache (needs Go and Debian).
 tools: $(READY)

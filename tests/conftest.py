@@ -63,6 +63,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     of_apache = collection_path.name in {
         "test_adopt.py",
         "test_apache.py",
+        "test_log_transactions_contract.py",
         "test_security.py",
         "test_transactions.py",
     }

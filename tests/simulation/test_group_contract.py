@@ -1,0 +1,274 @@
+"""The contract of a consumer group, over the model and over a real broker.
+
+With `--broker apache` the real one is Apache Kafka.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from streams.windows.seal import METADATA_BYTES
+from tests.simulation.coordinator import REBALANCE, SESSION, Group, Joined
+from tests.simulation.loop import SimulatedLoop
+from tests.streams.embedded.group_member import (
+    ILLEGAL_GENERATION,
+    OK,
+    REBALANCE_IN_PROGRESS,
+    SHORTEST_SESSION_MS,
+    UNKNOWN_MEMBER,
+    Member,
+    await_rebalance,
+)
+from tests.streams.embedded.raw_kafka import RawClient
+from tests.waiting import wait_until
+
+METADATA_TOO_LARGE = 12
+SHORT, LONG = SHORTEST_SESSION_MS, 30_000
+
+
+class Kind(Protocol):
+    """A group of one kind, with members by name. Requests return Kafka's error codes."""
+
+    def begin(self, name: str, *, short: bool = False) -> None:
+        """Let a member ask to join; with `short`, its session ends soon if it is silent."""
+
+    def finish(self) -> None:
+        """Let everyone join, so that the next generation begins."""
+
+    def generation(self, name: str) -> int:
+        """The generation that a member knows."""
+
+    def beat(self, name: str, generation: int | None = None) -> int: ...
+
+    def commit(
+        self, name: str, offset: int, metadata: str = "", generation: int | None = None
+    ) -> int: ...
+
+    def committed(self) -> tuple[int, str]: ...
+
+    def leave(self, name: str) -> int: ...
+
+    def expire(self, name: str) -> None:
+        """Let a member be silent until the group removes it; the others are not."""
+
+    def late(self) -> None:
+        """Let a rebalance end without those that do not join again."""
+
+
+class Model:
+    """The simulation's group."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._loop = SimulatedLoop(1)
+        self._joins: dict[str, asyncio.Future[Joined]] = {}
+        self._group = Group(
+            lambda: self.now,
+            lambda names: {name: (number,) for number, name in enumerate(names)},
+            lambda *_: None,
+            lambda *_: None,
+        )
+
+    def begin(self, name: str, *, short: bool = False) -> None:
+        self._joins[name] = self._loop.create_future()
+        self._group.join(name, self._joins[name])
+
+    def finish(self) -> None:
+        for name in [name for name, each in self._group.members.items() if each.joins is None]:
+            self.begin(name)
+        assert all(self._joins[name].done() for name in self._group.members)
+
+    def generation(self, name: str) -> int:
+        return self._joins[name].result().generation
+
+    def beat(self, name: str, generation: int | None = None) -> int:
+        known = self.generation(name) if generation is None else generation
+        return self._code(lambda: self._group.beat(name, known))
+
+    def commit(
+        self, name: str, offset: int, metadata: str = "", generation: int | None = None
+    ) -> int:
+        known = self.generation(name) if generation is None else generation
+        return self._code(lambda: self._group.commit(name, known, {0: (offset, metadata)}))
+
+    def committed(self) -> tuple[int, str]:
+        return self._group.offsets.get(0, (-1, ""))
+
+    def leave(self, name: str) -> int:
+        self._group.leave(name)
+        return OK
+
+    def expire(self, name: str) -> None:
+        self.now += SESSION + 1
+        for other in self._group.members.keys() - {name}:
+            self.beat(other)
+        self._group.look()
+
+    def late(self) -> None:
+        self.now += REBALANCE + 1
+        self._group.look()
+
+    @staticmethod
+    def _code(request: Callable[[], None]) -> int:
+        try:
+            request()
+        except KafkaError as error:
+            return error.errno
+        return OK
+
+
+class Real:
+    """A group of a broker, whose members are driven by hand."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._bootstrap, self._topic = bootstrap, topic
+        self._name = f"g-{uuid.uuid4().hex[:12]}"
+        self._members: dict[str, Member] = {}
+        self._joining: set[str] = set()
+
+    def begin(self, name: str, *, short: bool = False) -> None:
+        session, rebalance = (SHORT, 500) if short else (LONG, 10_000)
+        raw = RawClient(self._bootstrap)
+        self._members[name] = Member(raw, self._name, session, rebalance_ms=rebalance)
+        self._members[name].begin_join()
+        self._joining.add(name)
+
+    def finish(self) -> None:
+        for name in self._members.keys() - self._joining:
+            await_rebalance(self._members[name])
+            self._members[name].send_join()
+        members = list(self._members.values())
+        assert {each.receive_join() for each in members} == {OK}
+        self._joining.clear()
+        (leader,) = (each for each in members if each.id == each.leader)
+        for each in members:
+            each.send_sync({every.id: b"" for every in members} if each is leader else None)
+        assert {each.receive_sync()[0] for each in members} == {OK}
+
+    def generation(self, name: str) -> int:
+        return self._members[name].generation
+
+    def beat(self, name: str, generation: int | None = None) -> int:
+        return self._members[name].heartbeat(generation)
+
+    def commit(
+        self, name: str, offset: int, metadata: str = "", generation: int | None = None
+    ) -> int:
+        return self._members[name].commit(self._topic, offset, metadata, generation=generation)
+
+    def committed(self) -> tuple[int, str]:
+        return next(iter(self._members.values())).committed(self._topic)
+
+    def leave(self, name: str) -> int:
+        return self._members.pop(name).leave()
+
+    def expire(self, name: str) -> None:
+        gone = self._members.pop(name)
+        for other in self._members.values():
+            await_rebalance(other)
+        self._members[name] = gone
+
+    def late(self) -> None:
+        for name in self._joining:
+            assert self._members[name].receive_join() == OK
+            assert self._members[name].sync()[0] == OK
+        self._joining.clear()
+
+    def close(self) -> None:
+        for member in self._members.values():
+            member.raw.close()
+
+
+@pytest.fixture(params=["the model", "the real one"])
+def group(request: pytest.FixtureRequest) -> Iterator[Kind]:
+    if request.param == "the model":
+        yield Model()
+        return
+    bootstrap, make_topic = map(request.getfixturevalue, ("kafka_bootstrap", "make_topic"))
+    real = Real(bootstrap, make_topic(partitions=1))
+    yield real
+    real.close()
+
+
+def of(group: Kind, *names: str) -> Kind:
+    """Let members in, one after the other."""
+    for name in names:
+        group.begin(name)
+        group.finish()
+    return group
+
+
+def test_all_members_are_of_one_generation_and_each_is_higher(group: Kind) -> None:
+    of(group, "a")
+    first = group.generation("a")
+    of(group, "b")
+    assert group.generation("a") == group.generation("b") > first
+    assert group.beat("a") == group.beat("b") == OK
+
+
+def test_a_newcomer_is_told_to_the_others_who_may_still_commit(group: Kind) -> None:
+    of(group, "a", "b")
+    before = group.generation("a")
+    group.begin("c")
+    wait_until(lambda: group.beat("a") == REBALANCE_IN_PROGRESS, 20, "a rebalance")
+    assert group.beat("b") == REBALANCE_IN_PROGRESS
+    assert group.commit("a", 7, "m") == OK
+    group.finish()
+    assert group.commit("a", 8, generation=before) == ILLEGAL_GENERATION
+    assert group.beat("a", before) == ILLEGAL_GENERATION
+    assert group.committed() == (7, "m")
+    assert group.commit("c", 9) == OK
+    assert group.committed() == (9, "")
+
+
+def test_an_offset_that_was_never_committed_is_none(group: Kind) -> None:
+    assert of(group, "a").committed() == (-1, "")
+
+
+def test_metadata_has_a_limit_and_what_is_over_it_commits_nothing(group: Kind) -> None:
+    of(group, "a")
+    assert group.commit("a", 1, "x" * METADATA_BYTES) == OK
+    assert group.commit("a", 2, "x" * (METADATA_BYTES + 1)) == METADATA_TOO_LARGE
+    assert group.committed() == (1, "x" * METADATA_BYTES)
+
+
+def test_an_offset_may_go_back(group: Kind) -> None:
+    """Kafka compares nothing: that a commit never goes back is the worker's own care."""
+    of(group, "a")
+    assert group.commit("a", 9) == group.commit("a", 3) == OK
+    assert group.committed() == (3, "")
+
+
+def test_who_leaves_is_told_to_the_others_and_its_offsets_stay(group: Kind) -> None:
+    of(group, "a", "b")
+    assert group.commit("b", 5, "m") == OK
+    assert group.leave("b") == OK
+    wait_until(lambda: group.beat("a") == REBALANCE_IN_PROGRESS, 20, "a rebalance")
+    group.finish()
+    assert group.committed() == (5, "m")
+
+
+def test_who_is_silent_is_removed_and_may_commit_nothing(group: Kind) -> None:
+    of(group, "a")
+    group.begin("b", short=True)
+    group.finish()
+    assert group.commit("b", 5) == OK
+    group.expire("b")
+    assert group.commit("b", 6) == UNKNOWN_MEMBER
+    assert group.beat("b") == UNKNOWN_MEMBER
+    assert group.beat("a") == REBALANCE_IN_PROGRESS
+    assert group.committed() == (5, "")
+
+
+def test_who_does_not_join_again_in_time_is_left_out(group: Kind) -> None:
+    group.begin("slow", short=True)
+    group.finish()
+    group.begin("quick", short=True)
+    group.late()
+    assert group.beat("slow") == UNKNOWN_MEMBER
+    assert group.commit("slow", 1) == UNKNOWN_MEMBER
+    assert group.commit("quick", 2) == OK
