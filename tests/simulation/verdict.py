@@ -30,6 +30,8 @@ PREFIX = "ext/falco"
 KNOWN = {
     "trimmed": "retention deleted records of a window whose objects are in the lake",
     "forgotten": "the offset was forgotten, and records of the last window were deleted or cut",
+    "overwritten late": "a worker that had lost a window overwrote it with another mapping's rows",
+    "earlier topic": "the put of an earlier topic's window came after the topic was recreated",
 }
 
 KEPT = frozenset(DAYS)
@@ -53,6 +55,10 @@ class Verdict:
         self._world = world
         self._durable: dict[tuple[str, int], int] = {}
         self._sealed: set[Place] = set()
+        #: Windows that were overwritten by a worker that no longer had their partition.
+        self._overwritten_late: set[Place] = set()
+        #: Partitions of which a window of an earlier topic was put.
+        self._of_earlier_topic: set[int] = set()
 
     def violate(self, what: str) -> None:
         """Record a violation."""
@@ -92,8 +98,23 @@ class Verdict:
         found = self._place(key, content)
         if found is None:
             self.violate(f"a key that is none: {key}")
-        elif found[1] not in self._sealed:
+            return
+        world, (_, place) = self._world, found
+        if place not in self._sealed:
             self.violate(f"{key} is put before Kafka took its seal")
+        if place.topic_id != world.topic.id:
+            self._of_earlier_topic.add(place.partition)
+        if key in world.bucket.objects and not self._has(
+            world.loop.current().name, place.partition
+        ):
+            self._overwritten_late.add(place)
+
+    def _has(self, name: str, number: int) -> bool:
+        """Whether a partition is that of the worker with this name; a late put is nobody's."""
+        member = next(
+            (m for n, m in self._world.group.members.items() if n.partition("#")[0] == name), None
+        )
+        return member is not None and number in member.partitions
 
     def _place(self, key: str, content: bytes) -> tuple[ObjectKey, Place] | None:
         parsed = parse_key(key, PREFIX)
@@ -137,6 +158,9 @@ class Verdict:
             return ""
         if self._is_trimmed(number):
             self.known.add(KNOWN["trimmed"])
+            return ""
+        if self._meets_earlier_topic(number):
+            self.known.add(KNOWN["earlier topic"])
             return ""
         if self._is_forgotten(number):
             return ""
@@ -183,7 +207,7 @@ class Verdict:
     def _is_excused(self, number: int) -> bool:
         """Whether a partition need not have shipped all: it is blocked, or in a known hole."""
         blocked = any(number in each.ledger.blocked() for each in self._world.workers.values())
-        if blocked or self._is_trimmed(number):
+        if blocked or self._is_trimmed(number) or self._meets_earlier_topic(number):
             return True
         return self._is_forgotten(number)
 
@@ -197,10 +221,16 @@ class Verdict:
 
     def _is_trimmed(self, number: int) -> bool:
         """Whether a window is held because retention deleted records of it that the lake has."""
-        world = self._world
-        if number not in world.trimmed:
-            return False
-        reasons = (worker.shipper.reasons().get(number, "") for worker in world.workers.values())
+        return number in self._world.trimmed and self._meets_other_window(number)
+
+    def _meets_earlier_topic(self, number: int) -> bool:
+        """Whether a window is held because an earlier topic's was put in its place."""
+        return number in self._of_earlier_topic and self._meets_other_window(number)
+
+    def _meets_other_window(self, number: int) -> bool:
+        """Whether a window is held because its key has an object with another footer."""
+        workers = self._world.workers.values()
+        reasons = (worker.shipper.reasons().get(number, "") for worker in workers)
         return any("has something else: its footer" in reason for reason in reasons)
 
     def _judge_windows(self) -> None:
@@ -222,6 +252,8 @@ class Verdict:
         versions = {row.version for rows in objects.values() for row in rows}
         if len(versions) > 1 and place.partition in world.trimmed:
             self.known.add(KNOWN["trimmed"])
+        elif len(versions) > 1 and place in self._overwritten_late:
+            self.known.add(KNOWN["overwritten late"])
         elif len(versions) > 1:
             self.violate(f"{place} has rows of the mappings {sorted(versions)}")
         if place.partition in world.cut | world.trimmed or place.topic_id != world.topic.id:
