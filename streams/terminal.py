@@ -79,7 +79,13 @@ class Commands(TyperGroup):
             message = error.format_message().replace("Value error, ", "")
             return _fail(message, f"{command} --help", error.exit_code)
         except FalcolakeError as error:
-            return _fail(error.message, error.hint, 2 if isinstance(error, Misconfigured) else 1)
+            say_error(error)
+            return 2 if isinstance(error, Misconfigured) else 1
+
+
+def say_error(error: FalcolakeError) -> None:
+    """Print an error, and what to try, to standard error."""
+    _fail(error.message, error.hint, 1)
 
 
 def _fail(message: str, hint: str, code: int) -> int:

@@ -230,6 +230,7 @@ def loaded_by(code: str) -> set[str]:
                 "streams.query.engine",
                 "streams.query.objects",
                 "streams.query.output",
+                "streams.query.prompt",
                 "streams.query.run",
                 "streams.staging.contents",
                 "streams.staging.filing",

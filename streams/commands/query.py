@@ -3,12 +3,17 @@
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from streams.commands.options import load_settings
 from streams.terminal import print_table, progress_bar, say
+
+if TYPE_CHECKING:
+    from streams.query.output import Format
+    from streams.query.period import Period
+    from streams.settings.settings import Settings
 
 
 def query(
@@ -16,7 +21,9 @@ def query(
     sql: Annotated[
         str | None,
         typer.Argument(
-            metavar="SQL", help="One SELECT; - for standard input; or the name of an example."
+            metavar="SQL",
+            help="One SELECT; - for standard input; or the name of an example. Without it, on a "
+            "terminal, a prompt.",
         ),
     ] = None,
     example: Annotated[
@@ -59,6 +66,7 @@ def query(
       falcolake query "SELECT message FROM findings WHERE severity_id = 5"
       falcolake query --last 7d --example rules
       falcolake query --format json - < question.sql | jq .
+      falcolake query --last 24h
     """
     if example and sql is None:
         from streams.query.questions import questions
@@ -73,8 +81,38 @@ def query(
         raise typer.BadParameter("Parquet is not for a terminal: give --output FILE")
     if form == "table" and output is not None:
         raise typer.BadParameter("--output needs --format json, csv or parquet")
+    if sql is None and output is None and sys.stdin.isatty() and sys.stdout.isatty():
+        _converse(load_settings(context), directory, period, form)
+        return
     asked = _sql(sql, example=example)
-    settings = load_settings(context)
+    _answer(load_settings(context), asked, directory, period, form, output)
+
+
+def _converse(
+    settings: "Settings", directory: Path | None, period: "Period", form: "Format"
+) -> None:
+    """Answer what is typed at a prompt."""
+    from streams.query.engine import columns_of
+    from streams.query.prompt import converse
+    from streams.query.run import source_of
+
+    place = source_of(settings, directory).place
+    say(f"Asking {place}. SQL ends with a semicolon, .help tells more, Ctrl-D ends.")
+    converse(
+        lambda sql: _answer(settings, sql, directory, period, form, None),
+        columns_of(settings.ocsf.event_class, settings.ocsf.version),
+    )
+
+
+def _answer(
+    settings: "Settings",
+    sql: str,
+    directory: Path | None,
+    period: "Period",
+    form: "Format",
+    output: Path | None,
+) -> None:
+    """Answer one question."""
     from streams.query.output import show
     from streams.query.run import run
 
@@ -82,7 +120,7 @@ def query(
         # The bar ends before the answer begins: it takes what is printed meanwhile for itself.
         with progress_bar("reading objects") as progress:
             answer = stack.enter_context(
-                run(settings, asked, directory=directory, period=period, progress=progress)
+                run(settings, sql, directory=directory, period=period, progress=progress)
             )
         show(answer, form, output)
     for note in answer.notes:

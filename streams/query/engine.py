@@ -35,6 +35,16 @@ DAMAGED = "try again: it may have been written just now; else 'falcolake verify'
 READS = "ask with SELECT; --output writes the answer to a file"
 
 
+def columns_of(event_class: str, version: str) -> pa.Schema:
+    """Return the columns of a class and version of OCSF."""
+    made = ", ".join(
+        f'CAST(NULL AS {type_}) AS "{name}"'
+        for name, type_ in columns(event_class, version).items()
+    )
+    with duckdb.connect() as database:
+        return database.sql(f"SELECT {made}").to_arrow_reader().schema
+
+
 class Engine:
     """A DuckDB in memory."""
 
@@ -46,14 +56,6 @@ class Engine:
             f"SET memory_limit='{MEMORY}'; SET enable_progress_bar=false; SET TimeZone='UTC';"
         )
         self._db.execute("SET temp_directory=?", [f"{temporary}"])
-
-    def empty(self, event_class: str, version: str) -> pa.Schema:
-        """Return the columns of a class and version of OCSF."""
-        made = ", ".join(
-            f'CAST(NULL AS {type_}) AS "{name}"'
-            for name, type_ in columns(event_class, version).items()
-        )
-        return self._db.sql(f"SELECT {made}").to_arrow_reader().schema
 
     def show(self, objects: dataset.Dataset, condition: str) -> None:
         """Make the view `findings`, of rows that meet a condition; shut everything else out.

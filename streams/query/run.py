@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 import pyarrow as pa
 
 from streams.errors import FalcolakeError
-from streams.query.engine import Engine
+from streams.query.engine import Engine, columns_of
 from streams.query.objects import DirectorySource, LakeSource, Objects, Source
 from streams.query.period import ALWAYS, Period
 from streams.settings.settings import Settings
@@ -24,6 +24,11 @@ class Answer:
     batches: Iterator[pa.RecordBatch]
     #: What is left out of it.
     notes: list[str]
+
+
+def source_of(settings: Settings, directory: Path | None) -> Source:
+    """Return the lake, or a directory. Raises Misconfigured if it cannot be one."""
+    return LakeSource(settings) if directory is None else DirectorySource(directory)
 
 
 @contextmanager
@@ -49,7 +54,7 @@ def run(
         Unavailable: the lake does not answer, or an object changed meanwhile.
         Corrupt: an object is not readable Parquet.
     """
-    source: Source = LakeSource(settings) if directory is None else DirectorySource(directory)
+    source = source_of(settings, directory)
     objects = Objects(source, progress)
     with TemporaryDirectory(prefix="falcolake-") as temporary:
         engine = Engine(Path(temporary))
@@ -57,7 +62,7 @@ def run(
             with _failures_of(objects):
                 objects.find(period)
                 ocsf = settings.ocsf
-                found = objects.dataset(lambda: engine.empty(ocsf.event_class, ocsf.version))
+                found = objects.dataset(lambda: columns_of(ocsf.event_class, ocsf.version))
                 engine.show(found, period.condition())
                 schema, batches = engine.ask(sql)
             notes = list(objects.notes())

@@ -32,6 +32,10 @@ class Terminal:
         except OSError:
             pass  # how Linux ends a terminal
 
+    def type(self, keys: str) -> None:
+        """Press keys; Enter is a line feed, Ctrl-D is 4."""
+        os.write(self._output, keys.encode())
+
     def interrupt(self) -> int:
         """Press Ctrl-C; return the exit code."""
         self.process.send_signal(signal.SIGINT)

@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import shutil
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from streams.lake.keys import ObjectKey
+from streams.query.engine import columns_of
+from streams.query.prompt import completions
 from streams.query.questions import questions
 from streams.settings.load import load
 from tests.conftest import LakeEnvironment
 from tests.streams.commands.conftest import Run
+from tests.streams.commands.terminals import on_a_terminal
 from tests.streams.falco_records import ACCOUNT, REGION, mixed
 from tests.streams.lake_writer import LakeWriter
+from tests.waiting import wait_until
 
+CTRL_C, CTRL_D = "\x03", "\x04"
 COUNT = "SELECT eventDay, count(*) AS findings FROM findings GROUP BY ALL ORDER BY ALL"
 
 
@@ -231,3 +238,66 @@ def test_options_that_cannot_be_are_wrong_usage(
     done = falcolake("query", *arguments)
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+@pytest.fixture
+def press(copy: Path, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """`press(keys, awaited)`: types at a prompt; what was printed since, with what is awaited."""
+    asked = ("query", "--directory", f"{copy}")
+    with on_a_terminal(*asked, environment={}, directory=tmp_path, columns=120) as terminal:
+
+        def press(keys: str, awaited: str = "findings> ") -> str:
+            seen = len(terminal.text)
+            if keys == CTRL_C:
+                terminal.process.send_signal(signal.SIGINT)
+            else:
+                terminal.type(keys)
+            wait_until(lambda: awaited in terminal.text[seen:], 60, f"{awaited!r}: {terminal.text}")
+            return terminal.text[seen:]
+
+        wait_until(lambda: "findings> " in terminal.text, 60, "the prompt")
+        yield press
+        terminal.type(CTRL_D)
+        assert terminal.end() == 0
+
+
+def test_a_prompt_answers_one_question_after_the_other(press: Callable[..., str]) -> None:
+    press("SELECT count(*) AS rows,\n", "...> ")
+    assert "17   a" in press("'a' AS word FROM findings;\n")
+    assert '"no_such_column" not found' in press("SELECT no_such_column FROM findings;\n")
+    assert "INSERT is not allowed" in press("INSERT INTO findings VALUES (1);\n")
+    assert "Which rules fire most" in press(".examples\n")
+    assert "GROUP BY" in press(".example rules\n")
+    assert "there is no example 'none'" in press(".example none\n")
+    assert ".example NAME" in press(".nothing\n")
+    assert "Error" not in press(" ;\n") + press("\n")
+
+
+def test_a_prompt_completes_columns_within_columns(press: Callable[..., str]) -> None:
+    press("SEL", "SEL")
+    press("\t", "ECT")
+    press(" finding_info.tit\t", "finding_info.title")
+    assert "Error" not in press(" FROM findings LIMIT 1;\n")
+
+
+def test_ctrl_c_drops_what_is_typed_at_a_prompt(press: Callable[..., str]) -> None:
+    press("SELECT nothing\n", "...> ")
+    press(CTRL_C)
+    assert " 41" in press("SELECT 40 + 1 AS one;\n")
+
+
+def test_a_word_becomes_columns_fields_of_columns_and_words_of_sql() -> None:
+    columns = columns_of("detection_finding", "1.1.0")
+    assert completions(columns, "finding_info.tit") == ["finding_info.title"]
+    assert completions(columns, "resources[1].na") == [
+        "resources[1].name",
+        "resources[1].namespace",
+    ]
+    assert completions(columns, "evidences[1].process.parent_process.nam") == [
+        "evidences[1].process.parent_process.name",
+        "evidences[1].process.parent_process.namespace_pid",
+    ]
+    assert completions(columns, "sel") == ["SELECT"]
+    assert "severity_id" in completions(columns, "sev")
+    assert completions(columns, ".exa") == [".example", ".examples"]
+    assert completions(columns, "no_such.x") == completions(columns, "message.x") == []
