@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ ROWS = [
 ]
 
 
+@cache
 def collected() -> set[str]:
     """The names of all tests that pytest collects: those of modules `test_*.py`."""
     trees = (ast.parse(file.read_text()) for file in (ROOT / "tests").rglob("test_*.py"))
