@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation.losses import LOSSES
 from tests.mutation.protocol import FLOW, MUTATIONS, ROOT, UNIT, Mutation, mutate
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
+@pytest.mark.parametrize("mutation", [*MUTATIONS, *LOSSES], ids=lambda mutation: mutation.name)
 def test_each_mutation_changes_the_code_into_other_code(mutation: Mutation, tmp_path: Path) -> None:
     files = {edit.file for edit in mutation.edits}
     for name in files:

@@ -1,10 +1,11 @@
 """Shows that the simulation sees: `python -m tests.simulation.mutations [SEEDS] [WORD …]`.
 
-Each mutation of `tests.mutation.protocol` is applied to a copy of the tree, where the simulation
-then runs. Prints a table: after how many schedules each is first found, and which share finds it.
-Exits 1 if one is never found.
+Each mutation of `tests.mutation.protocol` and `tests.mutation.losses` is applied to a copy of the
+tree, where the simulation then runs. Prints a table: which share of the schedules finds each, and
+after how many it is found in half of all series. Exits 1 if one is never found.
 """
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from shutil import copytree, ignore_patterns
 
+from tests.mutation.losses import LOSSES
 from tests.mutation.protocol import MUTATIONS, ROOT, Mutation, mutate
 from tests.simulation.__main__ import results
 
@@ -37,21 +39,28 @@ def failing_with(mutation: Mutation, seeds: int) -> list[int]:
     return [int(seed) for seed in done.stdout.split()]
 
 
+def median(share: float) -> int:
+    """Return how many schedules it takes to find, with a chance of one half, what a share finds."""
+    return 1 if share >= 1 else math.ceil(math.log(0.5) / math.log(1 - share))
+
+
 def main(arguments: Sequence[str]) -> int:
     """Try the mutations, or those whose names have one of these words; print the table."""
     seeds, words = int(arguments[0]) if arguments else 400, arguments[1:]
     if words == ["here"]:
         print(*failing(seeds))
         return 0
-    chosen = [m for m in MUTATIONS if not words or any(word in m.name for word in words)]
+    all_of_them = [*MUTATIONS, *LOSSES]
+    chosen = [m for m in all_of_them if not words or any(word in m.name for word in words)]
     unseen = 0
-    print(f"\n| broken step | first found by schedule | share of {seeds} that find it |")
+    print(f"\n| broken step | share of {seeds} schedules that find it | median until found |")
     print("|---|---|---|", flush=True)
     for mutation in chosen:
         found = failing_with(mutation, seeds)
         unseen += not found and mutation.name not in HARMLESS
-        first = f"{found[0] + 1}" if found else "never"
-        print(f"| {mutation.name} | {first} | {len(found) / seeds:.1%} |", flush=True)
+        share = len(found) / seeds
+        until = f"{median(share)}" if found else "never"
+        print(f"| {mutation.name} | {share:.1%} | {until} |", flush=True)
     return 1 if unseen else 0
 
 
