@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
@@ -38,6 +39,12 @@ _SOCKET = "s3.sock"
 _SEAWEED_PARTS = ("master", "volume", "filer", "admin")
 
 
+@cache
+def _session() -> boto3.Session:
+    """Return a session of this process: AWS's models are read only once."""
+    return boto3.Session()
+
+
 class S3Server(LoopbackServer):
     """An S3 server on loopback, with its key and boto3 clients for it."""
 
@@ -58,7 +65,7 @@ class S3Server(LoopbackServer):
     def client(self, service: Literal["sts"]) -> "STSClient": ...
     def client(self, service: Literal["s3", "sts"] = "s3") -> "S3Client | STSClient":
         """Return a boto3 client with this server's address and credentials, path style."""
-        return boto3.Session().client(
+        return _session().client(
             service,
             endpoint_url=self.endpoint_url,
             region_name=self.region,

@@ -6,12 +6,14 @@ themselves. Building a client sends nothing. Wrong AWS configuration is `Misconf
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.loaders import Loader, create_loader
 
 from streams.errors import Misconfigured
 from streams.lake.errors import WRITER, translating
@@ -105,10 +107,17 @@ def session(settings: sections.LakeSettings) -> boto3.Session:
 def _session(settings: sections.LakeSettings, credentials: Any = None) -> boto3.Session:
     """Build a session with these credentials; without any, with those of boto3's own chain."""
     inner = botocore.session.Session()
+    inner.register_component("data_loader", _models(inner.get_config_variable("data_path")))
     inner.set_default_client_config(BRIEF)  # of the clients, too, that fetch credentials from STS
     if credentials is not None:
         inner._credentials = credentials  # type: ignore[attr-defined]  # noqa: SLF001 - no public way
     return boto3.Session(botocore_session=inner, region_name=settings.region or None)
+
+
+@cache
+def _models(data_path: str | None) -> Loader:
+    """Return what loads AWS's models: to read those of S3 takes a tenth of a second, but once."""
+    return create_loader(data_path)
 
 
 def _assuming(settings: sections.LakeSettings, role_arn: str, base: boto3.Session) -> boto3.Session:
