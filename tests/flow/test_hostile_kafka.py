@@ -105,6 +105,7 @@ def survive(
     finish(world, worker, end, rejects=5)
 
 
+@pytest.mark.faults
 def test_a_cut_network_is_survived(world: World, kafka: KafkaProxy) -> None:
     survive(world, kafka, kafka.cut_off, 900, 60)
 

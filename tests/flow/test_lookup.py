@@ -77,6 +77,7 @@ def test_a_group_that_kafka_forgot_goes_on_where_the_lake_ends(
     assert_exactly_once(world, range(90), rejects=3)
 
 
+@pytest.mark.faults
 def test_a_last_window_that_lacks_an_object_is_shipped_again(
     world: World, admin: KafkaAdminClient
 ) -> None:
@@ -135,6 +136,7 @@ def test_a_recreated_topic_is_held_until_a_person_decides(
     assert set(footers(world, "topic_id")) == {new}
 
 
+@pytest.mark.faults
 def test_without_the_right_to_list_a_new_group_waits_for_it(world: World, s3: S3Proxy) -> None:
     world.publish([alert(n) for n in range(30)])
     s3.fault, s3.methods = proxies.answer(ERRORS["AccessDenied"], "AccessDenied"), {"GET"}

@@ -2,6 +2,8 @@
 
 import urllib.request
 
+import pytest
+
 from tests.crowds import crowd
 from tests.flow.worlds import World, alert, assert_exactly_once
 from tests.waiting import wait_until
@@ -10,6 +12,7 @@ from tests.waiting import wait_until
 FEW = 96
 
 
+@pytest.mark.faults
 def test_a_crowd_of_slow_connections_stops_neither_shipping_nor_probes(world: World) -> None:
     worker = world.worker()
     worker.within = ["prlimit", f"--nofile={FEW}"]

@@ -78,6 +78,7 @@ def member(environment: Mapping[str, str]) -> Iterator[None]:
             client_id=HOSTILE,
             group_id=settings.kafka.group_id,
             enable_auto_commit=False,
+            metadata_max_age_ms=1000,  # if it joins before it has the topic's, it gets nothing
         ) as consumer:
             while not done.is_set():
                 consumer.poll(200, max_records=1)

@@ -253,7 +253,7 @@ def test_nothing_is_left_behind_outside_the_data_directory(
     tmp_path: Path, end: Callable[[EmbeddedS3], None]
 ) -> None:
     with EmbeddedS3(tmp_path / "data") as server:
-        wait_until(lambda: len(sockets_in_tmp(server._ports)) == 5, 10, "all of SeaweedFS is up")
+        wait_until(lambda: len(sockets_in_tmp(server._ports)) == 5, 60, "all of SeaweedFS is up")
         assert len(running(f"s3.port={server.port}")) == 2  # the supervisor and weed
         end(server)
         assert sockets_in_tmp(server._ports) == set()
@@ -272,7 +272,7 @@ def test_nothing_is_left_behind_when_the_process_that_started_it_is_killed(tmp_p
         [sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True
     ) as parent:
         port, *others = parent.stdout.readline().split()
-        wait_until(lambda: len(sockets_in_tmp(others)) == 5, 10, "all of SeaweedFS is up")
+        wait_until(lambda: len(sockets_in_tmp(others)) == 5, 60, "all of SeaweedFS is up")
         parent.kill()
     wait_until(lambda: running(f"s3.port={port}") == [], 10, "SeaweedFS has ended")
     assert sockets_in_tmp(others) == set()
