@@ -27,13 +27,16 @@ from streams.staging.filing import (
     too_many,
 )
 from streams.staging.parquet import Group, Source
-from streams.staging.segments import schema
+from streams.staging.segments import Entry, group_name, group_of, read_entry, schema
 from streams.windows.batch import DIGEST_BYTES
 from streams.windows.window import Run, Window
 
 #: In place of a group: an append with findings of very many groups has one batch for all of them,
 #: because a batch costs about as much as a hundred findings.
 SEVERAL = Group("", "", "")
+
+#: Bytes of the records whose findings are read together from several appends, at most.
+JOINED_BYTES = 1_000_000
 
 
 class Batch(NamedTuple):
@@ -85,11 +88,12 @@ def stretches(runs: Iterable[Run]) -> list[Stretch]:
 
 def summarize(cursor: duckdb.DuckDBPyConnection, window: Window, home: str) -> Summary:
     """Return the summary of a window that has runs; `home` is the place of the settings."""
-    repeated = _repeated(cursor, window)
-    found = _rows(cursor, window, "findings", "region, account_id, event_day, findings")
+    entries = list(_entries(cursor, window))
+    repeated = _repeated(entries)
     counts = Counter[Group]()
-    for *group, findings in found:
-        counts[Group(*group)] += findings
+    for entry in entries:
+        for group, findings in entry.groups:
+            counts[group] += findings
     days = {group.event_day for group in counts}
     places = {(group.region, group.account_id) for group in counts}
     if SEVERAL in counts or too_many(len(days), len(places)):
@@ -106,21 +110,21 @@ def source(
     return _Filed(cursor, window, group, summary.filing, summary.batches[group])
 
 
-def _rows(
-    cursor: duckdb.DuckDBPyConnection, window: Window, table: str, columns: str
-) -> Iterator[Any]:
-    """Yield these columns of a table's rows that are the window's, by offset."""
+def _entries(cursor: duckdb.DuckDBPyConnection, window: Window) -> Iterator[Entry]:
+    """Yield the entries of the window's runs, by offset."""
     for part in stretches(window.runs):
-        yield from cursor.execute(
-            f'SELECT {columns} FROM {schema(part.segment)}.{table} WHERE "partition" = ? '
-            'AND "first" >= ? AND "first" < ? ORDER BY "first"',
+        found = cursor.execute(
+            f'SELECT content FROM {schema(part.segment)}.appends WHERE "group" IS NULL AND '
+            '"partition" = ? AND "first" >= ? AND "first" < ? ORDER BY "first"',
             [window.partition, part.first, part.end],
         ).fetchall()
+        for (content,) in found:
+            yield read_entry(content)
 
 
-def _repeated(cursor: duckdb.DuckDBPyConnection, window: Window) -> int:
+def _repeated(entries: Sequence[Entry]) -> int:
     """Return how many of a window's records have the digest of an earlier one."""
-    joined = b"".join(digests for (digests,) in _rows(cursor, window, "runs", "digests"))
+    joined = b"".join(entry.digests for entry in entries)
     count = len(joined) // DIGEST_BYTES
     digests = pa.Array.from_buffers(pa.int64(), count, [None, pa.py_buffer(joined)])
     distinct: int = pc.count_distinct(digests).as_py()
@@ -131,10 +135,34 @@ def _repeated(cursor: duckdb.DuckDBPyConnection, window: Window) -> int:
 
 
 class _Place(NamedTuple):
-    """Where a batch of packed findings is: its segment and the first offset of its run."""
+    """Where a batch of packed findings is: in so many appends of a segment.
+
+    `low` and `high` are the first offsets of the first and the last append. One append has any
+    number of findings, several have `few` each, of records of so many `bytes`.
+    """
 
     segment: int
-    first: int
+    low: int
+    high: int
+    appends: int
+    few: bool
+    bytes: int
+
+
+def _joined(segment: int, firsts: Iterable[int], runs: Mapping[int, Run]) -> list[_Place]:
+    """Return the batches of these appends: those with few findings are joined with the next."""
+    places: list[_Place] = []
+    for first in firsts:
+        run = runs[first]
+        few = run.findings <= packed.FEW
+        last = places[-1] if places else None
+        if last and last.few and few and last.bytes + run.bytes <= JOINED_BYTES:
+            places[-1] = _Place(
+                segment, last.low, first, last.appends + 1, few, last.bytes + run.bytes
+            )
+        else:
+            places.append(_Place(segment, first, first, 1, few, run.bytes))
+    return places
 
 
 class _Batches:
@@ -142,29 +170,32 @@ class _Batches:
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection, window: Window, group: Group) -> None:
         self._cursor = cursor
-        self._where = (
-            f'"partition" = {window.partition} AND region = ? AND account_id = ? AND event_day = ?'
-        )
-        self._group = group
+        self._partition = window.partition
+        self._group = group_name(group)
         self._places: list[_Place] = []
+        runs = {run.first: run for run in window.runs}
         for part in stretches(window.runs):
-            found = self._read("first", part.segment, part.first, part.end - 1)
-            self._places += [_Place(part.segment, first) for (first,) in found]
+            firsts = self._read("first", part.segment, part.first, part.end - 1)
+            self._places += _joined(part.segment, firsts, runs)
 
     def __call__(
         self, columns: Sequence[str], begin: int = 0, end: int | None = None
     ) -> Iterator[pa.Table]:
-        for segment, places in itertools.groupby(self._places[begin:end], _segment):
-            firsts = [place.first for place in places]
-            for (findings,) in self._read("packed", segment, firsts[0], firsts[-1]):
-                yield packed.unpack(findings, columns)
+        for segment, found in itertools.groupby(self._places[begin:end], _segment):
+            places = list(found)
+            contents = iter(self._read("content", segment, places[0].low, places[-1].high))
+            for place in places:
+                batch = list(itertools.islice(contents, place.appends))
+                yield packed.unpack_all(batch, columns)
 
     def _read(self, column: str, segment: int, low: int, high: int) -> list[Any]:
-        return self._cursor.execute(
-            f'SELECT "{column}" FROM {schema(segment)}.findings WHERE {self._where} '
-            'AND "first" BETWEEN ? AND ? ORDER BY "first"',
-            [*self._group, low, high],
+        """Return a column of the group's rows in appends from `low` to `high`, by offset."""
+        found = self._cursor.execute(
+            f'SELECT "{column}" FROM {schema(segment)}.appends WHERE "partition" = ? '
+            'AND "group" = ? AND "first" BETWEEN ? AND ? ORDER BY "first"',
+            [self._partition, self._group, low, high],
         ).fetchall()
+        return [value for (value,) in found]
 
 
 # ---- windows of many groups
@@ -229,12 +260,12 @@ def _read(
 ) -> Iterator[tuple[Batch, bytes]]:
     """Yield the packed findings of the window's runs that begin at `low` to `high`."""
     found = cursor.execute(
-        f'SELECT "first", region, account_id, event_day, packed FROM {schema(segment)}.findings '
-        'WHERE "partition" = ? AND "first" BETWEEN ? AND ? ORDER BY ALL',
+        f'SELECT "first", "group", content FROM {schema(segment)}.appends WHERE "partition" = ? '
+        'AND "first" BETWEEN ? AND ? AND "group" IS NOT NULL ORDER BY ALL',
         [window.partition, low, high],
     ).fetchall()
-    for first, *group, content in found:
-        yield Batch(segment, first, Group(*group)), content
+    for first, name, content in found:
+        yield Batch(segment, first, group_of(name)), content
 
 
 class _Filed:

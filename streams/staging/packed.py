@@ -3,7 +3,9 @@
 Findings are an Arrow IPC stream of one zstd-compressed batch. Alerts repeat each other, so a
 finding takes a fifteenth of its text on disk and in DuckDB's memory. Texts that findings share
 (`schemas.ocsf.parts`) are in a dictionary, once each. Arrow's stream format is stable across
-versions. Rejects are compressed MessagePack, in pieces.
+versions. A stream costs as much for a few findings as for a hundred, so few are compressed
+MessagePack, and are read together with those of other appends. Rejects are compressed MessagePack,
+in pieces.
 """
 
 import functools
@@ -39,6 +41,17 @@ PLACED = SCHEMA.append(pa.field("place", pa.dictionary(pa.int32(), pa.string()))
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
+#: The most findings that are packed as MessagePack: from here on Arrow takes less time and room.
+FEW = 250
+
+#: How an Arrow stream begins. A size in big-endian order never does.
+_ARROW = b"\xff\xff\xff\xff"
+
+_Few = tuple[list[int], list[int], list[Finding]]
+_encode = msgspec.msgpack.Encoder().encode
+_decode_few = msgspec.msgpack.Decoder(_Few).decode
+_SIZE_BYTES = 8
+
 
 def pack(
     offsets: Sequence[int],
@@ -48,31 +61,47 @@ def pack(
     placed: bool = False,
 ) -> bytes:
     """Pack findings, with the offsets and timestamps of their records, `placed` with places."""
-
-    def column(name: str) -> list[Any]:
-        return list(map(attrgetter(name), findings))
-
-    texts = {name: pa.array(column(name), pa.string()) for name in _TEXTS}
-    lengths = [pc.cast(pc.binary_length(each), pa.int64()) for each in texts.values()]
-    columns = {
-        "offset": pa.array(offsets, pa.int64()),
-        "time": pa.array(column("time"), pa.int64()),
-        "recorded": record_days(timestamps),
-        **{name: _dictionary(column(name)) for name in SHARED},
-        **texts,
-        "size": functools.reduce(pc.add, lengths),
-    }
-    schema = SCHEMA
-    if placed:
-        schema = PLACED
-        columns["place"] = _dictionary(
-            [place_of(each.region, each.account_id) for each in findings]
-        )
+    if len(findings) <= FEW:
+        return _compress(_encode((offsets, timestamps, findings)))
+    schema = PLACED if placed else SCHEMA
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema, options=_OPTIONS) as stream:
-        stream.write_batch(pa.record_batch(columns, schema=schema))
+        stream.write_batch(_batch(schema, offsets, timestamps, findings))
     written: bytes = sink.getvalue().to_pybytes()
     return written
+
+
+def _batch(
+    schema: pa.Schema,
+    offsets: Sequence[int],
+    timestamps: Sequence[int],
+    findings: Sequence[Finding],
+) -> pa.RecordBatch:
+    """Return the columns of a schema."""
+
+    def values(name: str) -> list[Any]:
+        return list(map(attrgetter(name), findings))
+
+    @functools.cache
+    def text(name: str) -> pa.Array:
+        return pa.array(values(name), pa.string())
+
+    def column(name: str) -> pa.Array:
+        match name:
+            case "offset":
+                return pa.array(offsets, pa.int64())
+            case "time":
+                return pa.array(values(name), pa.int64())
+            case "recorded":
+                return record_days(timestamps)
+            case "size":
+                lengths = [pc.cast(pc.binary_length(text(each)), pa.int64()) for each in _TEXTS]
+                return functools.reduce(pc.add, lengths)
+            case "place":
+                return _dictionary([place_of(each.region, each.account_id) for each in findings])
+        return _dictionary(values(name)) if name in SHARED else text(name)
+
+    return pa.record_batch([column(name) for name in schema.names], schema=schema)
 
 
 def _dictionary(values: Sequence[str]) -> pa.DictionaryArray:
@@ -82,30 +111,58 @@ def _dictionary(values: Sequence[str]) -> pa.DictionaryArray:
 
 
 def unpack(packed: bytes, columns: Iterable[str] = SCHEMA.names) -> pa.Table:
-    """Return these columns of packed findings, without decompressing the others."""
+    """Return these columns of packed findings; Arrow does not decompress the others."""
+    return unpack_all([packed], columns)
+
+
+def unpack_all(contents: Sequence[bytes], columns: Iterable[str] = SCHEMA.names) -> pa.Table:
+    """Return these columns of packed findings as one batch; several are of `FEW` each."""
+    if not contents[0].startswith(_ARROW):
+        return _unpack_few(contents, columns)
+    (packed,) = contents
     fields = [PLACED.get_field_index(name) for name in columns]
     options = pa.ipc.IpcReadOptions(included_fields=fields, use_threads=False)
     table: pa.Table = pa.ipc.open_stream(packed, options=options).read_all()
     return table
 
 
+def _unpack_few(contents: Iterable[bytes], columns: Iterable[str]) -> pa.Table:
+    offsets: list[int] = []
+    timestamps: list[int] = []
+    findings: list[Finding] = []
+    for content in contents:
+        found = _decode_few(_decompress(content))
+        offsets += found[0]
+        timestamps += found[1]
+        findings += found[2]
+    wanted = set(columns)
+    schema = pa.schema([field for field in PLACED if field.name in wanted])
+    return pa.Table.from_batches([_batch(schema, offsets, timestamps, findings)])
+
+
+def _compress(plain: bytes) -> bytes:
+    packed: bytes = pa.compress(plain, "zstd", asbytes=True)
+    return len(plain).to_bytes(_SIZE_BYTES) + packed
+
+
+def _decompress(packed: bytes) -> bytes:
+    size = int.from_bytes(packed[:_SIZE_BYTES])
+    plain: bytes = pa.decompress(packed[_SIZE_BYTES:], size, "zstd", asbytes=True)
+    return plain
+
+
 #: Bytes of one piece of packed rejects. DuckDB holds whole values in memory, each several times.
 PIECE_BYTES = 1 << 20
 
-_encode_rejects = msgspec.msgpack.Encoder().encode
 _decode_rejects = msgspec.msgpack.Decoder(list[Rejected]).decode
-_SIZE_BYTES = 8
 
 
 def pack_rejects(rejects: Sequence[Rejected]) -> list[bytes]:
     """Pack rejects into pieces of at most `PIECE_BYTES`."""
-    plain = _encode_rejects(rejects)
-    packed = len(plain).to_bytes(_SIZE_BYTES) + pa.compress(plain, "zstd", asbytes=True)
+    packed = _compress(_encode(rejects))
     return [packed[at : at + PIECE_BYTES] for at in range(0, len(packed), PIECE_BYTES)]
 
 
 def unpack_rejects(pieces: Iterable[bytes]) -> list[Rejected]:
     """Return the rejects of all pieces of one append, in order."""
-    packed = b"".join(pieces)
-    size = int.from_bytes(packed[:_SIZE_BYTES])
-    return _decode_rejects(pa.decompress(packed[_SIZE_BYTES:], size, "zstd", asbytes=True))
+    return _decode_rejects(_decompress(b"".join(pieces)))

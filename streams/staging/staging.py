@@ -1,8 +1,8 @@
 """Staging: findings and rejects that are not in the lake yet, in DuckDB files (`segments`).
 
-Each append is one commit: its findings (`packed`, a row for each run and group), its rejects, and a
-row of `runs` with their offsets. After kill -9 an append is there completely or not at all. Staging
-is a cache: what it loses is read from Kafka again.
+Each append is one commit: its runs, with a row for the offsets of each and one for each group,
+with the findings (`packed`); and its rejects. After kill -9 an append is there completely or not at
+all. Staging is a cache: what it loses is read from Kafka again.
 """
 
 import contextlib
@@ -20,7 +20,14 @@ from streams.staging.contents import NOTHING, SEVERAL, Summary
 from streams.staging.directory import TEMPORARY_COPY, export_name, make_private
 from streams.staging.filing import place_of
 from streams.staging.parquet import SIZES, Group, Sizes, Writer
-from streams.staging.segments import RUN_COLUMNS, Segments, insert, schema, translated
+from streams.staging.segments import (
+    Segments,
+    entry_of,
+    group_name,
+    insert,
+    schema,
+    translated,
+)
 from streams.windows.batch import Rejected, Rows, size_of
 from streams.windows.room import Usage
 from streams.windows.window import Run, Window
@@ -36,16 +43,13 @@ PORTION_BYTES = 4_000_000
 PORTION_REJECTS = 1_000
 
 
-class Packed(NamedTuple):
-    """What an append stores of one group's findings: a row of a segment's `findings`."""
+class Stored(NamedTuple):
+    """A row of a segment's `appends`: packed findings of a group, or a run's entry."""
 
     partition: int
     first: int
-    region: str
-    account_id: str
-    event_day: str
-    findings: int
-    packed: bytes
+    group: str | None
+    content: bytes
 
 
 class Piece(NamedTuple):
@@ -126,11 +130,10 @@ class Staging:
         unknown whether the segment holds the runs.
         Raises Unavailable if there is no room, Misconfigured without the right to write.
         """
-        findings = [group for each in rows for group in _packed(each)]
+        stored = [row for each in rows for row in _stored(each)]
         rejects = [piece for each in rows for piece in _pieces(each)]
-        size = sum(len(each.packed) for each in findings)
-        digests = [b"".join(each.digests) for each in rows]
-        size += sum(len(each.packed) for each in rejects) + sum(map(len, digests))
+        size = sum(len(each.content) for each in stored)
+        size += sum(len(each.packed) for each in rejects)
         with self._lock:
             try:
                 with translated("stage records", self.path):
@@ -140,28 +143,18 @@ class Staging:
                         self._current = self._segments.create()
                     self._segments.make_room(size)
                     self._filled += size
-                    runs = [run_of(self._current, each) for each in rows]
-                    self._insert(runs, findings, rejects, digests)
-                    return runs
+                    self._insert(schema(self._current), stored, rejects)
+                    return [run_of(self._current, each) for each in rows]
             except FalcolakeError:
                 self.roll()
                 raise
 
-    def _insert(
-        self,
-        runs: Sequence[Run],
-        findings: Sequence[Packed],
-        rejects: Sequence[Piece],
-        digests: Sequence[bytes],
-    ) -> None:
-        name = schema(runs[0].segment)
+    def _insert(self, name: str, stored: Sequence[Stored], rejects: Sequence[Piece]) -> None:
         with self._segments.cursor() as cursor:  # closed after an error, which rolls back
             cursor.execute("BEGIN")
-            insert(cursor, f"{name}.findings", findings)
+            insert(cursor, f"{name}.appends", stored)
             for piece in rejects:  # one at a time: DuckDB holds what it inserts several times
                 insert(cursor, f"{name}.rejects", [piece])
-            values = [(*run[1:], each) for run, each in zip(runs, digests, strict=True)]
-            insert(cursor, f"{name}.runs ({RUN_COLUMNS}, digests)", values)
             with faults.around("append"):
                 cursor.execute("COMMIT")
 
@@ -304,16 +297,18 @@ _group = attrgetter(*Group._fields)
 _MOST_BATCHES = 128
 
 
-def _packed(rows: Rows) -> list[Packed]:
-    """Pack the findings of an append, those of each group together."""
+def _stored(rows: Rows) -> Iterator[Stored]:
+    """Yield the rows of a run: the findings of each group, packed, and its entry."""
     groups = _grouped(rows, _group)
-    if len(groups) > _MOST_BATCHES:
-        content = packed.pack(rows.offsets, rows.timestamps, rows.findings, placed=True)
-        return [Packed(rows.partition, rows.first, *SEVERAL, len(rows.findings), content)]
-    return [
-        Packed(rows.partition, rows.first, *group, len(columns[0]), packed.pack(*columns))
-        for group, columns in groups.items()
-    ]
+    several = len(groups) > _MOST_BATCHES
+    if several:
+        groups = {SEVERAL: (rows.offsets, rows.timestamps, rows.findings)}
+    for group, columns in groups.items():
+        content = packed.pack(*columns, placed=several)
+        yield Stored(rows.partition, rows.first, group_name(Group(*group)), content)
+    counts = [(Group(*group), len(offsets)) for group, (offsets, *_) in groups.items()]
+    entry = entry_of(run_of(0, rows), counts, b"".join(rows.digests))
+    yield Stored(rows.partition, rows.first, None, entry)
 
 
 def _pieces(rows: Rows) -> list[Piece]:

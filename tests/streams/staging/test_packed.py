@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.mapping import Finding
 from streams.staging.filing import LATEST
-from streams.staging.packed import SCHEMA, pack, unpack
+from streams.staging.packed import FEW, SCHEMA, pack, unpack, unpack_all
 from tests.streams.falco_records import rows
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -34,8 +34,11 @@ def packed_rows(first: int, end: int) -> bytes:
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
-@given(st.lists(st.tuples(NUMBER, NUMBER, FINDING), min_size=1, max_size=20))
-def test_findings_come_out_as_they_went_in(found: list[tuple[int, int, Any]]) -> None:
+@given(
+    st.lists(st.tuples(NUMBER, NUMBER, FINDING), min_size=1, max_size=20), st.sampled_from((1, FEW))
+)
+def test_findings_come_out_as_they_went_in(found: list[tuple[int, int, Any]], times: int) -> None:
+    found = found * times  # few, or more of them than that
     offsets, timestamps, findings = zip(*found, strict=True)
     table = unpack(pack(offsets, timestamps, findings))
     assert table["offset"].to_pylist() == list(offsets)
@@ -48,9 +51,10 @@ def test_findings_come_out_as_they_went_in(found: list[tuple[int, int, Any]]) ->
     assert table.schema == SCHEMA
 
 
+@pytest.mark.parametrize("end", [20, 8 + FEW])
 @pytest.mark.parametrize("columns", [["offset"], ["offset", "time", "size"], ["rule"], ["body"]])
-def test_single_columns_can_be_unpacked(columns: list[str]) -> None:
-    packed = packed_rows(7, 20)
+def test_single_columns_can_be_unpacked(columns: list[str], end: int) -> None:
+    packed = packed_rows(7, end)
     assert unpack(packed, columns).equals(unpack(packed).select(columns))
 
 
@@ -58,6 +62,19 @@ def test_what_findings_share_is_there_once() -> None:
     table = unpack(packed_rows(0, 500))
     (rule,) = table["rule"].chunk(0).dictionary.to_pylist()
     assert json.loads(rule)["finding_info"]["title"] == "Terminal shell in container"
+
+
+def test_few_findings_of_several_appends_are_read_as_one_batch() -> None:
+    apart = [packed_rows(first, first + 10) for first in (0, 10, 20)]
+    table = unpack_all(apart)
+    assert table.equals(unpack(packed_rows(0, 30)))
+    assert [column.num_chunks for column in table.columns] == [1] * len(SCHEMA)
+
+
+def test_a_single_finding_takes_less_room_than_its_text() -> None:
+    packed = packed_rows(0, 1)
+    (finding,) = rows(0, 0, 1).findings
+    assert len(packed) < sum(len(text) for text in finding[4:])
 
 
 def test_findings_that_repeat_each_other_take_a_fraction_of_their_text() -> None:

@@ -1050,6 +1050,17 @@ def numbers_of(staging: Staging, runs: list[Run]) -> list[int]:
     return [offset for each in batches for offset in each["offset"].to_pylist()]
 
 
+def test_appends_of_few_findings_are_read_together_and_large_ones_alone(staging: Staging) -> None:
+    bounds = [*range(0, 101, 10), 500, *range(510, 531, 10)]
+    runs = appended(staging, bounds)
+    made = window(runs)
+    with staging._segments.cursor() as cursor:
+        read = source(cursor, made, HERE, staging.summary(made))
+        batches = [each["offset"].to_pylist() for each in read(["offset"])]
+        assert batches == [list(range(*each)) for each in ((0, 100), (100, 500), (500, 530))]
+        assert [len(each) for each in read(["offset"], 1, 3)] == [400, 30]
+
+
 def test_no_room_for_the_wal_is_survived_and_nothing_is_duplicated(path: Path) -> None:
     survives_a_full_disk(path, lambda: largest_file(300_000), lambda: None)
 
