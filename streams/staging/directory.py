@@ -8,11 +8,11 @@ deleted. The directory and its files are for the worker's user alone.
 
 import contextlib
 import errno
-import itertools
 import logging
+import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -140,14 +140,20 @@ class Directory:
     def bytes(self) -> int:
         """Return the bytes of our files, without those that were moved aside."""
         total = 0
-        spilled = (self.path.glob(f"{name}/*") for name in (TEMPORARY, TEMPORARY_COPY))
-        ours = (entry for entry in self.path.iterdir() if _is_ours(entry.name))
-        for entry in itertools.chain(ours, *spilled):
-            with contextlib.suppress(FileNotFoundError):  # removed by an export meanwhile
-                found = entry.stat()
-                if stat.S_ISREG(found.st_mode) and entry.suffix != ".damaged":
-                    total += found.st_size
+        for entry in self._files():
+            if not entry.name.endswith(".damaged"):
+                with contextlib.suppress(FileNotFoundError):  # removed by an export meanwhile
+                    found = entry.stat()
+                    total += found.st_size if stat.S_ISREG(found.st_mode) else 0
         return total
+
+    def _files(self) -> Iterator[os.DirEntry[str]]:
+        """Yield what is ours, and what DuckDB has spilled; this runs several times a second."""
+        with os.scandir(self.path) as entries:
+            yield from (entry for entry in entries if _is_ours(entry.name))
+        for name in (TEMPORARY, TEMPORARY_COPY):
+            with contextlib.suppress(FileNotFoundError), os.scandir(self.path / name) as spilled:
+                yield from spilled
 
     def _clean(self) -> None:
         """Remove what exports and spilled memory of an earlier run left."""

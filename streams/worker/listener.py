@@ -33,7 +33,7 @@ from streams.worker.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-#: Milliseconds that one poll of the topic waits, and so the time between two answers.
+#: Milliseconds that one fetch and one poll of the topic wait, and so the time between two answers.
 LOOK_MS = 1000
 ANSWER_TIMEOUT = 10.0
 
@@ -108,7 +108,10 @@ class Listener:
     async def _connected(self) -> AsyncIterator[AIOKafkaConsumer]:
         options = aiokafka_options(self._settings)
         consumer = AIOKafkaConsumer(
-            **options, auto_offset_reset="earliest", isolation_level="read_committed"
+            **options,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=LOOK_MS,
         )
         try:
             await consumer.start()

@@ -58,6 +58,8 @@ class Metrics:
         #: Since when, by partition; monotonic.
         self._holding: dict[int, float] = {}
         self._blocking: dict[int, Blocked] = {}
+        #: What the gauges of the partitions show.
+        self._shown: dict[int, Progress] = {}
         self._declare_reading()
         self._declare_shipping()
         self._declare_partitions()
@@ -342,10 +344,18 @@ class Metrics:
             self._spare_records: lambda p: p.spare_records,
             self._spare_seconds: lambda p: p.spare_seconds,
         }
+        before, self._shown = self._shown, {each.partition: each for each in found}
+        changed = [each for each in found if before.get(each.partition) != each]
+        gone = [str(number) for number in before.keys() - self._shown.keys()]
         for gauge, read in gauges.items():
-            gauge.clear()
-            for each in found:
+            absent = [*gone]
+            for each in changed:
                 value = read(each)
-                if value is not None:
+                if value is None:
+                    absent.append(str(each.partition))
+                else:
                     gauge.labels(str(each.partition)).set(value)
+            for number in absent:
+                with contextlib.suppress(KeyError):
+                    gauge.remove(number)
         self.journal.sample(found, clock.now_ms())

@@ -7,6 +7,7 @@ import pytest
 from streams import clock
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Unavailable
+from streams.windows.progress import Progress
 from streams.worker.metrics import Metrics
 from tests.streams.falco_records import NOW, mixed
 from tests.streams.worker_parts import Worker, in_loop, lake_of
@@ -149,3 +150,24 @@ def test_the_versions_that_run_are_a_series() -> None:
     metrics.running("0.1.0", "1-x")
     labels = {"version": "0.1.0", "mapping": "1-x"}
     assert metrics.registry.get_sample_value("falcolake_build_info", labels) == 1
+
+
+def test_gauges_show_what_changed_of_the_partitions_that_a_worker_has_now() -> None:
+    metrics = Metrics()
+
+    def shown(name: str) -> dict[str, float]:
+        (family,) = (each for each in metrics.registry.collect() if each.name == name)
+        return {each.labels["partition"]: each.value for each in family.samples}
+
+    first = Progress(0, 10, 20, 30, 5, None, 10, 0, 1.5, 4, 2.5)
+    metrics.progress([first, first._replace(partition=1)])
+    assert shown("falcolake_lag_records") == {"0": 20, "1": 20}
+    kept = metrics._lag.labels("1")
+    metrics.progress(
+        [first._replace(committed=20, spare_records=None), first._replace(partition=1)]
+    )
+    assert shown("falcolake_lag_records") == {"0": 10, "1": 20}
+    assert shown("falcolake_retention_spare_records") == {"1": 4}
+    metrics.progress([first._replace(partition=1)])
+    assert shown("falcolake_lag_records") == {"1": 20}
+    assert metrics._lag.labels("1") is kept  # it was not set again
