@@ -118,6 +118,7 @@ docs: $(READY)
 	$(BIN)/python -m tests.docs.structure_page
 	$(BIN)/python -m tests.docs.metrics_page
 	$(BIN)/python -m tests.docs.mapping_page
+	$(BIN)/python -m tests.compose.files
 	$(BIN)/python -m tests.docs.transcript
 
 # docs/ as a website, in build/site; a broken link fails. It is built from a copy, because Zensical

@@ -35,6 +35,7 @@ from streams.lake.store import Lake
 from streams.page.health import Health
 from streams.page.report import Reporter
 from streams.page.server import Web
+from streams.registry import deployment
 from streams.settings.load import wanted_fault
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
@@ -243,7 +244,7 @@ async def _serve(settings: Settings, leaving: Leaving) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leaving.ask)
     journal = Journal(contents=settings.web.show_contents)
-    metrics = Metrics(journal)
+    metrics = Metrics(journal, deployment(settings.kafka))
     watch = Watch(metrics)
     health = Health(waits=watch.waits)
     app: Falcolake | None = build(settings, metrics, watch)

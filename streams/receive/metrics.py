@@ -3,9 +3,12 @@
 Every receiver has its own registry. Nothing here survives a restart.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import Counter, Gauge, Histogram, ProcessCollector
+
+from streams.registry import LabelledRegistry
 
 PREFIX: Final = "falcolake_receive"
 
@@ -27,12 +30,17 @@ OUTCOMES: Final = ("acknowledged", "late", "too_large", "failed")
 #: Seconds. Kafka takes a few milliseconds, and some broker's restart a minute.
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
+NO_LABELS: Final[Mapping[str, str]] = {}
+
 
 class Metrics:
-    """Counts requests by their answer, and records by what Kafka said of them."""
+    """Counts requests by their answer, and records by what Kafka said of them.
 
-    def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
+    Every series has the `labels`.
+    """
+
+    def __init__(self, labels: Mapping[str, str] = NO_LABELS) -> None:
+        self.registry = registry = LabelledRegistry(labels)
         ProcessCollector(registry=registry)
         self._requests = Counter(
             "requests",

@@ -11,6 +11,7 @@ from streams.kafka.client import tls
 from streams.receive.metrics import Metrics
 from streams.receive.publisher import Publisher
 from streams.receive.server import Receiver
+from streams.registry import deployment
 from streams.settings.settings import Settings
 from streams.worker import logs
 
@@ -37,7 +38,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, leaving.set)
     publisher = Publisher(settings)
-    receiver = Receiver(settings.receive, publisher, Metrics())
+    receiver = Receiver(settings.receive, publisher, Metrics(deployment(settings.kafka)))
     publisher.start()
     try:
         await receiver.start()

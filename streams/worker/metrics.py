@@ -9,13 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-)
+from prometheus_client import Counter, Gauge, Histogram, ProcessCollector
 
 from streams import clock
 from streams.errors import (
@@ -26,6 +20,7 @@ from streams.errors import (
     Unavailable,
     Unproved,
 )
+from streams.registry import LabelledRegistry
 from streams.windows.batch import Rows
 from streams.windows.progress import Progress
 from streams.windows.room import Usage
@@ -42,17 +37,20 @@ WINDOW_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 AGE_BUCKETS = (1, 2.5, 5, 10, 30, 60, 120, 300, 450, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
 
 OUTCOMES = ("finding", "reject", "filtered")
+NO_LABELS: Final[Mapping[str, str]] = {}
 
 
 class Metrics:
     """Counts what is staged and shipped; on both sides records = findings + rejects + filtered.
 
-    It also writes the `journal`, which the status page shows.
+    It also writes the `journal`, which the status page shows. Every series has the `labels`.
     """
 
-    def __init__(self, journal: Journal | None = None) -> None:
+    def __init__(
+        self, journal: Journal | None = None, labels: Mapping[str, str] = NO_LABELS
+    ) -> None:
         self.journal = journal or Journal()
-        self.registry = registry = CollectorRegistry()
+        self.registry = registry = LabelledRegistry(labels)
         ProcessCollector(registry=registry)
         self._tallier = Tallier()
         #: Since when, by partition; monotonic.

@@ -25,7 +25,9 @@ from tests.bench.worker import Worker, started
 
 RATE = 1_000
 WINDOW = 5
-STAGED = re.compile(r'^falcolake_staged_records_total\{outcome="finding"\} (\S+)$', re.MULTILINE)
+STAGED = re.compile(
+    r'^falcolake_staged_records_total\{.*outcome="finding".*\} (\S+)$', re.MULTILINE
+)
 
 
 class Watch:

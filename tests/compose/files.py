@@ -1,5 +1,6 @@
-"""The files of `compose/`, read."""
+"""The files of `compose/`, read. As a program, it copies into the chart what that has too."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ COMPOSE_FILE = COMPOSE / "compose.yaml"
 DOCKERFILE = COMPOSE / "Dockerfile"
 ALERTS = COMPOSE / "prometheus" / "alerts.yaml"
 DASHBOARD = COMPOSE / "grafana" / "dashboards" / "falcolake.json"
+#: Copies of both, made by `make docs`: Helm warns of links.
+OF_THE_CHART = COMPOSE / "helm" / "falcolake" / "files"
 
 
 def read(path: Path) -> Any:
@@ -27,3 +30,8 @@ def services() -> dict[str, dict[str, Any]]:
 def images() -> dict[str, str]:
     """Return the image of each service."""
     return {name: service["image"] for name, service in services().items()}
+
+
+if __name__ == "__main__":
+    for file in (ALERTS, DASHBOARD):
+        shutil.copy(file, OF_THE_CHART)

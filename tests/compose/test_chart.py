@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
+from streams.registry import deployment
 from streams.settings.load import load
 from streams.settings.sections import ReceiveSettings
 from streams.settings.settings import Settings, fields
 from tests.compose.chart import CHART, MINIMUM, NEWEST, manifest, merged, render
 from tests.compose.engine import EngineError, run
-from tests.compose.files import ALERTS, DOCKERFILE, ROOT, read
+from tests.compose.files import ALERTS, DASHBOARD, DOCKERFILE, ROOT, read
 from tests.compose.tools import tool, validate
 
 pytestmark = pytest.mark.tools
@@ -66,6 +67,7 @@ EVERYTHING: dict[str, Any] = {
             "extra": [{"to": [{"ipBlock": {"cidr": "169.254.170.23/32"}}]}],
         },
     },
+    "grafana": {"dashboards": {"enabled": True, "annotations": {"grafana_folder": "Security"}}},
     "prometheusRules": {"enabled": True, "additionalLabels": {"release": "prometheus"}},
     "autoscaling": {"enabled": True},
     "image": {"registry": "012345678901.dkr.ecr.eu-central-1.amazonaws.com"},
@@ -212,6 +214,20 @@ def test_the_operators_resources_have_what_its_api_knows(tmp_path: Path) -> None
     assert selected <= found["Service"]["metadata"]["labels"].items()
     assert rule["spec"] == read(ALERTS)
     assert {each["metadata"]["labels"]["release"] for each in (monitor, rule)} == {"prometheus"}
+
+
+def test_the_dashboard_is_a_config_map_that_grafanas_sidecar_finds(tmp_path: Path) -> None:
+    """`grafana_dashboard: "1"` is what kube-prometheus-stack's sidecar looks for."""
+    found = render(tmp_path, EVERYTHING)["ConfigMap"]
+    assert found["data"] == {"falcolake.json": DASHBOARD.read_text()}
+    metadata = found["metadata"]
+    assert metadata["labels"]["grafana_dashboard"] == "1"
+    assert metadata["annotations"] == {"owner": "security", "grafana_folder": "Security"}
+    labels = {"grafana_dashboard": None, "board": "yes"}
+    asked = {"grafana": {"dashboards": {"enabled": True, "namespace": "eyes", "labels": labels}}}
+    metadata = render(tmp_path, asked)["ConfigMap"]["metadata"]
+    assert (metadata["namespace"], metadata["labels"]["board"]) == ("eyes", "yes")
+    assert "grafana_dashboard" not in metadata["labels"]
 
 
 def test_the_job_is_the_one_that_rules_and_dashboard_ask_for_whatever_names_are(
@@ -391,8 +407,11 @@ def test_the_pod_is_the_images_user_and_can_write_nothing_else(tmp_path: Path) -
 def test_a_scaler_decides_on_replicas_alone(tmp_path: Path) -> None:
     resources = render(tmp_path, {"autoscaling": {"enabled": True, "maxReplicas": 8}})
     assert "replicas" not in resources["StatefulSet"]["spec"]
-    target = resources["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
-    assert target["name"] == resources["StatefulSet"]["metadata"]["name"]
+    spec = resources["HorizontalPodAutoscaler"]["spec"]
+    assert spec["scaleTargetRef"]["name"] == resources["StatefulSet"]["metadata"]["name"]
+    kafka = settings(resources).kafka
+    (metric,) = spec["metrics"]
+    assert metric["external"]["metric"]["selector"]["matchLabels"] == deployment(kafka)
 
 
 def test_what_is_off_by_default_is_not_there(tmp_path: Path) -> None:
@@ -426,14 +445,62 @@ def receiver(folder: Path, values: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["kind"]: each for each in mine}
 
 
-@pytest.mark.parametrize("case", [{"receive": {"enabled": True}}, merged(RECEIVE, TLS)])
-def test_kubernetes_accepts_receivers(case: dict[str, Any], tmp_path: Path) -> None:
+def test_kubernetes_accepts_receivers(tmp_path: Path) -> None:
     file = tmp_path / "manifest.yaml"
-    file.write_text(manifest(tmp_path, case))
-    assert "passed for resource deployment/lake-falcolake-receive" in validate(file, NEWEST)
     kinds = {"Deployment", "Service", "PodDisruptionBudget"}
-    assert receiver(tmp_path, case).keys() == kinds
+    for case, more in (
+        ({"receive": {"enabled": True}}, set[str]()),
+        (merged(merged(RECEIVE, TLS), WATCHED), {"NetworkPolicy", "ServiceMonitor"}),
+    ):
+        file.write_text(manifest(tmp_path, case))
+        answer = validate(file, NEWEST)
+        for kind in kinds | more - OPERATORS:
+            assert f"passed for resource {kind.lower()}/lake-falcolake-receive" in answer
+        assert receiver(tmp_path, case).keys() == kinds | more
     assert receiver(tmp_path, {}) == {}
+
+
+WATCHED: dict[str, Any] = {
+    "receive": {"enabled": True},
+    "serviceMonitor": EVERYTHING["serviceMonitor"],
+    "networkPolicy": EVERYTHING["networkPolicy"],
+}
+
+
+def test_receivers_are_scraped_as_workers_are(tmp_path: Path) -> None:
+    found = receiver(tmp_path, WATCHED)
+    monitor, service = found["ServiceMonitor"], found["Service"]["metadata"]["labels"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service.items()
+    assert service[monitor["spec"]["jobLabel"]] == "falcolake"
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    whole = manifest(tmp_path, WATCHED | {"receive": {"enabled": False}})
+    (workers,) = (each for each in yaml.safe_load_all(whole) if each["kind"] == "ServiceMonitor")
+    assert monitor["spec"]["endpoints"] == workers["spec"]["endpoints"]
+    (tls,) = receiver(tmp_path, merged(WATCHED, RECEIVE))["ServiceMonitor"]["spec"]["endpoints"]
+    assert (tls["scheme"], tls["tlsConfig"]) == ("https", {"insecureSkipVerify": True})
+
+
+def test_a_network_policy_lets_falco_and_prometheus_in_to_receivers_and_out_to_kafka(
+    tmp_path: Path,
+) -> None:
+    asked = WATCHED["networkPolicy"]
+    found = receiver(tmp_path, WATCHED)
+    spec = found["NetworkPolicy"]["spec"]
+    assert spec["podSelector"] == found["Deployment"]["spec"]["selector"]
+    (door,) = spec["ingress"]
+    assert door == {
+        "from": [{"namespaceSelector": {}}],
+        "ports": [{"port": "http", "protocol": "TCP"}],
+    }
+    assert [ports(rule) for rule in spec["egress"][:-1]] == [[53, 53], [9092]]
+    assert spec["egress"][1]["to"] == asked["egress"]["kafka"]["to"]
+    falco = [{"namespaceSelector": {"matchLabels": {"name": "falco"}}}]
+    limited = merged(
+        WATCHED, {"networkPolicy": {"receiveFrom": falco, "egress": {"enabled": False}}}
+    )
+    spec = receiver(tmp_path, limited)["NetworkPolicy"]["spec"]
+    assert spec["ingress"][0]["from"] == falco + asked["ingressFrom"]
+    assert (spec["policyTypes"], "egress" in spec) == (["Ingress"], False)
 
 
 def test_a_receiver_has_the_settings_and_listens_where_its_service_says(tmp_path: Path) -> None:

@@ -112,9 +112,12 @@ def test_every_port_is_on_loopback_and_has_a_listener() -> None:
         assert port in listens[name], name
 
 
-def test_prometheus_scrapes_the_port_that_the_worker_has() -> None:
+def test_prometheus_scrapes_the_ports_that_worker_and_receiver_have() -> None:
     (job,) = read(COMPOSE / "prometheus" / "prometheus.yaml")["scrape_configs"]
     assert job["static_configs"] == [{"targets": [f"worker:{WebSettings().port}"]}]
+    (names,) = job["dns_sd_configs"]
+    assert (names["names"], names["port"]) == (["receive"], ReceiveSettings().port)
+    assert SERVICES["receive"]["profiles"]
     assert f"EXPOSE {WebSettings().port}\n" in DOCKERFILE.read_text()
 
 

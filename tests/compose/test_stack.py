@@ -14,7 +14,7 @@ from tests.compose import standins
 from tests.compose.engine import Engine, EngineError
 from tests.compose.files import COMPOSE, read
 from tests.compose.stack import Stack
-from tests.compose.test_dashboard import panels
+from tests.compose.test_dashboard import filled, panels
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
@@ -117,7 +117,9 @@ def test_every_panel_has_an_answer(stack: Stack) -> None:
     """Ask Prometheus what Grafana would ask; Grafana itself does not run here."""
     empty = set()
     for panel in panels():
-        asked = [target["expr"].replace("$__rate_interval", "1m") for target in panel["targets"]]
+        if "falcolake_receive_" in panel["targets"][0]["expr"]:
+            continue  # the receiver is in other profiles
+        asked = [filled(target["expr"]) for target in panel["targets"]]
         if not any(stack.prometheus("query", query=each)["result"] for each in asked):
             empty.add(panel["title"])
     assert empty <= {

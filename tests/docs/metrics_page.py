@@ -16,9 +16,15 @@ HEAD = """# Metrics
 
 What a worker exposes to Prometheus on `http://WEB__HOST:WEB__PORT/metrics`. Written by `make
 docs`; a test keeps it up to date. Each worker counts its own offsets, records and windows: add
-them up over workers with `sum by (partition) (…)`. Counters start at zero with each process. They
-are updated once per batch or window, never per alert. `process_…` are Prometheus's standard
-metrics: memory, CPU, files.
+them up over workers with `sum by (topic, group, partition) (…)`. Counters start at zero with each
+process. They are updated once per batch or window, never per alert. `process_…` are Prometheus's
+standard metrics: memory, CPU, files.
+
+**Every series has the labels `topic` and `group`**, the deployment's `KAFKA__TOPIC` and
+`KAFKA__GROUP_ID`, and those of the table. Alert rules and dashboard use these two, with the
+`namespace` that the Prometheus Operator adds and a `cluster` where there is one, to tell
+deployments apart: each has its own alerts. Two deployments with the same of all four need
+different group ids.
 
 **records = findings + rejects + filtered**, both when staged and when shipped. If a worker drops
 records because its partitions moved or staging was full, it or another worker reads them again.
@@ -29,28 +35,38 @@ there once.
 |---|---|---|---|
 """
 QUERIES = {
-    "alerts per second into the lake": "sum(rate(falcolake_shipped_records_total[5m]))",
-    "age of the oldest record not in the lake": "max(falcolake_lag_seconds)",
+    "alerts per second into the lake": (
+        "sum by (topic, group) (rate(falcolake_shipped_records_total[5m]))"
+    ),
+    "age of the oldest record not in the lake": "max by (topic, group) (falcolake_lag_seconds)",
     "how long Kafka or the lake has not answered": (
-        "max by (peer) (time() - falcolake_away_since_seconds)"
+        "max by (topic, group, peer) (time() - falcolake_away_since_seconds)"
     ),
-    "how long shipping has been held": "time() - min(falcolake_held_since_seconds)",
+    "how long shipping has been held": (
+        "max by (topic, group) (time() - falcolake_held_since_seconds)"
+    ),
     "90th percentile of the time from event to lake": (
-        "histogram_quantile(0.9, sum by (le) (rate(falcolake_event_to_lake_seconds_bucket[1h])))"
+        "histogram_quantile(0.9, sum by (topic, group, le) "
+        "(rate(falcolake_event_to_lake_seconds_bucket[1h])))"
     ),
-    "time until retention deletes waiting records": "min(falcolake_retention_spare_seconds)",
-    "number of partitions with a worker": "count(count by (partition) (falcolake_lag_records))",
+    "time until retention deletes waiting records": (
+        "min by (topic, group) (falcolake_retention_spare_seconds)"
+    ),
+    "number of partitions with a worker": (
+        "count by (topic, group) (max by (topic, group, partition) (falcolake_lag_records))"
+    ),
     "share of rejects": (
-        "sum(rate(falcolake_staged_rejects_total[15m])) "
-        "/ sum(rate(falcolake_staged_records_total[15m]))"
+        "sum by (topic, group) (rate(falcolake_staged_rejects_total[15m])) "
+        "/ sum by (topic, group) (rate(falcolake_staged_records_total[15m]))"
     ),
     "share of a core used by mapping": "rate(falcolake_mapping_seconds_total[5m])",
 }
 RECEIVE = """
 ## `falcolake receive`
 
-What a receiver exposes on `http://RECEIVE__HOST:RECEIVE__PORT/metrics`. It has no names of rules,
-topics or hosts, and needs no token. [Receive](receive.md) says what each result means.
+What a receiver exposes on `http://RECEIVE__HOST:RECEIVE__PORT/metrics`. It says nothing of alerts
+and needs no token. The labels `topic` and `group` are those of its settings; it joins no group, but
+belongs to the workers that have the same. [Receive](receive.md) says what each result means.
 
 | metric | type | labels | |
 |---|---|---|---|

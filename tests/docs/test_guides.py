@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -118,11 +119,13 @@ def test_every_link_and_file_exists(page: Path) -> None:
 def test_every_alert_has_its_section_in_the_runbook_and_no_other_has() -> None:
     rules = [rule for group in read(ALERTS)["groups"] for rule in group["rules"]]
     runbook = DOCS / "runbook.md"
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["project"]
+    documentation = project["urls"]["Documentation"]
     heads = re.findall(r"^## (.+)$", runbook.read_text(), re.MULTILINE)
     assert heads == [rule["alert"] for rule in rules]
     for rule in rules:
-        file, _, anchor = rule["annotations"]["runbook"].partition("#")
-        assert DOCS.parent / file == runbook
+        page, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+        assert page == f"{documentation.replace('/tree/', '/blob/')}/{runbook.name}"
         assert anchor in anchors(runbook)
         assert rule["labels"]["severity"] in {"critical", "warning"}
 

@@ -186,7 +186,9 @@ async def all_wait(url: str) -> bool:
     """Whether so much is in flight that all senders must be waiting."""
     async with aiohttp.ClientSession() as http, http.get(f"{url}metrics") as answer:
         found = re.search(
-            r"^falcolake_receive_in_flight_bytes (\S+)", await answer.text(), re.MULTILINE
+            rf'^falcolake_receive_in_flight_bytes{{group="falcolake",topic="{TOPIC}"}} (\S+)',
+            await answer.text(),
+            re.MULTILINE,
         )
     assert found is not None
     return float(found[1]) > (SENDERS - 1) * (512 + len(alert(10_000)))

@@ -11,7 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow.parquet as pq
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from tests import buckets
 from tests.streams import falco_records
@@ -152,27 +153,35 @@ class Worker:
 
     def metric(self, name: str) -> float:
         """Return one of its metrics, named without prefix and with labels; 0 if missing."""
-        address = self.address()
-        if address is None:
+        if self.address() is None:
             return 0.0
-        with urllib.request.urlopen(f"{address}/metrics", timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        return sum(
-            float(line.split()[-1]) for line in lines if line.startswith(f"falcolake_{name} ")
-        )
+        for sample in self._samples():
+            labels = ",".join(f'{key}="{value}"' for key, value in sorted(sample.labels.items()))
+            if sample.name + (f"{{{labels}}}" if labels else "") == f"falcolake_{name}":
+                return sample.value
+        return 0.0
 
     def scrape(self) -> dict[tuple[str, str], float]:
         """Return its metrics, {(name without prefix, value of its only label or ""): value}."""
+        return {
+            (sample.name.removeprefix("falcolake_"), "".join(sample.labels.values())): sample.value
+            for sample in self._samples()
+            if len(sample.labels) < 2
+        }
+
+    def _samples(self) -> Iterator[Sample]:
+        """Yield its samples, each without the labels of its deployment, which it must have."""
+        deployment = {
+            "topic": self.environment["FALCOLAKE_KAFKA__TOPIC"],
+            "group": self.environment.get("FALCOLAKE_KAFKA__GROUP_ID", "falcolake"),
+        }
         with urllib.request.urlopen(f"{self.address()}/metrics", timeout=30) as answer:
-            families = text_string_to_metric_families(answer.read().decode())
-            return {
-                (sample.name.removeprefix("falcolake_"), "".join(sample.labels.values())): (
-                    sample.value
-                )
-                for family in families
-                for sample in family.samples
-                if len(sample.labels) < 2
-            }
+            text = answer.read().decode()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                assert deployment.items() <= sample.labels.items(), sample
+                labels = {k: v for k, v in sample.labels.items() if k not in deployment}
+                yield sample._replace(labels=labels)
 
     def tail_all(self) -> str:
         """Return this worker's log, without what others wrote to the same file before."""

@@ -31,6 +31,10 @@ app.kubernetes.io/name: {{ printf "%s-receive" (include "falcolake.name" . | tru
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
+{{- define "falcolake.receiveName" -}}
+{{- printf "%s-receive" (include "falcolake.fullname" .) }}
+{{- end }}
+
 {{- define "falcolake.receiveLabels" -}}
 {{- $labels := merge (include "falcolake.receiveSelectorLabels" . | fromYaml) (include "falcolake.labels" . | fromYaml) -}}
 {{- toYaml $labels }}
