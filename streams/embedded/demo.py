@@ -16,18 +16,22 @@ from types import FrameType
 from typing import Any
 
 import duckdb
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from streams.audit import audit
 from streams.clock import now_ns
 from streams.embedded.ports import free_ports
 from streams.embedded.process import ServerProcess
-from streams.embedded.stack import EmbeddedStack
-from streams.errors import Corrupt, Unavailable
+from streams.embedded.showcase import (
+    program,
+    show_counts,
+    show_finding,
+    show_next,
+    show_query,
+)
+from streams.embedded.stack import ENVIRONMENT, EmbeddedStack
+from streams.errors import Corrupt, Unavailable, in_url
 from streams.kafka import produce, status
 from streams.lake.reader import LakeReader
 from streams.settings.load import load
@@ -49,27 +53,16 @@ _SHORT_WINDOWS = {
     "FALCOLAKE_KAFKA__SESSION_TIMEOUT": "10",
 }
 
-# What an analyst looks at first. Each row is a name and its number of findings.
-VIEWS = {
-    "severity": "SELECT severity, count(*) FROM lake GROUP BY severity, severity_id"
-    " ORDER BY severity_id DESC",
-    "ATT&CK tactic": "SELECT tactic, count(DISTINCT uid) AS n FROM ("
-    " SELECT metadata.uid AS uid, unnest(finding_info.attacks).tactic.name AS tactic FROM lake)"
-    " WHERE tactic IS NOT NULL GROUP BY tactic ORDER BY n DESC, tactic LIMIT 10",
-    "namespace": "SELECT namespace, count(DISTINCT uid) AS n FROM ("
-    " SELECT metadata.uid AS uid, unnest(resources).namespace AS namespace FROM lake)"
-    " WHERE namespace IS NOT NULL GROUP BY namespace ORDER BY n DESC, namespace LIMIT 10",
-    "rule": "SELECT finding_info.title || ' (' || severity || ')' AS rule, count(*) AS n FROM lake"
-    " GROUP BY rule ORDER BY n DESC, rule LIMIT 10",
-}
 
-
-def run(*, count: int = 5000, keep: Path | None = None, out: Console | None = None) -> None:
+def run(
+    *, count: int = 5000, keep: Path | None = None, stay: bool = False, out: Console | None = None
+) -> None:
     """Take `count` alerts from Kafka to the lake, show the findings and print the proof.
 
     Args:
         count: the number of records, a few of which are not valid alerts.
         keep: a directory for the data; by default a temporary one that is removed.
+        stay: keep everything up at the end, until Ctrl-C.
         out: where the tables and the proof go; by default standard output. Progress goes to
             standard error.
 
@@ -91,14 +84,55 @@ def run(*, count: int = 5000, keep: Path | None = None, out: Console | None = No
         say("starting a worker")
         worker.start(lambda: True)
         _wait_until_working(settings, worker)
+        page = f"http://{in_url(settings.web.host, settings.web.port)}"
+        say(f"the worker's page, while it runs: {page}")
         _publish(settings, count, progress)
         _wait_until_shipped(settings, worker, progress)
-        worker.stop()
+        if not stay:
+            worker.stop()
         proof = _look_back(settings, stack, out)
-    out.print(f"Proved in {time.monotonic() - began:.0f} s: {proof}.", soft_wrap=True)
+        out.print(f"\nProved in {time.monotonic() - began:.0f} s: {proof}.", soft_wrap=True)
+        if stay:
+            _stay(stack, worker, page, out)
+    if not stay:
+        out.print("\nNext:\n")
+        show_next(_next_steps(), out)
     if keep is not None:
         command = f"falcolake stack --data {shlex.quote(str(keep))}"
         out.print(f"The data is kept. To serve it again: {command}", soft_wrap=True)
+
+
+def _next_steps() -> list[tuple[str, str]]:
+    falcolake = program()
+    return [
+        (f"{falcolake} demo --stay", "the same, kept up until Ctrl-C, with the worker's page"),
+        (f'eval "$({falcolake} stack --detach)"', "Kafka and S3 to try every command with"),
+        (f"{falcolake} init", "settings for your own Kafka and lake"),
+    ]
+
+
+def _stay(stack: EmbeddedStack, worker: ServerProcess, page: str, out: Console) -> None:
+    """Keep everything up until Ctrl-C; raise Unavailable when a part ends on its own."""
+    falcolake, exports = program(), stack.data / ENVIRONMENT
+    exports.touch(mode=0o600)
+    exports.write_text(stack.exports())
+    out.print(f"\nAll of it runs until Ctrl-C. The worker's page: {page}", soft_wrap=True)
+    out.print("Next, in another terminal:\n")
+    commands = [
+        (f". {shlex.quote(str(exports))}", "the settings"),
+        (f"{falcolake} produce --count 1000", "more alerts; the worker ships them within seconds"),
+        (f"{falcolake} tail --since 10m --severity high --count 5", "the latest severe alerts"),
+    ]
+    try:
+        show_next(commands, out)
+        while worker.running:
+            stack.check()
+            time.sleep(_POLL_SECONDS)
+    except KeyboardInterrupt:
+        return
+    finally:
+        exports.unlink(missing_ok=True)
+    raise _stuck(worker, 0)
 
 
 def _environment(stack: EmbeddedStack) -> dict[str, str]:
@@ -195,15 +229,18 @@ def _look_back(settings: Settings, stack: EmbeddedStack, out: Console) -> str:
     directory = stack.data / "read-back"
     directory.mkdir(exist_ok=True)
     files = []
-    for number, stored in enumerate(reader.objects()):
-        files.append(directory / f"{number:06d}.parquet")
+    for stored in reader.objects():
+        files.append(directory / stored.key)
+        files[-1].parent.mkdir(parents=True, exist_ok=True)
         reader.fetch(stored.key, files[-1])
     distinct = 0
     if files:
         with duckdb.connect() as database:
             database.read_parquet([f"{file}" for file in files]).create_view("lake")
-            _show(database, out)
+            show_counts(database, out)
+            show_finding(database, out)
             distinct = _one(database, "SELECT count(DISTINCT metadata.uid) FROM lake")
+        show_query(settings, directory, out)
     found = audit.run(settings, reader=reader)
     problems = [f"{problem.kind}: {problem.message}" for problem in found.problems]
     ends = sum(partition.known.end for partition in found.partitions if partition.known)
@@ -227,25 +264,6 @@ def _look_back(settings: Settings, stack: EmbeddedStack, out: Console) -> str:
 def _one(database: duckdb.DuckDBPyConnection, query: str) -> Any:
     row = database.execute(query).fetchone()
     return row[0] if row else None
-
-
-def _show(database: duckdb.DuckDBPyConnection, out: Console) -> None:
-    *narrow, wide = (
-        _table(name, database.execute(query).fetchall()) for name, query in VIEWS.items()
-    )
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row(*narrow)
-    out.print("\nFindings by")
-    out.print(grid, wide)
-
-
-def _table(name: str, rows: list[tuple[Any, ...]]) -> Table:
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column(name, overflow="fold")
-    table.add_column(justify="right")
-    for value, count in rows:
-        table.add_row(Text(f"{value}"), f"{count:,}")
-    return table
 
 
 @contextmanager

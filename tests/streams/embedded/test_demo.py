@@ -1,10 +1,12 @@
 """The demo from outside: what it prints, and that it leaves nothing behind."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from streams.embedded import demo
+from streams.embedded import demo, showcase
 from streams.embedded.process import ServerProcess
 from streams.embedded.stack import EmbeddedStack
 from streams.errors import Corrupt, Unavailable
@@ -83,6 +85,56 @@ def test_the_demo_ends_with_the_proof_and_leaves_nothing(
     findings, rejects = (int(number.replace(",", "")) for number in proof.groups())
     assert findings + rejects == 1500
     assert rejects > 0
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+    document = out[out.index("\n{\n") : out.index("\n}\n") + 3]
+    finding = json.loads(document)
+    assert (finding["class_uid"], finding["severity"]) == (2004, "Critical")
+    assert finding["finding_info"]["title"] == json.loads(finding["raw_data"])["rule"]
+    assert finding["resources"]
+    assert document.count("\n") < 150
+    answer = out[out.index(showcase.QUERY) :].partition("Proved in")[0]
+    assert re.search(r"Terminal shell in container +Low +\d+", answer)
+    steps = out.partition("\nNext:\n")[2].splitlines()
+    commands = [line.strip() for line in steps if line and "# " not in line]
+    assert [each.rpartition("cli ")[2] for each in commands] == [
+        "demo --stay",
+        'stack --detach)"',
+        "init",
+    ]
+
+
+def test_with_stay_all_of_it_runs_until_ctrl_c_and_the_next_commands_work(
+    start: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
+) -> None:
+    process = start("--count", "300", "--stay")
+    assert process.stdout is not None
+    lines: list[str] = []
+    while "--count 5" not in "".join(lines[-1:]):
+        lines.append(process.stdout.readline())
+        assert lines[-1], lines
+    family = descendants(process.pid)
+    out = "".join(lines)
+    assert "Proved in" in out
+    (page,) = re.findall(r"The worker's page: (\S+)", out)
+    with urllib.request.urlopen(page, timeout=10) as answer:
+        assert b"<title>" in answer.read()
+    steps = out.partition("Next, in another terminal:")[2].splitlines()
+    commands = [line for line in steps if line and "# " not in line]
+    assert len(commands) == 3
+    done = subprocess.run(
+        ["bash", "-ec", "\n".join(commands)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "1,000 records sent" in done.stderr
+    assert (done.returncode, done.stdout.count("\n")) == (0, 5), done.stderr
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=40)
+    assert (process.returncode, out) == (0, ""), error
+    wait_until(lambda: not any(map(alive, family)), message="all processes to end")
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
