@@ -3,7 +3,6 @@
 `streams.terminal` turns errors into messages and exit codes.
 """
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -64,6 +63,8 @@ def falcolake(
     """
     context.obj = config
     if show_version:
+        from importlib.metadata import version  # it takes longer than all other imports
+
         print_text(f"falcolake {version('falcolake')}")
         raise typer.Exit
     if context.invoked_subcommand is None:
