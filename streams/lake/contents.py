@@ -5,7 +5,7 @@ order, and falcolake's own account in the footer. Both are read a few rows at a 
 not grow with the object.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -19,6 +19,8 @@ PREFIX = "falcolake."
 #: Rows compared at once: a row may have a megabyte.
 ROWS = 64
 BUFFER = 1 << 20
+#: The column of a record's Kafka timestamp.
+LOGGED = ("metadata", "logged_time")
 WINDOW = ("topic", "partition", "first", "end")
 
 
@@ -54,6 +56,30 @@ def difference(made: Path, there: BinaryIO) -> str | None:
             return None if _equal(own, found) else "it has other rows"
         except (pa.ArrowException, OSError) as error:
             return f"it is damaged: {str(error).splitlines()[0]}"
+
+
+def logged_times(file: Path) -> set[int]:
+    """Return the Kafka timestamps of an object's records, epoch ms; none if it is damaged."""
+    try:
+        with parquet.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False) as found:
+            return {
+                time
+                for batch in found.iter_batches(columns=[".".join(LOGGED)], use_threads=False)
+                for time in _field(batch, LOGGED).to_pylist()
+                if time is not None
+            }
+    except (pa.ArrowException, OSError):
+        return set()
+
+
+def _field(batch: pa.RecordBatch, names: Sequence[str]) -> pa.Array:
+    """Return a field of a struct column; nothing if there is no such column."""
+    column: pa.Array = pa.StructArray.from_arrays(batch.columns, names=batch.schema.names)
+    for name in names:
+        if not pa.types.is_struct(column.type) or column.type.get_field_index(name) < 0:
+            return pa.array([], pa.int64())
+        column = column.field(name)
+    return column
 
 
 def _opened(file: BinaryIO) -> parquet.ParquetFile:

@@ -1,21 +1,25 @@
 """Rebuilds one window: reads its records from Kafka, and writes its objects to the lake.
 
 Reads, maps, stages and exports as a worker does, in its own staging, so the same records make the
-same bytes. Overwrites nothing unless Kafka still has every record of the window. Running it twice
+same bytes. Overwrites nothing unless Kafka still has every record of the window: as many, with the
+timestamps that its findings have. A log that was cut has other records there. Running it twice
 changes nothing the second time; after an interruption, run it again.
 """
 
 import asyncio
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache, partial
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Any, Literal
 
-from schemas.mapping import Mapping
+from schemas.mapping import Mapping as AlertMapping
 from streams.audit.coverage import LakeWindow, Stored
 from streams.kafka.dead_letter_writer import DeadLetterWriter
 from streams.kafka.scan import beginning, scan
+from streams.lake.contents import logged_times
 from streams.lake.footers import read
 from streams.lake.keys import Footer
 from streams.lake.reader import LakeReader
@@ -105,7 +109,7 @@ class Task:
     """
 
     settings: Settings
-    mapping: Mapping
+    mapping: AlertMapping
     source: LakeReader
     target: Lake
     reader: LakeReader
@@ -131,6 +135,8 @@ class Rebuilder:
         window = task.settings.window
         #: Offsets that have a dead letter and whose record was read.
         self._met: set[int] = set()
+        #: Timestamps of the records of the window.
+        self._times: set[int] = set()
         self._limits = Limits(window.interval, window.record_bytes, window.max_rows)
 
     def __enter__(self) -> "Rebuilder":
@@ -149,6 +155,7 @@ class Rebuilder:
         """
         window = target.window
         self._met.clear()
+        self._times.clear()
         if window is None:
             try:
                 yield from self._fill(target)
@@ -197,6 +204,7 @@ class Rebuilder:
             letters := set(self._task.letters.of(partition, first, end))
         ):
             self._met |= letters.intersection(record.offset for record in records)
+        self._times.update(record.timestamp for record in records)
         task = self._task
         rows = tabulate(task.mapping, partition, first, end, records, task.topic_id)
         return self._staging.append(rows)
@@ -259,11 +267,14 @@ class Rebuilder:
         outcome: Outcome = "changed" if there else "made"
         done = WindowReplay(*bounds, "same", before=_counts(window), after=staged.counts)
         done.versions = _versions(window, task.mapping.version)
+        # Before anything of the window changes, what is there must be of the same records.
+        prove = cache(partial(self._prove, dict(there)))
         for group, rows in self._objects.groups(staged):
             key = task.target.key(self._objects.key(staged, group))
-            done.objects.append(self._put(staged, group, rows, key, there.pop(key, None)))
+            done.objects.append(self._put(staged, group, rows, key, there.pop(key, None), prove))
         for key, stored in sorted(there.items()):
             if task.prune and not task.dry_run:
+                prove()
                 task.target.delete(key)
             state: State = "deleted" if task.prune else "stale"
             done.objects.append(ObjectReplay(key, state, _rows(stored), None))
@@ -285,14 +296,35 @@ class Rebuilder:
             objects = [_with_footer(self._task.reader, each) for each in objects]
         return {each.key: each for each in objects}
 
+    def _prove(self, there: Mapping[str, Stored]) -> None:
+        """Raise Refusal if a finding that is there is of none of the records that Kafka has now."""
+        for key, stored in there.items():
+            if not isinstance(stored.footer, Footer):
+                continue  # nothing that can be read is lost
+            with NamedTemporaryFile(dir=self._staging.path) as copy:
+                self._task.reader.fetch(key, Path(copy.name))
+                others = logged_times(Path(copy.name)) - self._times
+            if others:
+                raise Refusal(
+                    f"Kafka has other records there now: {len(others)} timestamps in the lake are "
+                    "those of none of them, as if the log had been cut. The lake has the only copy"
+                )
+
     def _put(
-        self, staged: Window, group: Group, rows: int, key: str, there: Stored | None
+        self,
+        staged: Window,
+        group: Group,
+        rows: int,
+        key: str,
+        there: Stored | None,
+        prove: Callable[[], None],
     ) -> ObjectReplay:
         file = self._staging.target(1)
         try:
             self._objects.export(staged, group, file)
             if there is not None and self._task.reader.equals(key, file):
                 return ObjectReplay(key, "same", rows, rows)
+            prove()
             if not self._task.dry_run:
                 self._task.target.put(key, file, overwrite=True)
         finally:

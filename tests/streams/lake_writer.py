@@ -15,9 +15,19 @@ from streams.settings.settings import Settings
 from streams.staging.objects import Objects
 from streams.staging.parquet import Group
 from streams.staging.staging import Staging
+from streams.windows.batch import tabulate
 from streams.windows.seal import MIXED, Seal
 from streams.windows.window import Window
-from tests.streams.falco_records import ACCOUNT, DAY, MAPPING, REGION, alert, mixed, rows
+from tests.streams.falco_records import (
+    ACCOUNT,
+    DAY,
+    MAPPING,
+    REGION,
+    Message,
+    alert,
+    messages,
+    mixed,
+)
 
 
 class LakeWriter:
@@ -39,10 +49,12 @@ class LakeWriter:
         value: Callable[[int], bytes | None] = alert,
         *,
         records: int | None = None,
+        made_of: Sequence[Message] | None = None,
     ) -> list[str]:
         """Ship the records of offsets `[first, end)`, or just the first few; return the keys."""
-        mapped = rows(partition, first, first + (records or end - first), value, self.mapping)
-        mapped.end = end
+        if made_of is None:
+            made_of = messages(range(first, first + (records or end - first)), value)
+        mapped = tabulate(self.mapping, partition, first, end, made_of)
         topic, keys = self.settings.kafka.topic, []
         with Staging(self.directory, topic, self.mapping.version, (REGION, ACCOUNT)) as staging:
             staging.open()
@@ -79,14 +91,17 @@ class LakeWriter:
     # ---- Kafka
 
     def publish(self, partition: int, values: Sequence[bytes | None], **sent: Any) -> None:
+        """Publish records, with timestamps from `timestamp` on, or of now."""
+        first = sent.get("timestamp")
         with KafkaProducer(**client.client_options(self.settings)) as producer:
-            for each in values:
+            for number, each in enumerate(values):
                 producer.send(
                     sent.get("topic", self.settings.kafka.topic),
                     each,
                     b"key" if each is None else None,
                     partition=partition,
                     headers=sent.get("headers", []),
+                    timestamp_ms=None if first is None else first + number,
                 )
             producer.flush()
 

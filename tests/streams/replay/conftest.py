@@ -8,7 +8,7 @@ import pytest
 from streams.settings.load import load
 from streams.settings.settings import Settings
 from tests.conftest import LakeEnvironment
-from tests.streams.falco_records import REGION, mixed
+from tests.streams.falco_records import NOW, REGION, mixed
 from tests.streams.lake_writer import LakeWriter
 
 
@@ -25,6 +25,6 @@ def settings(lake_environment: LakeEnvironment, make_name: Callable[[], str]) ->
 def writer(settings: Settings, tmp_path: Path) -> LakeWriter:
     """Kafka has 20 records of partition 1, three of them rejects; the lake has none of them."""
     writer = LakeWriter(settings, tmp_path / "writer")
-    writer.publish(1, [mixed(offset) for offset in range(20)])
+    writer.publish(1, [mixed(offset) for offset in range(20)], timestamp=NOW)
     writer.commit({1: 20})
     return writer

@@ -16,7 +16,7 @@ from streams.replay.rebuild import Rebuilder, Task, WindowReplay
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
 from streams.staging.filing import MOST_DAYS
-from tests.streams.falco_records import alert
+from tests.streams.falco_records import NOW, Message, alert, mixed
 from tests.streams.lake_writer import LakeWriter
 
 GAP = Target(1, 0, 20)
@@ -120,6 +120,18 @@ def test_an_object_that_differs_is_overwritten_unless_it_is_a_dry_run(
         assert writer.lake.read(key) == body
 
 
+def test_an_object_that_is_damaged_inside_is_written_again(
+    settings: Settings, writer: LakeWriter, directory: Path
+) -> None:
+    rebuild(settings, directory)
+    key = next(iter(writer.lake.objects())).key
+    whole = writer.lake.read(key)
+    writer.put(key, whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
+    (window,) = rebuild(settings, directory, Target(1, 0, 8))
+    assert window.outcome == "changed"
+    assert writer.lake.read(key) == whole
+
+
 def test_an_object_that_the_window_no_longer_has_is_stale_until_it_is_pruned(
     settings: Settings, writer: LakeWriter, directory: Path
 ) -> None:
@@ -148,6 +160,28 @@ def test_a_window_of_an_earlier_topic_is_refused_and_stays(
     assert {each.key: writer.lake.read(each.key) for each in writer.lake.objects()} == before
     (same,) = rebuild(settings, directory, bounds, topic_id="earlier")
     assert same.outcome == "same"
+
+
+@pytest.mark.parametrize("others", [(0, 8), (5, 8)], ids=["all", "the last ones"])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_findings_of_records_that_kafka_no_longer_has_are_not_overwritten(
+    settings: Settings,
+    writer: LakeWriter,
+    directory: Path,
+    others: tuple[int, int],
+    dry_run: bool,
+) -> None:
+    """As after an unclean election: the offsets are the same, the lake has the only copy."""
+    first, end = others
+    cut = [Message(n, mixed(n), NOW + n + (first <= n < end) * 60_000) for n in range(8)]
+    writer.window(1, 0, 8, made_of=cut)
+    lake = writer.lake
+    before = {each.key: lake.read(each.key) for each in lake.objects()}
+    (window,) = rebuild(settings, directory, Target(1, 0, 8), dry_run=dry_run, prune=True)
+    assert (window.outcome, window.objects) == ("refused", [])
+    assert "Kafka has other records there now" in window.reason
+    assert "the only copy" in window.reason
+    assert {each.key: lake.read(each.key) for each in lake.objects()} == before
 
 
 def test_a_window_is_refused_unless_kafka_has_all_its_records(
