@@ -225,7 +225,7 @@ class Mapping:
         uid = alert.uuid or uuid5_of(
             alert.hostname or "", alert.time or "", alert.rule, alert.output or received.text
         )
-        fields = present(given, shape.others)
+        fields = present(given, shape.others, shape.texts)
         source = _source(alert, fields, shape)
         draft = Draft(fields, shape, source, uid, moment.ns, release.names)
         if shape.echoes:
@@ -299,7 +299,7 @@ class Mapping:
 
     def _new_scene(self, key: SceneKey) -> Scene:
         shape, values, source, hostname = key
-        shared = self._custom.shared(shape.names, source)
+        shared = self._custom.shared(shape, source)
         scene = Scene(values, shape, source, hostname, self._release, shared)
         scene.text = quote(self._class.scene_of(scene, self._release))
         return scene

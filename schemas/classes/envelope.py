@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.falco.alert import Alert
-from schemas.ocsf.attack import attacks, is_attack
+from schemas.ocsf.attack import attacks, others
 from schemas.ocsf.releases import (
     CONFIDENCE_SCORES,
     CONFIDENCES,
@@ -28,6 +28,7 @@ from schemas.sources.draft import Row
 _encode = msgspec.json.Encoder().encode
 
 _LONGEST_NAME = 200
+_MATURITY_TAGS = frozenset(MATURITY_CONFIDENCE_IDS)
 # A hyphen separates words in a text fragment, so it is encoded too.
 _ENCODED = re.compile(rb"[^A-Za-z0-9_.~]")
 _TIMES = (
@@ -141,7 +142,8 @@ def severity_of(key: RuleKey) -> dict[str, Any]:
     level = key.priority.lower()
     severity_id = SEVERITY_IDS.get("informational" if level == "info" else level, 0)
     made: dict[str, Any] = {"severity_id": severity_id, "severity": SEVERITIES[severity_id]}
-    if confidence_id := max((MATURITY_CONFIDENCE_IDS.get(tag, 0) for tag in key.tags), default=0):
+    maturity = _MATURITY_TAGS.intersection(key.tags)
+    if confidence_id := max((MATURITY_CONFIDENCE_IDS[tag] for tag in maturity), default=0):
         made["confidence_id"] = confidence_id
         made["confidence"] = CONFIDENCES[confidence_id]
         made["confidence_score"] = CONFIDENCE_SCORES[confidence_id]
@@ -153,7 +155,7 @@ def page_of(key: RuleKey) -> str | None:
 
     Falco requires a maturity tag of its own rules. The fragment makes browsers show the rule's row.
     """
-    if len(key.name) > _LONGEST_NAME or MATURITY_CONFIDENCE_IDS.keys().isdisjoint(key.tags):
+    if len(key.name) > _LONGEST_NAME or _MATURITY_TAGS.isdisjoint(key.tags):
         return None
     text = key.name.encode("utf-8", "replace")
     name = _ENCODED.sub(lambda found: b"%%%02X" % found[0][0], text).decode()
@@ -173,9 +175,7 @@ def attacks_of(key: RuleKey) -> list[dict[str, Any]]:
 
 def types_of(key: RuleKey) -> list[str]:
     """Return the tags that say what kind of rule it is, or the source if there are none."""
-    plain = [
-        tag for tag in key.tags if tag and not is_attack(tag) and tag not in MATURITY_CONFIDENCE_IDS
-    ]
+    plain = [tag for tag in others(key.tags) if tag and tag not in _MATURITY_TAGS]
     return plain or [key.source]
 
 

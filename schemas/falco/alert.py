@@ -13,6 +13,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from array import array
 from collections.abc import Container
 from itertools import accumulate
 from typing import Any
@@ -54,8 +55,9 @@ _decode_any = msgspec.json.Decoder(float_hook=number).decode
 _MAX_DEPTH = 100
 # A string, or the start of one that never ends. Each character is read once.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)', re.DOTALL)
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
-_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in _STEPS)
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+# Of each bracket, the step that it makes: as a signed byte, 1 deeper or -1 back.
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")
 
 
 def read(value: bytes) -> tuple[str, Alert]:
@@ -98,8 +100,8 @@ def is_deep(value: str) -> bool:
     """Return whether JSON text nests lists and objects more than 100 deep, in linear time."""
     if value.count("[") + value.count("{") <= _MAX_DEPTH:
         return False
-    brackets = _STRING.sub("", value).encode(errors="replace").translate(None, _NO_BRACKETS)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > _MAX_DEPTH
+    brackets = _STRING.sub("", value).encode(errors="replace").translate(_STEPS, _NO_BRACKETS)
+    return _MAX_DEPTH + 1 in accumulate(array("b", brackets))
 
 
 def _decode_leniently(value: str) -> Alert:
@@ -168,18 +170,23 @@ def _read(document: dict[str, Any]) -> Alert:
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         misfits["tags"] = tags
         tags = ()
-    misfits |= {
-        spare_key(key, fields): value
-        for key, value in document.items()
-        if key not in envelopes.ALERT_KEYS
-    }
     return Alert(
         rule=document["rule"],
         priority=document["priority"],
-        output_fields={**misfits, **fields},
+        output_fields={**misfits, **_unknown(document, fields), **fields},
         tags=tuple(filter(None, tags)),
         **strings,
     )
+
+
+def _unknown(document: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the keys that an alert does not have, by names that its fields do not have."""
+    found = document.copy()
+    for key in envelopes.ALERT_KEYS:
+        found.pop(key, None)
+    if fields.keys().isdisjoint(found.keys()):
+        return found
+    return {spare_key(key, fields): value for key, value in found.items()}
 
 
 def shorten(alert: Alert, limit: int) -> dict[str, str]:
@@ -191,22 +198,22 @@ def shorten(alert: Alert, limit: int) -> dict[str, str]:
         if len(getattr(alert, key)) > limit:
             raise NotAnAlertError(f"The alert's {key} is longer than {limit:,} characters.")
     most = limit // 2 - 64
-    taken: dict[str, str] = {}
-    fields = {}
-    for field, value in (alert.output_fields or {}).items():
-        if value.__class__ is int:  # of at most 300 digits
-            fields[field] = value
-        elif len(whole := text(value)) > most:
-            taken[field] = whole
-        else:
-            fields[field] = value
-    alert.output_fields = fields
+    fields = alert.output_fields or {}
+    taken = {
+        field: whole
+        for field, value in fields.items()
+        if value.__class__ is not int  # which has at most 300 digits
+        and len(whole := value if value.__class__ is str else text(value)) > most
+    }
+    if taken:
+        fields = {field: value for field, value in fields.items() if field not in taken}
+        alert.output_fields = fields
     for key in ("uuid", "hostname", "message", "output", "source"):
         whole = getattr(alert, key) or ""
         if len(whole) > most and (key not in ("message", "output") or len(whole) > limit):
             taken[spare_key(key, fields, taken)] = whole
             setattr(alert, key, None)
-    if any(len(tag) > limit for tag in alert.tags or ()):
+    if max(map(len, alert.tags or ()), default=0) > limit:
         taken[spare_key("tags", fields, taken)] = text(alert.tags)
         alert.tags = None
     return taken

@@ -121,10 +121,12 @@ def _without_copies(document: dict[str, Any], parse: Parse) -> dict[str, Any]:
     for name, value in document.items():
         if name in ALERT_KEYS and name != "message":
             kept[name] = value
-        elif value is not None:
+        elif value.__class__ is str or value.__class__ is dict:
             left = _without_copy(value, document, parse)
             if left is not None:
                 kept[name] = left
+        elif value is not None:
+            kept[name] = value
     return kept
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any
+
+import msgspec
 
 EMPTY = (None, "", "<NA>")
 """What Falco prints for a field without a value."""
@@ -26,7 +29,10 @@ _NONE: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 
 _MOST_DIGITS = 40
+_FRACTION = re.compile(rb"[0-9][.e]")
 _encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
+
+_encode_fast = msgspec.json.Encoder().encode
 
 
 def is_none(field: str, value: Any) -> bool:
@@ -43,7 +49,21 @@ def text(value: Any) -> str:
         return str(value)
     if value.__class__ is bool:
         return "true" if value else "false"
+    if value.__class__ is list or value.__class__ is dict:
+        return _nested(value)
     return _encode(value)
+
+
+def _nested(value: Any) -> str:
+    """Return a list or an object as JSON: msgspec's, which is three times as fast, if it is equal.
+
+    It writes fractions in another form, and no integers of more than 64 bits.
+    """
+    try:
+        found = _encode_fast(value)
+    except OverflowError:
+        return _encode(value)
+    return _encode(value) if _FRACTION.search(found) else found.decode()
 
 
 def number(literal: str) -> float | int | str:
@@ -74,8 +94,9 @@ def labels_of(value: Any) -> list[str]:
         return [text(value)]
     labels: list[list[str]] = []
     for part in value.split(","):
-        if labels and part.strip() and not any(mark in part for mark in ":="):
-            labels[-1].append(part)
+        if ":" in part or "=" in part or not labels:
+            if part.strip():
+                labels.append([part])
         elif part.strip():
-            labels.append([part])
+            labels[-1].append(part)
     return [",".join(parts).strip() for parts in labels]

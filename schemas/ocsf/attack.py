@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from schemas.ocsf.attack_enterprise import TACTICS, TECHNIQUES, VERSION
 
 # "T1059", "T1059.004", "T1562-impair-defenses"; "TA0011", "TA0005-defense-evasion".
+_EITHER = re.compile(r"T(?:A\d{4}|\d{4}(?:\.\d{3})?)(?:-.*)?", re.ASCII | re.DOTALL).fullmatch
 _TECHNIQUE = re.compile(r"(T\d{4})(?:\.(\d{3}))?(?:-.*)?", re.ASCII | re.DOTALL)
 _TACTIC = re.compile(r"(TA\d{4})(?:-.*)?", re.ASCII | re.DOTALL)
 
@@ -53,13 +54,10 @@ def _tactic_tags() -> dict[str, str]:
     return {"mitre_" + name.lower().replace(" ", "_"): uid for uid, name in TACTICS}
 
 
-def is_attack(tag: str) -> bool:
-    """Return whether a tag names a tactic or a technique."""
-    return (
-        tag in _tactic_tags()
-        or _TECHNIQUE.fullmatch(tag) is not None
-        or _TACTIC.fullmatch(tag) is not None
-    )
+def others(tags: Iterable[str]) -> list[str]:
+    """Return the tags that name neither a tactic nor a technique."""
+    known = _tactic_tags()
+    return [tag for tag in tags if tag not in known and not _EITHER(tag)]
 
 
 def attacks(tags: Iterable[str]) -> list[dict[str, Any]]:
@@ -99,19 +97,21 @@ def attacks(tags: Iterable[str]) -> list[dict[str, Any]]:
 def _attack(parent: str, sub: str, tactic: str) -> dict[str, Any]:
     attack: dict[str, Any] = {"version": VERSION}
     if tactic:
-        url = f"https://attack.mitre.org/tactics/{tactic}/"
-        attack["tactic"] = _named(tactic, tactics().get(tactic), url)
+        attack["tactic"] = _named("tactics", tactic, tactics().get(tactic))
     if parent:
-        known = techniques().get(parent)
-        url = f"https://attack.mitre.org/techniques/{parent}/"
-        attack["technique"] = _named(parent, known and known.name, url)
+        attack["technique"] = _technique(parent)
     if sub:
-        uid = f"{parent}.{sub}"
-        known = techniques().get(uid)
-        url = f"https://attack.mitre.org/techniques/{parent}/{sub}/"
-        attack["sub_technique"] = _named(uid, known and known.name, url)
+        attack["sub_technique"] = _technique(f"{parent}.{sub}")
     return attack
 
 
-def _named(uid: str, name: str | None, url: str) -> dict[str, str]:
-    return {"uid": uid, "name": name, "src_url": url} if name else {"uid": uid}
+def _technique(uid: str) -> dict[str, str]:
+    known = techniques().get(uid)
+    return _named("techniques", uid, known.name) if known else {"uid": uid}
+
+
+def _named(kind: str, uid: str, name: str | None) -> dict[str, str]:
+    if name is None:
+        return {"uid": uid}
+    url = f"https://attack.mitre.org/{kind}/{uid.replace('.', '/')}/"
+    return {"uid": uid, "name": name, "src_url": url}

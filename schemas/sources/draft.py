@@ -47,6 +47,10 @@ class Program(NamedTuple):
 class Names:
     """What a builder needs to know about the names of an alert's fields; `Shape` computes it."""
 
+    names: tuple[str, ...]
+    """All of them."""
+    placing: tuple[str, ...]
+    """Those that say where the alert comes from; see `schemas.sources.place.BEGINNINGS`."""
     data: tuple[str, ...]
     """The fields that go to the evidence's `data` if no builder has taken them."""
     generations: tuple[dict[str, str], ...]
@@ -165,7 +169,11 @@ class Draft:
     def unmapped(self) -> dict[str, str]:
         """Return the fields that no builder took, as text."""
         return {
-            field: value if value.__class__ is str else text(value)
+            field: value
+            if value.__class__ is str
+            else str(value)
+            if value.__class__ is int
+            else text(value)
             for field, value in self.fields.items()
         }
 

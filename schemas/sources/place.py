@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from schemas.falco.values import text
 from schemas.ocsf.releases import Release
-from schemas.sources.draft import ANY, Draft, Row
+from schemas.sources.draft import ANY, Draft, Names, Row
 
 _CLUSTER = "cluster"
 _RESOURCE = "resources[]."
@@ -36,6 +36,8 @@ TARGETS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 _OF_CLOUDS = ("ct.", "ec2.", "ecr.", "gcp.", "iam.", "s3.")
 _OF_CLUSTERS = ("ka.cluster.",)
 _OF_KUBERNETES = ("k8s.", "k8smeta.", "ka.")
+BEGINNINGS = (*_OF_CLOUDS, *_OF_CLUSTERS, *_OF_KUBERNETES)
+"""How the names of fields begin that say where an alert comes from."""
 _OF_HOST = frozenset({"syscall", "internal"})
 
 _PARTITIONS = (
@@ -93,8 +95,8 @@ class Custom:
             place.cloud_provider, place.cloud_account_id, place.cloud_region, release
         )
         self._cluster = _cluster_of(place.cluster_name, place.cluster_uid)
-        self._cloud_fields = tuple(field for field, to in self._targets if to in _CLOUD)
-        self._cluster_fields = tuple(
+        self._cloud_fields = frozenset(field for field, to in self._targets if to in _CLOUD)
+        self._cluster_fields = frozenset(
             field for field, to in self._targets if to.startswith(f"{_CLUSTER}.")
         )
 
@@ -102,14 +104,19 @@ class Custom:
         """Whether anything is set."""
         return bool(self._cloud or self._cluster or self._targets)
 
-    def shared(self, fields: Iterable[str], source: str) -> Shared:
+    def shared(self, shape: Names, source: str) -> Shared:
         """Return what every alert with fields of these names has of the settings."""
-        names = tuple(fields)
-        own_cloud = any(name.startswith(_OF_CLOUDS) or name in self._cloud_fields for name in names)
-        own_cluster = any(
-            name.startswith(_OF_CLUSTERS) or name in self._cluster_fields for name in names
+        own_cloud = _any_starts(shape.placing, _OF_CLOUDS) or not self._cloud_fields.isdisjoint(
+            shape.names
         )
-        in_cluster = _is_in_cluster(names, source)
+        own_cluster = _any_starts(shape.placing, _OF_CLUSTERS) or (
+            not self._cluster_fields.isdisjoint(shape.names)
+        )
+        in_cluster = (
+            source in _OF_HOST
+            or source.startswith("k8s")
+            or _any_starts(shape.placing, _OF_KUBERNETES)
+        )
         return Shared(
             None if own_cloud else self._cloud,
             None if own_cluster or not in_cluster else self._cluster,
@@ -282,11 +289,8 @@ def _names_cluster(draft: Draft) -> bool:
     return any(each.get("type") == _CLUSTER for each in draft.resources)
 
 
-def _is_in_cluster(names: Iterable[str], source: str) -> bool:
-    """Whether an alert is about what runs in Falco's cluster, not about a cloud's API."""
-    if source in _OF_HOST or source.startswith("k8s"):
-        return True
-    return any(name.startswith(_OF_KUBERNETES) for name in names)
+def _any_starts(names: Iterable[str], beginnings: tuple[str, ...]) -> bool:
+    return any(name.startswith(beginnings) for name in names)
 
 
 def _only(values: Mapping[str, str], draft: Draft) -> str | None:

@@ -28,7 +28,7 @@ from schemas.sources import (
     syscall_user,
 )
 from schemas.sources.draft import ANY, DATA, TEXT, Builder, Draft, Names, Row
-from schemas.sources.place import Shared, add_cluster, locate
+from schemas.sources.place import BEGINNINGS, Shared, add_cluster, locate
 
 
 def _apart(build: Builder) -> Builder:
@@ -99,10 +99,36 @@ def rows_of(field: str, rows: Iterable[Row] = ROWS) -> list[Row]:
     return exact + wide
 
 
+# The first part of a field's name → the source that prints such fields.
+_SOURCES = {
+    "ka": "k8s_audit",
+    "ct": "aws_cloudtrail",
+    "okta": "okta",
+    "github": "github",
+    "gcp": "gcp_auditlog",
+}
+# Names of objects whose attributes are fields: `proc`, `container.image`.
+_OBJECTS = frozenset(
+    field[:place]
+    for field in (row.field.replace("[", ".") for row in ROWS)
+    for place, character in enumerate(field)
+    if character == "."
+)
+_UNDOTTED = {row.field.replace(".", "_"): row.field for row in ROWS if "*" not in row.field}
+_UNDOTTED_BEGINNINGS = tuple(
+    (row.field[:-1].replace(".", "_"), row.field[:-1]) for row in ROWS if row.field.endswith("*")
+)
+_UNDOTTED_STARTS = tuple(start for start, _ in _UNDOTTED_BEGINNINGS)
+_MAYBE_UNDOTTED = frozenset({*_UNDOTTED, *_UNDOTTED_STARTS})
+# A longer name is not one of Falco's: the object stays whole.
+_LONGEST_NAME = 100
+
+
 class _Facts(NamedTuple):
-    """What the rows say of a field."""
+    """What a field's name says."""
 
     known: bool
+    """Whether there is a row for it."""
     is_text: bool
     """Whether the builders read it as text, by the row with the closest name."""
     repeating: bool
@@ -110,6 +136,12 @@ class _Facts(NamedTuple):
     data: bool
     """Whether it goes to the evidence's `data` if no builder takes it; the event's builder does."""
     builders: frozenset[Builder]
+    source: str | None
+    """The source that prints it, if only one does."""
+    places: bool
+    """Whether it says where an alert comes from."""
+    may_be_foreign: bool
+    """Whether a pipeline may have changed the name; see `as_dotted`."""
 
 
 def _facts(field: str) -> _Facts:
@@ -124,46 +156,65 @@ def _facts(field: str) -> _Facts:
         repeating_without_call=bool(repeating.difference(syscall_event.CALL_ROWS)),
         data=data,
         builders=frozenset(builders | {syscall_event.build} if data else builders),
+        source=_SOURCES.get(field.partition(".")[0]),
+        places=field.startswith(BEGINNINGS),
+        may_be_foreign=(field in _OBJECTS and not rows) or field in _MAYBE_UNDOTTED,
     )
 
 
 class _AllFacts(dict[str, _Facts]):
     """Facts by field. A look-up takes the same time however many rows there are.
 
-    Of a field with no row of its own, the longest beginning of a row decides: the other rows that
-    it has begin in the same way.
+    Of a field with no row of its own, the longest known beginning decides: the other rows that it
+    has begin in the same way.
     """
 
     def __init__(self) -> None:
-        fields = dict.fromkeys(row.field for row in ROWS)
-        beginnings = sorted((each[:-1] for each in fields if each.endswith("*")), key=len)
-        super().__init__((field, _facts(field)) for field in fields)
+        rows = dict.fromkeys(row.field for row in ROWS)
+        names = (*rows, *_UNDOTTED, *_OBJECTS, *_SOURCES)
+        super().__init__((name, _facts(name)) for name in names if not name.endswith("*"))
+        beginnings = {
+            *(field[:-1] for field in rows if field.endswith("*")),
+            *(f"{name}." for name in _SOURCES),
+            *_UNDOTTED_STARTS,
+            *BEGINNINGS,
+        }
         self._of = {beginning: _facts(beginning) for beginning in beginnings}
-        self._longest = re.compile("|".join(map(re.escape, reversed(beginnings)))).match
         self._none = _facts("")
+        # By their first parts, so that few are compared with a field. The longest come first.
+        parts: dict[str, list[str]] = {_first_part(name): [] for name in (*self, *beginnings)}
+        for beginning in beginnings:
+            parts[_first_part(beginning)].append(beginning)
+        either = (
+            re.escape(part) + _either(*(each[len(part) :] for each in parts[part]), "")
+            for part in sorted(parts, key=len, reverse=True)
+        )
+        self.beginning = re.compile("|".join(either)).match
+        """Matches the longest beginning of a field, or no more than the first part of its name."""
 
     def __missing__(self, field: str) -> _Facts:
-        found = self._longest(field)
-        return self._none if found is None else self._of[found[0]]
+        found = self.beginning(field)
+        return self._none if found is None else self._of.get(found[0], self._none)
+
+    def telling(self, fields: Iterable[str]) -> list[tuple[str, _Facts]]:
+        """Return each field that may have facts, with them."""
+        of, none = self._of, self._none
+        return [
+            (field, self.get(field) or of.get(found[0], none))
+            for field in fields
+            if (found := self.beginning(field))
+        ]
+
+
+def _either(*texts: str) -> str:
+    return f"(?:{'|'.join(re.escape(each) for each in sorted(texts, key=len, reverse=True))})"
+
+
+def _first_part(name: str) -> str:
+    return re.split(r"[._]", name)[0]
 
 
 _FACTS = _AllFacts()
-
-
-# Names of objects whose attributes are fields: `proc`, `container.image`.
-_OBJECTS = frozenset(
-    field[:place]
-    for field in (row.field.replace("[", ".") for row in ROWS)
-    for place, character in enumerate(field)
-    if character == "."
-)
-_UNDOTTED = {row.field.replace(".", "_"): row.field for row in ROWS if "*" not in row.field}
-_UNDOTTED_BEGINNINGS = tuple(
-    (row.field[:-1].replace(".", "_"), row.field[:-1]) for row in ROWS if row.field.endswith("*")
-)
-_UNDOTTED_STARTS = tuple(start for start, _ in _UNDOTTED_BEGINNINGS)
-# A longer name is not one of Falco's: the object stays whole.
-_LONGEST_NAME = 100
 
 
 def as_dotted(given: dict[str, Any]) -> dict[str, Any]:
@@ -208,31 +259,15 @@ def _dotted(name: str) -> str:
     return name
 
 
-_SOURCES = {
-    "ka": "k8s_audit",
-    "ct": "aws_cloudtrail",
-    "okta": "okta",
-    "github": "github",
-    "gcp": "gcp_auditlog",
-}
-
-
-def _source_of(fields: tuple[str, ...]) -> str:
-    """Return the source that prints fields of these names."""
-    for field in fields:
-        source = _SOURCES.get(field.partition(".")[0])
-        if source is not None:
-            return source
-    return "syscall"
-
-
 class Shape(Names):
     """What follows from the names of an alert's fields."""
 
     def __init__(self, fields: tuple[str, ...]) -> None:
         self.names = fields
-        facts = [(field, _FACTS[field]) for field in fields]
-        known = [each for each in facts if each[1].known]
+        # An alert may have thousands of names that say nothing: they are looked at here alone.
+        telling = _FACTS.telling(fields)
+        known = [each for each in telling if each[1].known]
+        self.placing = tuple([field for field, of in telling if of.places])
         # A result that is a number differs from alert to alert: a descriptor, a count of bytes.
         has_number = not frozenset(syscall_event.RESULTS).isdisjoint(fields)
         self.repeating = tuple(
@@ -243,25 +278,29 @@ class Shape(Names):
         """The fields of the container, Kubernetes workload, user, program and call."""
         self.repeating_values = _getter(self.repeating)
         apart = frozenset(self.repeating)
-        self.repeating_kinds = tuple((field, of.is_text) for field, of in known if field in apart)
-        self.others = tuple((field, of.is_text) for field, of in facts if field not in apart)
-        """The other fields, each with whether it is read as text."""
-        found = (
-            (build, tuple(field for field, of in known if build in of.builders))
-            for build, _ in _BUILDERS
-        )
-        self.builders = tuple((build, theirs) for build, theirs in found if theirs)
+        self.others = tuple([field for field in fields if field not in apart]) if apart else fields
+        """The other fields."""
+        self.texts = frozenset(field for field, of in known if of.is_text)
+        """The fields that are read as text."""
+        found: dict[Builder, list[str]] = {build: [] for build, _ in _BUILDERS}
+        for field, of in known:
+            for build in of.builders:
+                found[build].append(field)
+        self.builders = tuple((build, tuple(theirs)) for build, theirs in found.items() if theirs)
         """The builders to run, each with the fields that trigger it."""
         self.is_foreign = any(
-            (field in _OBJECTS and not of.known) or _dotted(field) != field for field, of in facts
+            of.may_be_foreign and ((field in _OBJECTS and not of.known) or _dotted(field) != field)
+            for field, of in telling
         )
         """Whether a pipeline may have changed the names of the fields; see `as_dotted`."""
-        self.source = _source_of(fields)
+        self.source = next((of.source for _, of in telling if of.source), "syscall")
         """The alert's source, if the alert does not say it."""
-        self.echoes = tuple(field for field in fields if field in _ECHOES)
+        self.echoes = tuple(field for field, _ in known if field in _ECHOES)
         """The fields that usually only repeat the alert's time, source or host."""
         self.data = tuple(field for field, of in known if of.data)
-        self.generations = syscall_process.generations_of(fields)
+        self.generations = syscall_process.generations_of(
+            field for field, _ in known if field.startswith("proc.a")
+        )
 
 
 class Scene:
@@ -281,7 +320,8 @@ class Scene:
         `shared` is what the settings add for this shape and source.
         """
         given = dict(zip(shape.repeating, values, strict=True))
-        draft = Draft(present(given, shape.repeating_kinds), shape, source, "", 0, release.names)
+        fields = present(given, shape.repeating, shape.texts)
+        draft = Draft(fields, shape, source, "", 0, release.names)
         for build, _ in _REPEATING:
             build(draft, release)
         self.hostname = hostname
@@ -339,16 +379,18 @@ def _getter(fields: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ..
     return lambda given: tuple(given[field] for field in fields)
 
 
-def present(given: dict[str, Any], wanted: tuple[tuple[str, bool], ...]) -> dict[str, Any]:
-    """Return the wanted fields that have a value, as text where a builder reads text."""
+def present(
+    given: dict[str, Any], wanted: tuple[str, ...], texts: frozenset[str]
+) -> dict[str, Any]:
+    """Return the wanted fields that have a value, those of `texts` as text."""
     found = {}
-    for field, is_text in wanted:
+    for field in wanted:
         value = given[field]
         if value.__class__ is str:
             if value and value != "<NA>":
                 found[field] = value
         elif value is not None:
-            if is_text:
+            if field in texts:
                 found[field] = str(value) if value.__class__ is int else text(value)
             else:
                 found[field] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import zip_longest
 from typing import Any
 
@@ -11,10 +12,8 @@ from schemas.sources.draft import ANY, Draft, Row, plain, texts
 
 _CONTAINER = "evidences[].container"
 _IDS = ("container.id", "container.full_id")
-_ONE_LABEL = ("container.label.", "container.label[")
-_ONE_POD_LABEL = tuple(
-    f"{meta}.pod.label{mark}" for meta in ("k8s", "k8smeta") for mark in (".", "[")
-)
+_ONE_LABEL = re.compile(r"container\.label[.\[]")
+_ONE_POD_LABEL = re.compile(r"k8s(?:meta)?\.pod\.label[.\[]")
 _LABELS = "One text, split at commas; a list; or an object."
 _POD_UID = "pod_uuid: if it is a UUID, which it is not for static pods."
 _DATA = "One JSON object, keyed by Falco field, of the pod, or of the container without one."
@@ -164,13 +163,13 @@ def _labels(fields: dict[str, Any]) -> list[str]:
     return _with_single(fields, fields.pop("container.labels", None), _ONE_LABEL)
 
 
-def _with_single(fields: dict[str, Any], all_: Any, starts: tuple[str, ...]) -> list[str]:
+def _with_single(fields: dict[str, Any], all_: Any, one: re.Pattern[str]) -> list[str]:
     """Return all labels, then those printed one by one that are not among them."""
     labels = [] if all_ is None else labels_of(all_)
     known = set(labels)
-    for field in [name for name in fields if name.startswith(starts)]:
-        start = next(start for start in starts if field.startswith(start))
-        label = f"{field[len(start) :].removesuffix(']')}:{fields.pop(field)}"
+    single = [(name, found.end()) for name in fields if (found := one.match(name))]
+    for name, end in single:
+        label = f"{name[end:].removesuffix(']')}:{fields.pop(name)}"
         if label not in known:
             known.add(label)
             labels.append(label)
@@ -208,7 +207,7 @@ def _image(draft: Draft, release: Release, digest: str | None) -> dict[str, Any]
 
 def _data(fields: dict[str, Any]) -> dict[str, Any] | None:
     """Take what OCSF has no attribute for; before 1.4 also the container's labels."""
-    names = [name for name in fields if name in _OTHERS or name.startswith("container.label")]
+    names = [name for name in fields if name.startswith("container.label") or name in _OTHERS]
     return {name: plain(fields.pop(name)) for name in names} or None
 
 

@@ -9,6 +9,7 @@ made from the finding's.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from schemas.falco.values import is_none
@@ -262,7 +263,7 @@ def _parent(draft: Draft, process: dict[str, Any]) -> None:
         process["parent_process"] = parent
 
 
-def generations_of(fields: tuple[str, ...]) -> tuple[dict[str, str], ...]:
+def generations_of(fields: Iterable[str]) -> tuple[dict[str, str], ...]:
     """Return attribute → field for each ancestor in fields like `proc.aname[2]`, nearest first.
 
     Generation 1 is skipped: it is the parent, which has other fields.

@@ -15,8 +15,8 @@ TIMES_LARGER = (1, 4, 16)
 
 #: How much more a byte may cost in the largest record than in the smallest. Quadratic time has 16.
 MOST_GROWTH = 4.0
-#: Seconds of CPU for a megabyte, on a machine that runs other tests too; alone it takes 0.2.
-MOST_SECONDS = 2.0
+#: Seconds of CPU for a megabyte, on a machine that runs other tests too; alone it takes 0.15.
+MOST_SECONDS = 1.0
 
 
 def seconds_per_byte(form: Callable[[int], bytes], size: int, version: str) -> float:
