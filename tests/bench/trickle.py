@@ -23,6 +23,9 @@ PARTITIONS = (1, 6)
 SECONDS = 40
 WINDOW = 30
 
+#: Seconds after which nothing of the start is left.
+SETTLING = 3
+
 
 class Trickle(NamedTuple):
     """The rate that was asked for and reached, and the worker's CPU for an alert, in ms."""
@@ -31,6 +34,18 @@ class Trickle(NamedTuple):
     partitions: int
     sent: float
     cpu: float
+
+
+def idle(ground: Ground, partitions: int, seconds: int = SECONDS) -> float:
+    """Run a worker to which nobody sends anything; return its share of a core."""
+    topic = ground.empty_topic(MIX, partitions, 1)
+    with started(ground, topic, ground.run_name("idle"), 1, WINDOW) as (worker,):
+        until(worker.assigned, 60, "the worker has the partitions")
+        time.sleep(SETTLING)
+        worker.begin()
+        time.sleep(seconds)
+        cost = worker.cost()
+    return cost.cpu / cost.seconds
 
 
 def measure(ground: Ground, rate: int, partitions: int, seconds: int = SECONDS) -> Trickle:
@@ -63,6 +78,7 @@ def main() -> int:
     """Print a table."""
     with Ground() as ground:
         for partitions in PARTITIONS:
+            print(f"idle: {idle(ground, partitions):.2%} of a core", flush=True)
             for rate in RATES:
                 print(measure(ground, rate, partitions), flush=True)
     return 0
