@@ -13,12 +13,15 @@ JSON escapes it, on a terminal only. `printable` is what does it.
 import itertools
 import json
 import os
+import re
 import select
 import sys
+import textwrap
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TextIO
 
 from typer.core import TyperGroup
 from typer.exceptions import Abort, TyperException
@@ -26,13 +29,17 @@ from typer.exceptions import Abort, TyperException
 from streams.errors import FalcolakeError, Misconfigured
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderResult
     from rich.table import Table
 
 #: Called with how much of a long job is done, and how much there is.
 OnProgress = Callable[[int, int], None]
 
 WIDE = 10_000  # columns in a pipe, where nothing is cut or wrapped
+LEAST = 8  # columns of a table's column with longer words, which are folded
+WAIT = 1.0  # seconds until a terminal is told what is waited for
+#: A number, a time, a size or a range of offsets: what is never broken.
+NUMBER = re.compile(r"[\[(]*[-+]?\d[\d,.:/TZ+-]*[A-Za-z%]{0,3}[\]),;.]*")
 
 
 class Commands(TyperGroup):
@@ -112,36 +119,163 @@ def print_table(
 
 
 def make_table(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], right: str | Sequence[str] = ""
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    right: str | Sequence[str] = "",
+    *,
+    boxed: bool | None = None,
+) -> "Fitted":
+    """Return the table that `print_table` prints, `boxed` by default on a terminal only.
+
+    No number in it is ever broken: where the columns would be too narrow for that, each row is
+    a block of lines.
+    """
+    boxed = sys.stdout.isatty() if boxed is None else boxed
+    aligned = set(right.split() if isinstance(right, str) else right)
+    return Fitted(
+        [printable(head) for head in heads],
+        [[printable(cell) for cell in row] for row in rows],
+        [head in aligned for head in heads],
+        boxed,
+    )
+
+
+class Fitted(NamedTuple):
+    """A table that looks for its width when it is printed."""
+
+    heads: list[str]
+    rows: list[list[str]]
+    numeric: list[bool]
+    boxed: bool
+
+    def __rich_console__(self, _: "Console", options: "ConsoleOptions") -> "RenderResult":
+        """Yield a table, if need be a tight one, or blocks where no table fits."""
+        heads, rows, numeric = self.heads, self.rows, self.numeric
+        for boxed, gap in ((self.boxed, 2), (False, 1)):
+            around = (gap + boxed) * len(heads) + boxed
+            widths = _widths(heads, rows, numeric, options.max_width - around)
+            if widths is not None:
+                yield _grid(heads, rows, numeric, widths, boxed=boxed, gap=gap)
+                return
+        yield from _blocks(heads, rows, options.max_width)
+
+
+def _grid(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    numeric: Sequence[bool],
+    widths: Sequence[int],
+    *,
+    boxed: bool,
+    gap: int,
 ) -> "Table":
-    """Return the table that `print_table` prints."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    terminal = sys.stdout.isatty()
     table = Table(
-        box=box.SIMPLE_HEAD if terminal else None,
+        box=box.SIMPLE_HEAD if boxed else None,
         header_style="bold",
-        pad_edge=terminal,
-        padding=(0, 2, 0, 0),
+        pad_edge=boxed,
+        padding=(0, gap, 0, 0),
     )
-    aligned = right.split() if isinstance(right, str) else right
-    for head in heads:
-        justify: Literal["left", "right"] = "right" if head in aligned else "left"
-        table.add_column(Text(printable(head)), justify=justify, overflow="fold")
+    for head, number, width in zip(heads, numeric, widths, strict=True):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(Text(head), justify=justify, overflow="fold", width=width)
     for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
+        table.add_row(*map(Text, row))
     return table
 
 
+def _widths(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], room: int
+) -> list[int] | None:
+    """Return how wide each column is in so many columns of a terminal; None if they do not fit.
+
+    A column takes what it wants if there is room, else at least its longest word of the head and
+    number of the cells, and of what is left the narrow ones are served first.
+    """
+    from rich.cells import cell_len
+
+    wanted, needed = [], []
+    for place, (head, number) in enumerate(zip(heads, numeric, strict=True)):
+        column = [row[place] for row in rows]
+        wanted.append(max(1, *map(cell_len, [head, *column])))
+        words = [word for cell in column for word in cell.split() if number or _is_number(word)]
+        needed.append(max(1, *map(cell_len, [*head.split(), *words]), min(LEAST, wanted[-1])))
+    left = room - sum(needed)
+    if left < 0:
+        return None
+    widths = needed
+    for count, place in enumerate(sorted(range(len(heads)), key=lambda each: wanted[each])):
+        more = min(wanted[place] - widths[place], left // (len(heads) - count))
+        widths[place] += more
+        left -= more
+    return widths
+
+
+def _is_number(word: str) -> bool:
+    return bool(NUMBER.fullmatch(word))
+
+
+def _blocks(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], width: int
+) -> "Iterator[ConsoleRenderable]":
+    """Yield each row as lines of a head and a value, and a blank line after it."""
+    from rich.text import Text
+
+    indent = min(max(map(len, heads), default=0) + 2, max(2, width // 3))
+    for row in rows:
+        for head, cell in zip(heads, row, strict=True):
+            line = f"{head:<{indent - 2}}  {cell}"
+            yield Text(wrapped(line, width, indent, fold=True), overflow="fold")
+        yield Text("")
+
+
+def wrapped(words: str, width: int, indent: int, *, fold: bool = False) -> str:
+    """Return a line as lines of a width, broken between words; all but the first are indented.
+
+    A word that is longer stays whole, so that it can be copied, or is folded.
+    """
+    if len(words) <= width:
+        return words
+    head = words[:indent] if width > 2 * indent else ""
+    lines = textwrap.wrap(
+        words[len(head) :],
+        width,
+        initial_indent=" " * len(head),
+        subsequent_indent=" " * min(indent, width // 3),
+        break_long_words=fold,
+        break_on_hyphens=False,
+    )
+    return head + "\n".join(lines)[len(head) :]
+
+
+def fitted(words: str, output: TextIO, indent: int = 2) -> str:
+    """Return lines of words as they are, or on a terminal each wrapped to its width."""
+    if not output.isatty():
+        return words
+    width = _console(output).width
+    return "\n".join(wrapped(line, width, indent) for line in words.split("\n"))
+
+
+def print_words(words: str) -> None:
+    """Print a sentence, on a terminal broken between words only."""
+    print_text(fitted(words, sys.stdout))
+
+
 def print_verdict(level: str, name: str, text: str) -> None:
-    """Print a line that begins with a level, in its colour on a terminal."""
+    """Print a line that begins with a level, in its colour on a terminal.
+
+    There it is wrapped, and the lines after the first hang below the text.
+    """
     from rich.console import Console
     from rich.text import Text
 
-    colours = {"good": "green", "warning": "yellow", "bad": "bold red"}
-    line = Text.assemble((f"{level:<8}", colours[level]), f"{name:<18}", printable_block(text))
+    colours = {"good": "green", "warning": "yellow", "bad": "bold red", "skipped": "dim"}
+    head = f"{level:<8}{name:<18}"
+    words = fitted(f"{head}{printable_block(text)}", sys.stdout, len(head))
+    line = Text.assemble((words[:8], colours[level]), words[8:])
     Console(highlight=False, soft_wrap=True).print(line)
     sys.stdout.flush()
 
@@ -176,8 +310,9 @@ def _console(output: TextIO) -> "Console":
 
 def print_item(label: str, text: str, *below: str) -> None:
     """Print an item of a list: its label, its text, and below it lines to copy."""
-    for left, words in ((label, text), *(("", each) for each in below)):
-        print_text(f"{left:<14}{printable(words)}")
+    print_text(fitted(f"{label:<14}{printable(text)}", sys.stdout, 14))
+    for each in below:
+        print_text(f"{'':<14}{printable(each)}")
 
 
 def locate(place: str, key: str) -> str:
@@ -258,8 +393,14 @@ def escaped(document: str) -> str:
 
 
 def say(words: str) -> None:
-    """Print a message to standard error."""
-    sys.stderr.write(f"{printable_block(words)}\n")
+    """Print a message to standard error, on a terminal broken between words only.
+
+    What a person may try is one line, whatever its length: it can have a command to copy.
+    """
+    shown = printable_block(words)
+    if not words.startswith("Try: "):
+        shown = fitted(shown, sys.stderr)
+    sys.stderr.write(f"{shown}\n")
     sys.stderr.flush()
 
 
@@ -284,6 +425,43 @@ def is_read() -> bool:
     return not waiting.poll(0)
 
 
+#: Held while something on the terminal moves: there is one such thing at a time.
+_moving = threading.Lock()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Let nothing else move on the terminal."""
+    moves = _moving.acquire(blocking=False)
+    try:
+        yield
+    finally:
+        if moves:
+            _moving.release()
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Say on a terminal what is waited for, once it has taken a second."""
+    if not sys.stderr.isatty() or not _moving.acquire(blocking=False):
+        yield
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    status = Console(stderr=True).status(Text(printable(what)))
+    timer = threading.Timer(WAIT, status.start)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        status.stop()
+        _moving.release()
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[OnProgress]:
     """Show a progress bar on a terminal; yield what updates it."""
@@ -292,8 +470,11 @@ def progress_bar(what: str) -> Iterator[OnProgress]:
 
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, disable=not sys.stderr.isatty(), transient=True
-    ) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+    moves = sys.stderr.isatty() and _moving.acquire(blocking=False)
+    try:
+        with Progress(*columns, console=console, disable=not moves, transient=True) as progress:
+            task = progress.add_task(what, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+    finally:
+        if moves:
+            _moving.release()

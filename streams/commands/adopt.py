@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from streams.commands.options import Json, Partitions, load_settings
-from streams.terminal import print_json, print_table, print_text, progress_bar, say
+from streams.terminal import print_json, print_table, print_words, progress_bar, say
 
 
 def adopt(
@@ -59,4 +59,4 @@ def adopt(
             for each in found.partitions
         ]
         print_table(heads, rows, "partition records copies padding committed")
-    print_text(f"{found}")
+    print_words(f"{found}")

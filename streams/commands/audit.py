@@ -12,6 +12,7 @@ from streams.terminal import (
     print_json,
     print_table,
     print_text,
+    print_words,
     progress_bar,
     say,
 )
@@ -98,4 +99,4 @@ def _print_audit(found: "Audit") -> None:
         keys = [locate(found.place, problem.key)] if problem.key else []
         print_item(problem.kind, f"{where}{problem.message}", *keys)
     print_text("")
-    print_text(f"{found}")
+    print_words(f"{found}")

@@ -14,6 +14,7 @@ from streams.terminal import (
     print_json,
     print_table,
     print_text,
+    print_words,
     printable,
     printable_block,
     progress_bar,
@@ -193,7 +194,7 @@ def retry(
             print_replay(found.replay)
         for why, count in found.refused.items():
             print_text(f"{count:,} still rejected: {printable(why)}")
-        print_text(f"{found}")
+        print_words(f"{found}")
     bad = found.replay is not None and (found.replay.problems or found.replay.left)
     if found.replay is not None:
         for note in found.replay.notes:

@@ -7,7 +7,7 @@ import typer
 from streams.commands.options import Json
 from streams.terminal import print_json, print_text, print_verdict
 
-LEVELS = ("good", "warning", "bad")
+LEVELS = ("good", "warning", "bad", "skipped")
 
 
 def doctor(
@@ -21,8 +21,8 @@ def doctor(
 
     Checks the settings; Kafka's brokers, topics, retention, permissions and group; the lake's
     credentials, clock, bucket, writes and key; the staging disk. Prints a line each: good,
-    warning or bad. Writes one empty object, _falcolake_doctor under the prefix, which all other
-    commands ignore. Exit code 1: something is bad.
+    warning, bad, or skipped because of another. Writes one empty object, _falcolake_doctor under
+    the prefix, which all other commands ignore. Exit code 1: something is bad.
 
     \b
     Examples:
@@ -41,5 +41,7 @@ def doctor(
     if as_json:
         print_json(counts | {"checks": [each.plain() for each in found]})
     else:
-        print_text(", ".join(f"{counts[level]} {level}" for level in LEVELS))
+        warnings = "warning" if counts["warning"] == 1 else "warnings"
+        text = f"{counts['good']} good, {counts['warning']} {warnings}, {counts['bad']} bad"
+        print_text(text + (f", {counts['skipped']} skipped" if counts["skipped"] else ""))
     raise typer.Exit(1 if counts["bad"] else 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.commands.options import Json, load_settings
-from streams.terminal import print_json, print_table, print_text, say
+from streams.terminal import print_json, print_table, print_words, say
 
 if TYPE_CHECKING:
     from streams.control.flush import Flushed
@@ -64,7 +64,7 @@ def flush(
                 ],
                 right="partition end committed lag",
             )
-        print_text(f"{found}")
+        print_words(f"{found}")
     if found.lagging:
         say("Try: run falcolake flush again with a longer --timeout; the request is still valid")
     raise typer.Exit(1 if found.lagging else 0)

@@ -29,8 +29,17 @@ def replay(
         list[str] | None,
         typer.Option(
             "--to",
-            metavar="TIME|s3://BUCKET/PREFIX",
-            help="End of the records to replay; or where to write a copy. Can be given for both.",
+            metavar="TIME",
+            # s3://… too: that was the name of --copy-to.
+            help="End of the records to replay.",
+        ),
+    ] = None,
+    copy_to: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--copy-to",
+            metavar="s3://BUCKET/PREFIX",
+            help="Write a copy there; leave the lake as it is.",
         ),
     ] = None,
     last: Annotated[
@@ -88,18 +97,19 @@ def replay(
     \b
     Examples:
       falcolake replay --last 6h --dry-run
-      falcolake replay --last 6h --to s3://other/copy
+      falcolake replay --last 6h --copy-to s3://other/copy
       falcolake replay --partition 3 --from-offset 41200 --to-offset 59877
       falcolake audit --json > found.json || falcolake replay --audit found.json
     """
     from streams.replay.replay import Options, Selection, run
 
     settings = load_settings(context)
-    copies = [each for each in to or [] if each.startswith(COPY)]
     times = [each for each in to or [] if not each.startswith(COPY)]
+    copies = [("--copy-to", each) for each in copy_to or []]
+    copies += [("--to", each) for each in to or [] if each.startswith(COPY)]
     if len(copies) > 1 or len(times) > 1:
-        raise typer.BadParameter("--to: one time and one s3:// at most")
-    copy = _copy(copies[0], settings.lake.bucket, settings.lake.prefix) if copies else None
+        raise typer.BadParameter("one --to and one --copy-to at most")
+    copy = _copy(*copies[0], settings.lake.bucket, settings.lake.prefix) if copies else None
     selection = _selection(
         since, times[0] if times else None, last, partition, from_offset, to_offset
     )
@@ -125,21 +135,23 @@ def replay(
     raise typer.Exit(1 if found.problems or found.left else 0)
 
 
-def _copy(place: str, bucket: str, prefix: str) -> tuple[str, str]:
+def _copy(option: str, place: str, bucket: str, prefix: str) -> tuple[str, str]:
     """Parse `s3://bucket/prefix`, which must not be in the lake."""
     from pydantic import TypeAdapter, ValidationError
 
     from streams.settings.fields import Bucket, Prefix
 
+    if not place.startswith(COPY):
+        raise typer.BadParameter(f"{option} {place}: it must begin with {COPY}")
     given, _, below = place.removeprefix(COPY).partition("/")
     below = below.rstrip("/")
     try:
         TypeAdapter(tuple[Bucket, Prefix]).validate_python((given, below))
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise typer.BadParameter(f"--to {place}: {reason}") from None
+        raise typer.BadParameter(f"{option} {place}: {reason}") from None
     if given == bucket and f"{below}/".startswith(f"{prefix}/"):
-        raise typer.BadParameter(f"--to {place}: that is the lake; choose another prefix")
+        raise typer.BadParameter(f"{option} {place}: that is the lake; choose another prefix")
     return given, below
 
 

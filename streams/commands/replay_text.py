@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from streams.terminal import locate, print_item, print_table, print_text
+from streams.terminal import locate, print_item, print_table, print_text, print_words
 
 if TYPE_CHECKING:
     from streams.replay.rebuild import ObjectReplay, WindowReplay
@@ -28,7 +28,7 @@ def print_replay(found: "Replay") -> None:
         print_item(one.state, _rows(one), locate(found.place, one.key))
     if differing:
         print_text("")
-    print_text(f"{found}")
+    print_words(f"{found}")
 
 
 def _row(window: "WindowReplay") -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from streams.commands.options import Json, load_settings
-from streams.terminal import make_table, print_json, print_table, print_text, printable, say
+from streams.terminal import alone, make_table, print_json, print_table, print_words, printable, say
 
 if TYPE_CHECKING:
     from streams.control.overview import Overview
@@ -51,7 +51,7 @@ def status(
         print_json(found.plain())
     else:
         print_table(*_status_table(found))
-        print_text(f"{found}")
+        print_words(f"{found}")
     for note in found.notes:
         say(f"Note: {note}")
     for problem in found.problems():
@@ -94,14 +94,15 @@ def _watch(look: "Callable[[], Overview]", seconds: float, *, as_json: bool) -> 
             if as_json:
                 print_json(found.plain(), indent=None)
             else:
-                print_text(f"{found}")
+                print_words(f"{found}")
             sys.stdout.flush()
             time.sleep(seconds)
-    with Live(console=Console(), auto_refresh=False, screen=False) as live:
+    found = look()
+    with alone(), Live(console=Console(), auto_refresh=False, screen=False) as live:
         while True:
-            found = look()
             lines = [f"{found}", *(f"Note: {note}" for note in found.notes)]
             lines += [f"Warning: {problem}" for problem in found.problems()]
             table = make_table(*_status_table(found))
             live.update(Group(table, Text("\n".join(map(printable, lines)))), refresh=True)
             time.sleep(seconds)
+            found = look()

@@ -14,8 +14,7 @@ from streams.terminal import make_table, print_json, print_table, print_text, sh
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rich.console import ConsoleDimensions, Group
-    from rich.table import Table
+    from rich.console import ConsoleDimensions, ConsoleRenderable, Group
 
     from schemas.mapping import Mapping
     from streams.kafka.client import Record
@@ -143,11 +142,9 @@ def _picture(
 
     # Of each table also its head, the others and a blank line; then the summary and a note.
     most = max(1, min(count, (size.height - 3) // 3 - 3))
-    lines: list[Table | Text] = []
+    lines: list[ConsoleRenderable] = []
     for each in _tables(rates, most, size.width - 30):
-        table = make_table(*each)
-        table.box, table.pad_edge = None, False
-        lines += [table, Text("")]
+        lines += [make_table(*each, boxed=False), Text("")]
     last = [_summary(settings, rates, behind), *([f"Note: {note}"] if note else [])]
     return Group(*lines, *(Text(shortened(line, size.width)) for line in last))
 

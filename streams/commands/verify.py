@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.commands.options import Json, load_settings
-from streams.terminal import locate, print_item, print_json, print_text, progress_bar, say
+from streams.terminal import (
+    locate,
+    print_item,
+    print_json,
+    print_text,
+    print_words,
+    progress_bar,
+    say,
+)
 
 if TYPE_CHECKING:
     from streams.audit.verify import Verification
@@ -60,4 +68,4 @@ def _print_verification(found: "Verification") -> None:
             print_item(level, f"{fault.rule}: {fault.message}", where)
     if found.faults or found.warnings:
         print_text("")
-    print_text(f"{found}")
+    print_words(f"{found}")

@@ -20,6 +20,7 @@ from streams.kafka.errors import explaining
 from streams.kafka.status import Status
 from streams.lake.reader import LakeReader, Newest
 from streams.settings.settings import Settings
+from streams.terminal import waiting
 
 if TYPE_CHECKING:
     from streams.kafka.client import Admin
@@ -95,9 +96,11 @@ def read(settings: Settings, *, ask: bool = True) -> Overview:
         found = Overview(status.look(admin, settings), now_ms())
         _date(settings, found)
         if ask and any(each.owner for each in found.status.partitions):
-            _ask(settings, admin, found)
+            with waiting("waiting for the workers to answer"):
+                _ask(settings, admin, found)
     if settings.lake.bucket:
-        _look_at_lake(settings, found)
+        with waiting(f"waiting for the lake, bucket {settings.lake.bucket}"):
+            _look_at_lake(settings, found)
     return found
 
 

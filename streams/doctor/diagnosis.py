@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple
 
 from streams.background import in_background
 from streams.errors import FalcolakeError
+from streams.terminal import waiting
 
-Level = Literal["good", "warning", "bad"]
+Level = Literal["good", "warning", "bad", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,11 @@ def bad(check: str, message: str, remedy: str) -> Diagnosis:
     return Diagnosis(check, "bad", message, remedy)
 
 
+def skipped(check: str, message: str, remedy: str) -> Diagnosis:
+    """Build a diagnosis of something that could not be looked at."""
+    return Diagnosis(check, "skipped", message, remedy)
+
+
 def failed(check: str, error: FalcolakeError) -> Diagnosis:
     """Build a diagnosis from an error."""
     return bad(check, one_line(error.message), one_line(error.hint))
@@ -78,9 +84,11 @@ def examine(checks: Iterable[Check], timeout: float) -> Iterator[Diagnosis]:
     for check in checks:
         if check.need in missing:
             missing.add(check.name)
-            yield warning(check.name, "not checked", f"fix {check.need} first")
+            yield skipped(check.name, "not checked", f"fix {check.need} first")
             continue
-        for found in _run(check, timeout):
+        with waiting(f"checking: {check.name}"):
+            answers = _run(check, timeout)
+        for found in answers:
             if found.level == "bad":
                 missing.add(check.name)
             yield found

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from streams import clock
-from streams.doctor.diagnosis import Check, Diagnosis, bad, good, one_line, warning
+from streams.doctor.diagnosis import Check, Diagnosis, bad, good, one_line, skipped, warning
 from streams.errors import FalcolakeError
 from streams.lake.errors import (
     EXISTS,
@@ -128,7 +128,7 @@ class Visit:
         try:
             answer = self._ask("ask", self._list, any_answer=True)
         except FalcolakeError as error:
-            yield warning("clock", f"not checked: {one_line(error.message)}", BUCKET)
+            yield skipped("clock", f"not checked: {one_line(error.message)}", BUCKET)
             return
         date = answer["ResponseMetadata"].get("HTTPHeaders", {}).get("date")
         if date is None:

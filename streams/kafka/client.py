@@ -10,13 +10,14 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from streams.errors import Misconfigured, in_words
 from streams.kafka import msk
 from streams.kafka.errors import explaining, unanswered
 from streams.settings.settings import Settings, variable
+from streams.terminal import waiting
 
 if TYPE_CHECKING:
     from faust.auth import Credentials
@@ -140,6 +141,11 @@ def check_refusal(settings: Settings) -> None:
         time.sleep(patience / 4)
 
 
+def waiting_for(settings: Settings) -> "AbstractContextManager[None]":
+    """Say on a terminal which brokers are waited for."""
+    return waiting(f"waiting for Kafka at {settings.kafka.bootstrap_servers}")
+
+
 def _refuses(server: str) -> bool:
     host, _, port = server.rpartition(":")
     try:
@@ -157,8 +163,11 @@ def open_admin(settings: Settings, bootstrap_ms: int | None = None) -> "Iterator
     from kafka import KafkaAdminClient
 
     check_refusal(settings)
-    with explaining(settings), KafkaAdminClient(**client_options(settings, bootstrap_ms)) as client:
-        yield client
+    with explaining(settings):
+        with waiting_for(settings):
+            client = KafkaAdminClient(**client_options(settings, bootstrap_ms))
+        with client:
+            yield client
 
 
 def send(settings: Settings, topic: str, partition: int, value: bytes) -> int:

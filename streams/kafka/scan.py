@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from streams.errors import Unavailable
-from streams.kafka.client import check_refusal, client_options
+from streams.kafka.client import check_refusal, client_options, waiting_for
 from streams.kafka.errors import explaining
 from streams.kafka.markers import accept_empty
 from streams.settings.settings import Settings
@@ -43,7 +43,8 @@ def new_consumer(settings: Settings, **options: Any) -> "Consumer":
 
     ours = {"enable_auto_commit": False, "isolation_level": "read_committed"}
     options = {"auto_offset_reset": "earliest"} | options | ours
-    client = KafkaConsumer(**client_options(settings), **options)
+    with waiting_for(settings):
+        client = KafkaConsumer(**client_options(settings), **options)
     # kafka-python does not pass its own option on. A topic that is deleted meanwhile must stay so.
     client._cluster.config["allow_auto_create_topics"] = False
     return accept_empty(client)

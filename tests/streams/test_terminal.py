@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 import sys
 from collections.abc import Callable
 
@@ -114,3 +115,61 @@ def test_a_log_line_is_one_line_and_a_traceback_is_indented() -> None:
 )
 def test_a_text_is_cut_to_the_columns_that_it_takes(text: str, width: int, shown: str) -> None:
     assert terminal.shortened(text, width) == shown
+
+
+NUMBERS = ["1,234,567", "0", "2026-11-28T21:44:18.425Z", "[1204, 41207)", "12 m", "98.5%", "1.5MB"]
+LONG = "b-1.example.kafka.eu-central-1.amazonaws.com:9098"
+
+
+def printed(width: int, show: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the lines that a terminal of some width gets."""
+    screen = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", str(width))
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, screen)
+    terminal._console.cache_clear()
+    show()
+    return re.sub(r"\x1b\[[\d;]*m", "", screen.text()).split("\n")
+
+
+@pytest.mark.parametrize("width", [200, 100, 80, 60, 50, 40])
+@pytest.mark.parametrize("numbers", [1, 3, 7])
+def test_a_table_of_any_width_breaks_no_number(
+    width: int, numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = NUMBERS[:numbers]
+    heads = [f"head {number}" for number in range(numbers)]
+    rows = [[*cells, LONG, f"at {NUMBERS[2]} in {LONG}"]] * 2
+    for right in ("", heads):
+        lines = printed(
+            width,
+            lambda right=right: terminal.print_table([*heads, "where", "what"], rows, right),
+            monkeypatch,
+        )
+        assert max(map(len, lines)) <= width
+        words = [word for line in lines for word in line.split()]
+        for cell in cells:
+            for part in cell.split():
+                assert words.count(part) >= 2, (cell, lines)
+        assert words.count(NUMBERS[2]) >= 2
+
+
+def test_messages_are_wrapped_between_words_and_commands_to_copy_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = "the topic keeps its records for 604,800 seconds in 1,234 segments of a gigabyte"
+    for show in (
+        lambda: terminal.say(f"Warning: {words}"),
+        lambda: terminal.print_words(f"{words}; {words}"),
+        lambda: terminal.print_item("short", words),
+        lambda: terminal.print_verdict("warning", "retention", words),
+    ):
+        first, *others, end = printed(60, show, monkeypatch)
+        assert end == ""
+        assert others
+        assert max(map(len, [first, *others])) <= 60
+        assert all(line.startswith("  ") for line in others)
+        assert " ".join([first, *others]).split().count("604,800") >= 1
+    command = f"Try: kafka-topics.sh --bootstrap-server {LONG} --describe"
+    assert printed(60, lambda: terminal.say(command), monkeypatch) == [command, ""]

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import re
 import signal
 import struct
 import subprocess
@@ -35,6 +36,11 @@ class Terminal:
     def type(self, keys: str) -> None:
         """Press keys; Enter is a line feed, Ctrl-D is 4."""
         os.write(self._output, keys.encode())
+
+    def left(self) -> list[str]:
+        """Return the lines that stay, without colours, and without what moved and was erased."""
+        text = re.sub(r"(?s)\x1b\[\?25l.*?\x1b\[\?25h\r\x1b\[1A\x1b\[2K", "", self.text)
+        return re.sub(r"\x1b\[[\d;]*[a-zA-Z]", "", text).split("\r\n")
 
     def interrupt(self) -> int:
         """Press Ctrl-C; return the exit code."""

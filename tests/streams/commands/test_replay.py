@@ -126,14 +126,16 @@ def test_a_partition_that_the_topic_lacks_is_wrong_usage(
     assert "Try: its partitions are 0, 1" in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--copy-to", "--to"])  # its name now, and before
 def test_a_copy_goes_elsewhere(
+    option: str,
     falcolake: Run,
     environment: dict[str, str],
     writer: LakeWriter,
     make_bucket: Callable[[], str],
 ) -> None:
     place = f"s3://{make_bucket()}/some/where"
-    done = falcolake("replay", "--last", "2h", "--to", place, environment=environment)
+    done = falcolake("replay", "--last", "2h", option, place, environment=environment)
     assert done.stdout.splitlines()[-1].startswith(f"{place}, from topic ")
     assert not list(writer.lake.objects())
     assert done.exit_code == 0
@@ -143,7 +145,8 @@ def test_a_lake_that_fails_is_a_failed_window(
     falcolake: Run, environment: dict[str, str], writer: LakeWriter
 ) -> None:
     done = falcolake(
-        *("replay", "--partition", "1", "--to", "s3://there-is-none/x"), environment=environment
+        *("replay", "--partition", "1", "--copy-to", "s3://there-is-none/x"),
+        environment=environment,
     )
     assert (done.exit_code, "there-is-none" in done.stderr) == (2, True)
     assert "Traceback" not in done.stderr
@@ -159,9 +162,11 @@ def test_a_lake_that_fails_is_a_failed_window(
         (("--from", "2026-11-20", "--to", "2026-11-19T23:00Z"), "--to is not after --from"),
         (("--from", "2026-11-20", "--from-offset", "3"), "give either times or offsets"),
         (("--from-offset", "3", "--to-offset", "3"), "--to-offset is not after"),
+        (("--last", "6h", "--copy-to", "s3://x"), "--copy-to s3://x: "),
         (("--last", "6h", "--to", "s3://x"), "--to s3://x: "),
-        (("--last", "6h", "--to", "s3://other"), "a prefix is not empty"),
-        (("--last", "6h", "--to", "s3://abc/x", "--to", "s3://abc/y"), "at most"),
+        (("--last", "6h", "--copy-to", "2026-11-20"), "it must begin with s3://"),
+        (("--last", "6h", "--copy-to", "s3://other"), "a prefix is not empty"),
+        (("--last", "6h", "--copy-to", "s3://abc/x", "--to", "s3://abc/y"), "at most"),
         (("--audit", "none.json"), "--audit none.json: No such file"),
     ],
 )
@@ -184,5 +189,5 @@ def test_the_lake_itself_is_no_place_for_a_copy(
     falcolake: Run, environment: dict[str, str]
 ) -> None:
     place = f"s3://{environment['FALCOLAKE_LAKE__BUCKET']}/ext/falco/copy"
-    done = falcolake("replay", "--last", "6h", "--to", place, environment=environment)
+    done = falcolake("replay", "--last", "6h", "--copy-to", place, environment=environment)
     assert (done.exit_code, "that is the lake" in done.stderr) == (2, True)

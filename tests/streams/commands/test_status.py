@@ -3,12 +3,14 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.streams.commands.conftest import Run
+from tests.streams.commands.terminals import on_a_terminal
 
 
 def test_status_of_a_topic_without_lag_is_no_problem(
@@ -67,3 +69,39 @@ def test_a_missing_topic_is_named(
     assert done.exit_code == 2
     assert done.stderr.startswith(f"Error: there is no topic {name} in Kafka at ")
     assert "Try: create it, or correct FALCOLAKE_KAFKA__TOPIC" in done.stderr
+
+
+def test_a_terminal_is_told_after_a_second_who_does_not_answer(
+    falcolake: Run, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        server = f"127.0.0.1:{silent.getsockname()[1]}"
+        environment = {
+            "FALCOLAKE_KAFKA__BOOTSTRAP_SERVERS": server,
+            "FALCOLAKE_KAFKA__BOOTSTRAP_TIMEOUT": "2s",
+        }
+        with on_a_terminal(
+            "status", environment=environment, directory=tmp_path, columns=60
+        ) as terminal:
+            assert terminal.end() == 1
+        done = falcolake("status", environment=environment)
+    said, _, error = terminal.text.partition("Error: ")
+    assert f"waiting for Kafka at {server}" in said
+    assert "waiting" not in error
+    assert done.stderr.startswith("Error: ")
+
+
+def test_at_60_columns_numbers_of_status_are_whole(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    """Every head and number is a word of its own, in a table or as a block a partition."""
+    with on_a_terminal(
+        "status", "--no-ask", environment=environment, directory=tmp_path, columns=60
+    ) as terminal:
+        assert terminal.end() == 0
+    lines = terminal.left()
+    assert max(map(len, lines)) <= 60
+    words = " ".join(lines).split()
+    for head in ("partition", "begin", "committed", "end", "lag", "behind", "sealed", "owner"):
+        assert head in words, lines
+    assert "0 records not in the lake yet, 0 dead letters" in " ".join(words)

@@ -56,5 +56,5 @@ def test_what_depends_on_something_bad_is_not_run() -> None:
 
     checks = [Check("broken", None, broken), Check("b", "broken", never), Check("c", "b", never)]
     *_, second, third = examine(checks, 5)
-    assert (second.level, second.remedy) == ("warning", "fix broken first")
-    assert (third.level, third.remedy) == ("warning", "fix b first")
+    assert (second.level, second.remedy) == ("skipped", "fix broken first")
+    assert (third.level, third.remedy) == ("skipped", "fix b first")
