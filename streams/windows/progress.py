@@ -30,11 +30,6 @@ class Bounds(NamedTuple):
     topic_id: str = ""
     epoch_end: int | None = None
 
-    @property
-    def whole_until(self) -> int:
-        """Return up to where the log still has what it had in that epoch."""
-        return self.end if self.epoch_end is None else min(self.end, self.epoch_end)
-
 
 class Delay(NamedTuple):
     """A transaction that has been open for long: where it begins, and what waits for its end.

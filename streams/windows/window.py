@@ -170,6 +170,14 @@ class Partition:
         return self.runs[-1].end if self.runs else max(self.start, self.committed)
 
     @property
+    def read_end(self) -> int:
+        """Return the end of what was read, up to which the log was whole in `leader_epoch`.
+
+        It is below the position where retention deleted what would come next.
+        """
+        return max(self.sealed_end, self.runs[-1].end if self.runs else 0)
+
+    @property
     def reached(self) -> int:
         """Return up to where nothing is missing, from the committed offset on."""
         whole = bool(self.runs) and self.runs[0].first == self.committed

@@ -307,7 +307,7 @@ class Ledger:
         if NO_EPOCH < known < batch.leader_epoch:
             # Another leader: its log may have lost its end, and may be longer again.
             epoch_end = await self.kafka.epoch_end(batch.partition, known)
-            if epoch_end is not None and epoch_end < position:
+            if epoch_end is not None and epoch_end < partition.read_end:
                 await self._look_at_end(partition, epoch_end)
                 return False
         if oldest > position:
@@ -623,6 +623,7 @@ class Ledger:
         of leader epochs and the topic's id are compared here too.
         """
         epoch, before = self.epoch, self._positions()
+        read = {number: partition.read_end for number, partition in self.partitions.items()}
         with contextlib.suppress(Unavailable):
             epochs = {number: self.partitions[number].leader_epoch for number in before}
             found = await self.kafka.bounds(epochs)
@@ -635,8 +636,10 @@ class Ledger:
                     known, now = partition.topic_id, bounds.topic_id
                     if known and now and known != now and partition.blocked is None:
                         await self.block(number, recreated("what was read is", known, now))
-                    elif bounds.whole_until < before[number]:
-                        await self._look_at_end(partition, bounds.whole_until)
+                    elif bounds.end < before[number]:
+                        await self._look_at_end(partition, bounds.end)
+                    elif bounds.epoch_end is not None and bounds.epoch_end < read[number]:
+                        await self._look_at_end(partition, bounds.epoch_end)
         self.alarms.show_delays(self.delays())
 
     def delays(self) -> list[Delay]:

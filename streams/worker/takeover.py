@@ -123,6 +123,7 @@ def look_at_end(partition: Partition, end: int) -> range:
     if partition.blocked is not None or end >= position:
         return range(0)
     partition.drop_after(end)
+    partition.start = min(partition.start, end)  # it may be longer again, from there on
     return range(end, position)
 
 

@@ -93,4 +93,20 @@ KEPT = {
             Fault(13.3, "cut", number=11),
         ),
     ),
+    # Retention had deleted what would come next, beyond the end of the epoch that was noted.
+    "a log that retention trims beyond an earlier leader's end is read on": Plan(
+        seed=40423,
+        partitions=1,
+        workers=1,
+        interval=3.0,
+        max_rows=8,
+        batches=13,
+        transactions=False,
+        conditional=True,
+        faults=(
+            Fault(0.0, "pause at", who=1, number=36, seconds=22.7),
+            Fault(5.5, "cut", number=2),
+            Fault(17.1, "retention", number=7),
+        ),
+    ),
 }

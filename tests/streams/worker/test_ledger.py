@@ -396,6 +396,28 @@ async def test_the_first_record_of_another_leader_shows_where_the_log_was_cut(
 
 
 @in_loop
+@pytest.mark.parametrize("epoch_end", [100, 104, 105])
+async def test_what_retention_deleted_before_it_was_read_is_not_what_the_log_lost(
+    make: Callable[..., Worker], epoch_end: int
+) -> None:
+    """The last leader's log ended between the commit and the log's start of now."""
+    async with make() as worker:
+        seal = Seal("", (), leader_epoch=5).encode()
+        worker.kafka.committed[0] = 100, seal
+        worker.kafka.starts[0] = 105
+        worker.kafka.epoch_ends[0, 5] = epoch_end
+        assert await worker.assign(0) == {0: 105}
+        assert worker.metric("lost_records_total", partition="0") == 5
+        await worker.ledger.ask_bounds()
+        await worker.take(0, 105, 110, leader_epoch=7)
+        partition = worker.ledger.partitions[0]
+        assert (partition.position, partition.leader_epoch) == (110, 7)
+        assert not worker.ledger.paused
+        assert worker.ledger.blocked() == {}
+        assert worker.metric("lost_records_total", partition="0") == 5
+
+
+@in_loop
 async def test_the_leader_epoch_is_asked_for_only_when_the_leader_changes(
     make: Callable[..., Worker],
 ) -> None:
