@@ -83,10 +83,12 @@ def attacks(tags: Iterable[str]) -> list[dict[str, Any]]:
     for parent, sub in found:
         if not sub and parent in parents:
             continue
-        uid = f"{parent}.{sub}" if sub else parent
-        known = techniques().get(uid) or techniques().get(parent)
-        # A rule may tag hundreds of tactics; a technique has a few.
-        its = sorted(tagged.keys() & known.tactics, key=order.__getitem__) if known else []
+        its: list[str] = []
+        if tagged:
+            uid = f"{parent}.{sub}" if sub else parent
+            known = techniques().get(uid) or techniques().get(parent)
+            # A rule may tag hundreds of tactics; a technique has a few.
+            its = sorted(tagged.keys() & known.tactics, key=order.__getitem__) if known else []
         for tactic in its:
             left.pop(tactic, None)
         result.extend(_attack(parent, sub, tactic) for tactic in its or [""])
