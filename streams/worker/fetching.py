@@ -25,7 +25,7 @@ from streams.windows.batch import PIECE_BYTES, size_of
 from streams.windows.seal import NO_EPOCH
 
 #: Milliseconds that Kafka waits for more records at most, and the bytes that it waits for.
-LINGER_MS = 400
+LINGER_MS = 350
 LINGER_BYTES = 1 << 20
 
 #: Bytes of records to take at once, unless one record has more.
