@@ -442,7 +442,7 @@ def alone() -> Iterator[None]:
 
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
-    """Say on a terminal what is waited for, once it has taken a second."""
+    """Show on a terminal what is waited for, once it has taken a second."""
     if not sys.stderr.isatty() or not _moving.acquire(blocking=False):
         yield
         return

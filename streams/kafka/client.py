@@ -142,7 +142,7 @@ def check_refusal(settings: Settings) -> None:
 
 
 def waiting_for(settings: Settings) -> "AbstractContextManager[None]":
-    """Say on a terminal which brokers are waited for."""
+    """Show on a terminal which brokers are waited for."""
     return waiting(f"waiting for Kafka at {settings.kafka.bootstrap_servers}")
 
 

@@ -293,7 +293,7 @@ def test_a_word_becomes_columns_fields_of_columns_and_words_of_sql() -> None:
         "resources[1].name",
         "resources[1].namespace",
     ]
-    assert completions(columns, "evidences[1].process.parent_process.nam") == [
+    assert completions(columns, "evidences[1].process.parent_process.name") == [
         "evidences[1].process.parent_process.name",
         "evidences[1].process.parent_process.namespace_pid",
     ]
