@@ -274,9 +274,7 @@ def test_a_prompt_answers_one_question_after_the_other(press: Callable[..., str]
 
 
 def test_a_prompt_completes_columns_within_columns(press: Callable[..., str]) -> None:
-    press("SEL", "SEL")
-    press("\t", "ECT")
-    press(" finding_info.tit\t", "finding_info.title")
+    press("SELECT finding_info.tit\t", "finding_info.title")
     assert "Error" not in press(" FROM findings LIMIT 1;\n")
 
 
