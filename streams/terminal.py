@@ -39,7 +39,7 @@ WIDE = 10_000  # columns in a pipe, where nothing is cut or wrapped
 LEAST = 8  # columns of a table's column with longer words, which are folded
 WAIT = 1.0  # seconds until a terminal is told what is waited for
 #: A number, a time, a size or a range of offsets: what is never broken.
-NUMBER = re.compile(r"[\[(]*[-+]?\d[\d,.:/TZ+-]*[A-Za-z%]{0,3}[\]),;.]*")
+NUMBER = re.compile(r"[\[(]*+[-+]?\d[\d,.:/TZ+-]*+[A-Za-z%]{0,3}+[\]),;.]*+")
 
 
 class Commands(TyperGroup):

@@ -173,3 +173,9 @@ def test_messages_are_wrapped_between_words_and_commands_to_copy_are_not(
         assert " ".join([first, *others]).split().count("604,800") >= 1
     command = f"Try: kafka-topics.sh --bootstrap-server {LONG} --describe"
     assert printed(60, lambda: terminal.say(command), monkeypatch) == [command, ""]
+
+
+def test_a_word_that_is_nearly_a_number_costs_its_length() -> None:
+    """A quadratic search would take hours."""
+    assert terminal.NUMBER.fullmatch("[1,607)")
+    assert not terminal.NUMBER.fullmatch("1" + "." * 1_000_000 + "!")
