@@ -9,7 +9,7 @@ import pytest
 from streams.settings.load import load
 from tests.conftest import LakeEnvironment
 from tests.streams.commands.conftest import Run
-from tests.streams.falco_records import REGION, alert
+from tests.streams.falco_records import NOW, REGION, alert
 from tests.streams.lake_writer import LakeWriter
 
 #: Offsets that an earlier mapping refused; today's accepts two of the three.
@@ -36,7 +36,7 @@ def environment(lake_environment: LakeEnvironment, topic: str) -> dict[str, str]
 def writer(environment: dict[str, str], tmp_path: Path) -> LakeWriter:
     """Twenty records of partition 1 in two windows; the letters of the four that were refused."""
     writer = LakeWriter(load(environment=environment), tmp_path / "writer")
-    writer.publish(1, [kafka_has(offset) for offset in range(20)])
+    writer.publish(1, [kafka_has(offset) for offset in range(20)], timestamp=NOW)
     writer.window(1, 0, 12, lake_has)
     writer.window(1, 12, 20, lake_has)
     writer.commit({1: 20})

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import resource
@@ -49,6 +50,7 @@ async def serving(
 @contextmanager
 def few_descriptors(limit: int) -> Iterator[None]:
     """Let this process have no descriptors beyond a number."""
+    gc.collect()  # other tests may have left clients with connections
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
     try:

@@ -132,6 +132,19 @@ def test_an_object_that_is_damaged_inside_is_written_again(
     assert writer.lake.read(key) == whole
 
 
+def test_an_object_of_another_window_is_replaced(
+    settings: Settings, writer: LakeWriter, directory: Path
+) -> None:
+    """Its findings are of records that are not this window's, and are in the lake elsewhere."""
+    rebuild(settings, directory)
+    first, *_, last = (each.key for each in writer.lake.objects())
+    whole = writer.lake.read(first)
+    writer.put(first, writer.lake.read(last))
+    (window,) = rebuild(settings, directory, Target(1, 0, 8))
+    assert window.outcome == "changed"
+    assert writer.lake.read(first) == whole
+
+
 def test_an_object_that_the_window_no_longer_has_is_stale_until_it_is_pruned(
     settings: Settings, writer: LakeWriter, directory: Path
 ) -> None:
