@@ -34,6 +34,9 @@ MEMORY = 96_000_000
 #: The WAL of a segment without committed tables is smaller than this.
 BEGUN_BYTES = 8192
 
+#: What DuckDB writes first of a new file: three headers. A kill may come between them.
+HEADERS_BYTES = 3 * 4096
+
 #: The version of these tables, and of the format that `packed` writes.
 LAYOUT = 8
 
@@ -215,6 +218,10 @@ class Segments:
         try:
             if not file.exists():
                 raise FileNotFoundError(f"{file.name} is missing, but its WAL is there")
+            if file.stat().st_size < HEADERS_BYTES and not self._wal_bytes(number):
+                log.info("segment %d has only been begun: dropped", number)
+                self.remove(number)
+                return []
             cursor.execute(f"ATTACH {literal(str(file))} AS {name}")
             tables = cursor.execute(
                 "SELECT count(*) FROM duckdb_tables() WHERE database_name = ?", [name]

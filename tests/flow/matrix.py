@@ -226,9 +226,12 @@ def side_by_side(runs: Sequence[Callable[[], None]]) -> None:
 
 
 def passes(worker: Worker) -> Counter[str]:
-    """Return how often an armed worker passed each effect, from its log."""
+    """Return how often an armed worker passed each effect, from its log.
+
+    It is killed as soon as its last effect is seen, so it may not have said that it is after it.
+    """
     lines = worker.tail_all().splitlines()
-    return Counter(line.split("passing ")[1].split(":")[0] for line in lines if ":after:" in line)
+    return Counter(line.split("passing ")[1].split(":")[0] for line in lines if ":before:" in line)
 
 
 def sampled(seed: int, count: int) -> list[tuple[Step, Step]]:

@@ -37,6 +37,7 @@ from streams.staging.directory import (
     not_ours,
 )
 from streams.staging.parquet import SIZES, Group, Sizes
+from streams.staging.segments import HEADERS_BYTES
 from streams.staging.staging import SEGMENT_BYTES, Staging
 from streams.windows.batch import Batch, Rejected, Rows, size_of, split, tabulate
 from streams.windows.room import Usage
@@ -457,10 +458,15 @@ def test_a_segment_of_another_layout_is_dropped(path: Path) -> None:
     assert names(path) == []
 
 
-def test_a_segment_that_was_only_begun_is_dropped(path: Path) -> None:
+@pytest.mark.parametrize("written", [0, 1, 4096, 8192, None])
+def test_a_segment_that_was_only_begun_is_dropped(path: Path, written: int | None) -> None:
+    """Killed while DuckDB wrote the first bytes of the file, or after all of them."""
     path.mkdir()
     with duckdb.connect() as database:
         database.execute(f"ATTACH '{path / MAIN}' AS segment_1")
+    content = (path / MAIN).read_bytes()
+    assert len(content) == HEADERS_BYTES
+    (path / MAIN).write_bytes(content[:written])
     with opened(path) as staging:
         assert staging.open() == []
     assert names(path) == []
@@ -962,7 +968,7 @@ def test_a_window_much_larger_than_memory_is_exported(path: Path) -> None:
 
     with opened(path, sizes=sizes, segment_bytes=4_000_000) as staging:
         staging.open()
-        runs = appended(staging, range(0, 6501, 250), value=wide)
+        runs = appended(staging, range(0, 6501, 325), value=wide)
         assert staging.usage().staged > 96_000_000
         assert pq.read_metadata(exported(staging, window(runs))).num_rows == 6500
 
