@@ -8,6 +8,7 @@ ticks fall: each partition's records are one record batch, so they arrive whole,
 
 import itertools
 import random
+import re
 import signal
 import time
 from collections import Counter
@@ -230,8 +231,7 @@ def passes(worker: Worker) -> Counter[str]:
 
     It is killed as soon as its last effect is seen, so it may not have said that it is after it.
     """
-    lines = worker.tail_all().splitlines()
-    return Counter(line.split("passing ")[1].split(":")[0] for line in lines if ":before:" in line)
+    return Counter(re.findall(r"passing (\w+):before:", worker.tail_all()))
 
 
 def sampled(seed: int, count: int) -> list[tuple[Step, Step]]:
