@@ -5,10 +5,14 @@ mix them, and an alert about one would stay silent while another is well.
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Metric
 
 from streams.settings.sections import KafkaSettings
+
+NO_LABELS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def deployment(kafka: KafkaSettings) -> dict[str, str]:

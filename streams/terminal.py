@@ -84,22 +84,18 @@ class Commands(TyperGroup):
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "falcolake"
             message = error.format_message().replace("Value error, ", "")
-            return _fail(message, f"{command} --help", error.exit_code)
+            say_error(message, f"{command} --help")
+            return error.exit_code
         except FalcolakeError as error:
-            say_error(error)
+            say_error(error.message, error.hint)
             return 2 if isinstance(error, Misconfigured) else 1
 
 
-def say_error(error: FalcolakeError) -> None:
+def say_error(message: str, hint: str) -> None:
     """Print an error, and what to try, to standard error."""
-    _fail(error.message, error.hint, 1)
-
-
-def _fail(message: str, hint: str, code: int) -> int:
     say(f"Error: {message}")
     if hint:
         say(f"Try: {hint}")
-    return code
 
 
 def print_table(

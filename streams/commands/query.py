@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from streams.commands.options import load_settings
-from streams.terminal import print_table, progress_bar, say
+from streams.terminal import progress_bar, say
 
 if TYPE_CHECKING:
     from streams.query.output import Format
@@ -69,9 +69,9 @@ def query(
       falcolake query --last 24h
     """
     if example and sql is None:
-        from streams.query.questions import questions
+        from streams.query.questions import print_questions
 
-        print_table(["name", "question"], [[each.name, each.title] for each in questions()])
+        print_questions()
         return
     from streams.commands import times
     from streams.query.period import Period

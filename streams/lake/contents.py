@@ -5,7 +5,7 @@ order, and falcolake's own account in the footer. Both are read a few rows at a 
 not grow with the object.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -65,21 +65,11 @@ def logged_times(file: Path) -> set[int]:
             return {
                 time
                 for batch in found.iter_batches(columns=[".".join(LOGGED)], use_threads=False)
-                for time in _field(batch, LOGGED).to_pylist()
-                if time is not None
+                for row in batch.to_pylist()
+                if (time := (row.get(LOGGED[0]) or {}).get(LOGGED[1])) is not None
             }
     except (pa.ArrowException, OSError):
         return set()
-
-
-def _field(batch: pa.RecordBatch, names: Sequence[str]) -> pa.Array:
-    """Return a field of a struct column; nothing if there is no such column."""
-    column: pa.Array = pa.StructArray.from_arrays(batch.columns, names=batch.schema.names)
-    for name in names:
-        if not pa.types.is_struct(column.type) or column.type.get_field_index(name) < 0:
-            return pa.array([], pa.int64())
-        column = column.field(name)
-    return column
 
 
 def _opened(file: BinaryIO) -> parquet.ParquetFile:

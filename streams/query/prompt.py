@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from streams.errors import FalcolakeError
-from streams.query.questions import named, questions
-from streams.terminal import print_table, say, say_error
+from streams.query.questions import named, print_questions
+from streams.terminal import say, say_error
 
 FIRST, NEXT = "findings> ", "     ...> "
 HELP = """\
@@ -71,7 +71,7 @@ def converse(ask: Callable[[str], None], columns: pa.Schema) -> None:
             try:
                 _answer(typed, ask)
             except FalcolakeError as error:
-                say_error(error)
+                say_error(error.message, error.hint)
             except KeyboardInterrupt:
                 say("stopped")
 
@@ -91,7 +91,7 @@ def _answer(typed: str, ask: Callable[[str], None]) -> None:
         return
     command, *names = typed.split()
     if command == ".examples":
-        print_table(["name", "question"], [[each.name, each.title] for each in questions()])
+        print_questions()
     elif command == ".example" and names:
         sql = named(names[0]).always()
         say(sql.rstrip())

@@ -5,6 +5,7 @@ from importlib.resources import files
 from typing import NamedTuple
 
 from streams.errors import Misconfigured
+from streams.terminal import print_table
 
 #: The days that the questions name, as an example. The period of the query takes their place.
 DAYS = "eventDay BETWEEN '20261123' AND '20261124'"
@@ -28,6 +29,11 @@ def questions() -> list[Question]:
     """Return all questions, in the order of the page."""
     text = files("streams.query").joinpath("questions.sql").read_text()
     return [Question(name, title, sql) for name, title, sql in _QUESTION.findall(text)]
+
+
+def print_questions() -> None:
+    """Print the names of all questions, and what each asks."""
+    print_table(["name", "question"], [[each.name, each.title] for each in questions()])
 
 
 def named(name: str) -> Question:

@@ -8,7 +8,7 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram, ProcessCollector
 
-from streams.registry import LabelledRegistry
+from streams.registry import NO_LABELS, LabelledRegistry
 
 PREFIX: Final = "falcolake_receive"
 
@@ -29,8 +29,6 @@ OUTCOMES: Final = ("acknowledged", "late", "too_large", "failed")
 
 #: Seconds. Kafka takes a few milliseconds, and some broker's restart a minute.
 BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-
-NO_LABELS: Final[Mapping[str, str]] = {}
 
 
 class Metrics:

@@ -20,7 +20,7 @@ from streams.errors import (
     Unavailable,
     Unproved,
 )
-from streams.registry import LabelledRegistry
+from streams.registry import NO_LABELS, LabelledRegistry
 from streams.windows.batch import Rows
 from streams.windows.progress import Progress
 from streams.windows.room import Usage
@@ -37,7 +37,6 @@ WINDOW_BUCKETS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 AGE_BUCKETS = (1, 2.5, 5, 10, 30, 60, 120, 300, 450, 600, 900, 1800, 3600, 7200, 21_600, 86_400)
 
 OUTCOMES = ("finding", "reject", "filtered")
-NO_LABELS: Final[Mapping[str, str]] = {}
 
 
 class Metrics:

@@ -3,6 +3,7 @@
 loop         the event loop: virtual time, hosts that can be killed or paused
 history      who did what, in virtual time
 log          a Kafka topic: retention, truncation, recreation, transactions
+contracts    a model or what it stands for, for a contract's tests
 logs         a partition's log, modelled or real, for the contract of both
 coordinator  a consumer group: generations, fencing, offsets
 consumer     what a worker has of aiokafka, under the real `BatchConsumer`

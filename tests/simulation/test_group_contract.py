@@ -12,6 +12,7 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from streams.windows.seal import METADATA_BYTES
+from tests.simulation.contracts import KINDS, either
 from tests.simulation.coordinator import REBALANCE, SESSION, Group, Joined
 from tests.simulation.loop import SimulatedLoop
 from tests.streams.embedded.group_member import (
@@ -183,15 +184,9 @@ class Real:
             member.raw.close()
 
 
-@pytest.fixture(params=["the model", "the real one"])
+@pytest.fixture(params=KINDS)
 def group(request: pytest.FixtureRequest) -> Iterator[Kind]:
-    if request.param == "the model":
-        yield Model()
-        return
-    bootstrap, make_topic = map(request.getfixturevalue, ("kafka_bootstrap", "make_topic"))
-    real = Real(bootstrap, make_topic(partitions=1))
-    yield real
-    real.close()
+    yield from either(request, Model, Real)
 
 
 def of(group: Kind, *names: str) -> Kind:

@@ -11,21 +11,16 @@ import pytest
 
 from streams.embedded.stack import BrokerName, EmbeddedStack
 from tests.flow.cut_logs import cut_log
+from tests.simulation.contracts import KINDS, either
 from tests.simulation.logs import Log, Model, Real
 
 
-@pytest.fixture(params=["the model", "the real one"])
+@pytest.fixture(params=KINDS)
 def log(request: pytest.FixtureRequest) -> Iterator[Log]:
-    if request.param == "the model":
-        yield Model()
-        return
-    bootstrap, make_topic = map(request.getfixturevalue, ("kafka_bootstrap", "make_topic"))
-    real = Real(bootstrap, make_topic(partitions=1))
-    yield real
-    real.close()
+    yield from either(request, Model, Real)
 
 
-@pytest.fixture(params=["the model", "the real one"])
+@pytest.fixture(params=KINDS)
 def own_log(request: pytest.FixtureRequest, tmp_path: Path, broker: BrokerName) -> Iterator[Log]:
     """A log on a broker that the test may stop."""
     if request.param == "the model":
