@@ -46,7 +46,7 @@ async def test_what_is_open_is_sealed_and_shipped_and_nothing_is_staged(worker: 
         assert await drained(worker)
         assert worker.kafka.committed == {0: (30, ""), 1: (5, "")}
         assert worker.ledger.undrained() == 0
-        assert not list(worker.staging.path.glob("segment-*"))
+    assert not list(worker.staging.path.glob("segment-*"))
 
 
 @in_loop
