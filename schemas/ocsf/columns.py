@@ -11,6 +11,9 @@ from __future__ import annotations
 from functools import cache
 from types import MappingProxyType
 
+#: The (name, type) pairs of a class or an object.
+Attributes = tuple[tuple[str, str], ...]
+
 _SCALARS = MappingProxyType(
     {
         "string": "VARCHAR",
@@ -235,20 +238,21 @@ def paths(event_class: str, version: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def attributes(event_class: str, version: str) -> list[tuple[str, str]]:
+def attributes(event_class: str, version: str) -> Attributes:
     """Return the (name, type) pairs of a class's own attributes."""
     return _attributes(_CLASSES[event_class], version)
 
 
-def members(type_: str, version: str) -> list[tuple[str, str]]:
+def members(type_: str, version: str) -> Attributes:
     """Return the (name, type) pairs of an object's attributes; none for a scalar."""
     return _attributes(_OBJECTS.get(type_, ""), version)
 
 
-def _attributes(table: str, version: str) -> list[tuple[str, str]]:
+@cache
+def _attributes(table: str, version: str) -> Attributes:
     """Return the (name, type) pairs of a table that the release has."""
     rows = (row.split() for row in table.replace("\n", ";").split(";"))
-    return [(row[0], row[1]) for row in rows if row and version in (row[2:] or [version])]
+    return tuple((row[0], row[1]) for row in rows if row and version in (row[2:] or [version]))
 
 
 def duckdb_type(type_: str, version: str) -> str:

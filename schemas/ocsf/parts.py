@@ -18,7 +18,7 @@ import json
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from schemas.falco.moment import of_milliseconds
 from schemas.ocsf import columns as tables
@@ -121,7 +121,7 @@ def joined(event_class: str, version: str, rule: Any, scene: Any, body: Any) -> 
             value = value.get(step) if value else None
         if value is not None and parent in finding:
             finding[parent][name] = value
-    _add_moments(finding, tables.attributes(event_class, version), version)
+    _add_moments(finding, _moments(tables.attributes(event_class, version), version))
     return finding
 
 
@@ -137,18 +137,36 @@ def _some_of(value: dict[str, Any], type_: str, version: str) -> dict[str, Any]:
     return {name: value[name] for name, _ in tables.members(type_, version) if name in value}
 
 
-def _add_moments(value: Any, attributes: list[tuple[str, str]], version: str) -> None:
+class _Moments(NamedTuple):
+    """Where an object has moments: its own `*_time_dt`, and its members that have some."""
+
+    own: tuple[str, ...]
+    inner: tuple[tuple[str, bool, _Moments], ...]  # name, whether it is a list, its moments
+
+
+@cache
+def _moments(attributes: tables.Attributes, version: str) -> _Moments:
+    inner = [
+        (name, type_.endswith("[]"), _moments(members, version))
+        for name, type_ in attributes
+        if (members := tables.members(type_.removesuffix("[]"), version))
+    ]
+    return _Moments(
+        tuple(name for name, _ in attributes if _is_moment(name)),
+        tuple(each for each in inner if any(each[2])),
+    )
+
+
+def _add_moments(value: Any, moments: _Moments) -> None:
     """Add to each `*_time` its `*_time_dt`."""
-    for name, type_ in attributes:
-        if _is_moment(name):
-            ms = value.get(name.removesuffix("_dt"))
-            if ms is not None and _FIRST_MOMENT <= ms <= _LAST_MOMENT:
-                value[name] = of_milliseconds(ms)
-        elif (inner := value.get(name)) and (
-            members := tables.members(type_.removesuffix("[]"), version)
-        ):
-            for each in inner if type_.endswith("[]") else [inner]:
-                _add_moments(each, members, version)
+    for name in moments.own:
+        ms = value.get(name.removesuffix("_dt"))
+        if ms is not None and _FIRST_MOMENT <= ms <= _LAST_MOMENT:
+            value[name] = of_milliseconds(ms)
+    for name, several, its in moments.inner:
+        if member := value.get(name):
+            for each in member if several else [member]:
+                _add_moments(each, its)
 
 
 def _is_moment(path: str) -> bool:
@@ -221,7 +239,7 @@ def _tree(event_class: str, version: str) -> MappingProxyType[str, str]:
     """Return the type of every path in the parts, including the paths inside structs."""
     found: _Tree = {}
 
-    def walk(attributes: list[tuple[str, str]], prefix: str) -> None:
+    def walk(attributes: tables.Attributes, prefix: str) -> None:
         for name, type_ in attributes:
             found[prefix + name] = type_
             walk(tables.members(type_, version), f"{prefix}{name}.")
@@ -229,9 +247,9 @@ def _tree(event_class: str, version: str) -> MappingProxyType[str, str]:
     attributes = tables.attributes(event_class, version)
     for name, type_ in attributes:
         if name == "evidences":
-            walk([("evidence", type_.removesuffix("[]")), ("more", type_)], "")
+            walk((("evidence", type_.removesuffix("[]")), ("more", type_)), "")
         elif name not in _BESIDE:
-            walk([(name, type_)], "")
+            walk(((name, type_),), "")
     return MappingProxyType(
         {path: tables.duckdb_type(type_, version) for path, type_ in found.items()}
     )

@@ -1,5 +1,6 @@
 """A lake, a local copy of one of its objects, and ways to damage it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streams.audit.verify import Verification
+from streams.embedded.stack import EmbeddedStack
 from streams.settings.load import load
 from streams.settings.settings import Settings
 from tests.conftest import LakeEnvironment
@@ -37,13 +39,23 @@ def place(settings: Settings) -> str:
     return f"s3://{settings.lake.bucket}/{settings.lake.prefix}"
 
 
-@pytest.fixture
-def good(writer: LakeWriter, tmp_path: Path) -> Path:
-    """A local copy of an object as a worker writes it, under its own key."""
+@pytest.fixture(scope="session")
+def written(stack: EmbeddedStack, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, bytes]:
+    """The key and the bytes of an object as a worker writes it."""
+    stack.s3.create_bucket(bucket := "of-one-object")
+    environment = {**os.environ, **stack.environment("alerts", bucket)}
+    writer = LakeWriter(load(environment=environment), tmp_path_factory.mktemp("writer"))
     (key,) = writer.window(0, 0, 40)
+    return key, writer.lake.read(key)
+
+
+@pytest.fixture
+def good(written: tuple[str, bytes], tmp_path: Path) -> Path:
+    """A local copy of an object as a worker writes it, under its own key."""
+    key, body = written
     file = tmp_path / "copy" / key
     file.parent.mkdir(parents=True)
-    file.write_bytes(writer.lake.read(key))
+    file.write_bytes(body)
     return file
 
 
