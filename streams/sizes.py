@@ -1,4 +1,4 @@
-"""Sizes as a person reads them."""
+"""Sizes and numbers of things as a person reads them."""
 
 
 def in_bytes(number: int) -> str:
@@ -7,3 +7,8 @@ def in_bytes(number: int) -> str:
         if number >= size:
             return f"{number / size:.1f} {unit}"
     return f"{number} bytes"
+
+
+def counted(number: int, what: str) -> str:
+    """Format a number of things: 1 record, 1,200 records."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

@@ -73,6 +73,7 @@ DECIDERS = tuple(
         "streams.query.values",
         "streams.receive.bodies",
         "streams.replay.plan",
+        "streams.sizes",
         "streams.watch.alerts",
         "streams.watch.lines",
         "streams.watch.rates",

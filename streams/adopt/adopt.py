@@ -24,6 +24,7 @@ from streams.lake.session import connect
 from streams.lake.store import StoredObject
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings, variable
+from streams.sizes import counted
 from streams.terminal import OnProgress
 from streams.windows.seal import UNSEALED
 
@@ -64,10 +65,10 @@ class Adoption:
         if not self.partitions:
             return f"nothing to adopt: no partition of topic {self.topic} is blocked"
         copies = sum(each.copies for each in self.partitions)
-        done = "would be" if self.dry_run else "are"
+        dry = "dry run, nothing done: " if self.dry_run else ""
         return (
-            f"{len(self.partitions)} partitions {done} adopted; {copies:,} records that the lake "
-            f"does not have {done} published again at the topic's end"
+            f"{dry}adopted {counted(len(self.partitions), 'partition')}; at the topic's end "
+            f"published again what the lake does not have: {counted(copies, 'record')}"
         )
 
     def plain(self) -> dict[str, Any]:
@@ -228,7 +229,7 @@ class _Adopter:
             _refuse_members(status.look(self._admin, settings))
             epoch = leader_epoch(self._admin, settings.kafka.topic, number, plan.until)
             metadata = adopted(facts, epoch)
-            self._say(f"partition {number}: publishing {len(copies):,} records again")
+            self._say(f"partition {number}: publishing {counted(len(copies), 'record')} again")
             writer.publish(
                 client,
                 copies,

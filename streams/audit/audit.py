@@ -22,6 +22,7 @@ from streams.lake.reader import LakeReader
 from streams.lake.session import connect
 from streams.lake.store import StoredObject, is_probe
 from streams.settings.settings import Settings, variable
+from streams.sizes import counted
 from streams.terminal import OnProgress
 from streams.windows.letters import Letters
 from streams.windows.window import Counts
@@ -84,10 +85,11 @@ class Audit:
         repeated = f"; repeated: {self.repeated:,}" if self.repeated else ""
         sent = ", ".join(f"{count:,} {name}" for name, count in self.requests.items())
         return (
-            f"{self.place}, {asked}: {self.objects:,} objects of {self.windows:,} windows; "
+            f"{self.place}, {asked}: {counted(self.objects, 'object')} "
+            f"of {counted(self.windows, 'window')}; "
             f"requests: {sent}\n"
-            f"{counts.records:,} records = {counts.findings:,} findings"
-            f" + {counts.rejects:,} rejects + {counts.filtered:,} filtered{repeated}; "
+            f"{counted(counts.records, 'record')} = {counted(counts.findings, 'finding')}"
+            f" + {counted(counts.rejects, 'reject')} + {counts.filtered:,} filtered{repeated}; "
             f"problems: {len(self.problems) or 'none'}"
         )
 

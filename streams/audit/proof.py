@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from streams.audit.coverage import Coverage, Kind, Known, LakeWindow, Problem, Stored
 from streams.lake.keys import Footer, Unread
+from streams.sizes import counted
 from streams.windows.letters import Letters
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -127,7 +128,7 @@ def _beyond(found: Coverage, known: Known) -> Iterator[Problem]:
     if stray:
         end = max(window.end for window in stray)
         says = "the group has committed nothing" if committed is None else f"committed {committed}"
-        text = f"{len(stray)} windows, but {says}, and no seal covers them"
+        text = f"{counted(len(stray), 'window')} without a seal, but {says}"
         yield _at(found, "beyond", min(window.first for window in stray), end, text)
     if committed is not None and committed < known.begin:
         text = "Kafka deleted these offsets before they were read"
@@ -219,7 +220,8 @@ def _window(window: LakeWindow, *, complete: bool) -> Iterator[Problem]:
     if len(footers) < len(window.objects):
         return
     rows = sum(footer.rows for footer in footers)
-    text = f"{rows} rows in {len(footers)} objects, but {counts.findings} findings"
+    there = f"{counted(rows, 'row')} in {counted(len(footers), 'object')}"
+    text = f"{there}, but {counted(counts.findings, 'finding')}"
     if rows < counts.findings and complete:
         yield Problem("short", text)
     elif rows > counts.findings:
@@ -256,5 +258,5 @@ def _letters(found: Coverage, letters: Letters, committed: int) -> Iterator[Prob
         )
         found.letters += there
         if there > wanted or (there < wanted and not letters.trimmed):
-            text = f"{there} dead letters, but {wanted} rejects"
+            text = f"{counted(there, 'dead letter')}, but {counted(wanted, 'reject')}"
             yield _at(found, "dead-letters", window.first, window.end, text)

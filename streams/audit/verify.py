@@ -20,6 +20,7 @@ from streams.lake.reader import LakeReader
 from streams.lake.session import connect
 from streams.lake.store import StoredObject, is_probe
 from streams.settings.settings import Settings
+from streams.sizes import counted
 from streams.terminal import OnProgress
 
 SCHEME = "s3://"
@@ -99,7 +100,8 @@ class Verification:
         validated = sum(each.validated for each in self.objects)
         against = f"{validated:,} of them against the OCSF schema"
         return (
-            f"{self.place}: {len(self.objects):,} objects with {rows:,} rows, {against}; "
+            f"{self.place}: {counted(len(self.objects), 'object')} "
+            f"with {counted(rows, 'row')}, {against}; "
             f"faults: {self.faults or 'none'}, warnings: {self.warnings or 'none'}"
         )
 

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from streams.sizes import counted
 from streams.terminal import locate, print_item, print_table, print_text, print_words
 
 if TYPE_CHECKING:
@@ -59,14 +60,16 @@ def _what(window: "WindowReplay") -> str:
     words = [window.reason] if window.reason else []
     if len(window.versions) > 1:
         words.append(f"mapping {' → '.join(window.versions)}")
-    words += [f"{window.letters} dead letters sent"] if window.letters else []
-    words += [f"{window.resolved} dead letters resolved"] if window.resolved else []
+    words += [f"{counted(window.letters, 'dead letter')} sent"] if window.letters else []
+    words += [f"{counted(window.resolved, 'dead letter')} resolved"] if window.resolved else []
     return "; ".join(words)
 
 
 def _rows(one: "ObjectReplay") -> str:
     """Return an object's rows: before and after if they changed, else the current or last ones."""
     if one.state == "new":
-        return f"{one.after} rows"
-    before = "unreadable" if one.before is None else f"{one.before}"
-    return f"{before} → {one.after} rows" if one.state == "changed" else f"{before} rows"
+        return counted(one.after or 0, "row")
+    before = "unreadable" if one.before is None else f"{one.before:,}"
+    if one.state == "changed":
+        return f"{before} → {counted(one.after or 0, 'row')}"
+    return before if one.before is None else counted(one.before, "row")

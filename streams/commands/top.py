@@ -9,6 +9,7 @@ import typer
 
 from streams.clock import now_ms
 from streams.commands.options import load_settings
+from streams.sizes import counted
 from streams.terminal import make_table, print_json, print_table, print_text, shortened
 
 if TYPE_CHECKING:
@@ -170,8 +171,8 @@ def _tables(
 def _summary(settings: "Settings", rates: "Rates", behind: int = 0) -> str:
     totals = rates.totals()
     text = (
-        f"{settings.kafka.topic}: {totals['alerts']} alerts in {rates.seconds:.0f} s, "
+        f"{settings.kafka.topic}: {counted(totals['alerts'], 'alert')} in {rates.seconds:.0f} s, "
         f"{totals['alerts'] / rates.seconds:.2f} per second; "
-        f"{totals['rejects']} rejects, {totals['filtered']} filtered"
+        f"{counted(totals['rejects'], 'reject')}, {totals['filtered']:,} filtered"
     )
-    return f"{text}; {behind} records still to read" if behind else text
+    return f"{text}; {counted(behind, 'record')} still to read" if behind else text

@@ -20,6 +20,7 @@ from streams.kafka.errors import explaining
 from streams.kafka.status import Status
 from streams.lake.reader import LakeReader, Newest
 from streams.settings.settings import Settings
+from streams.sizes import counted
 from streams.terminal import waiting
 
 if TYPE_CHECKING:
@@ -56,10 +57,11 @@ class Overview:
 
     def __str__(self) -> str:
         kafka_says = self.status
-        rejects = "no" if kafka_says.dead_letters is None else f"{kafka_says.dead_letters}"
+        sent = kafka_says.dead_letters
+        letters = "no dead letters" if sent is None else counted(sent, "dead letter")
         text = (
             f"topic {kafka_says.topic}, group {kafka_says.group} ({kafka_says.group_state}): "
-            f"{kafka_says.lag} records not in the lake yet, {rejects} dead letters"
+            f"{counted(kafka_says.lag, 'record')} not in the lake yet, {letters}"
         )
         behind = [each for n in self.oldest if (each := self.behind(n)) is not None]
         if behind:

@@ -73,11 +73,6 @@ def one_line(text: str) -> str:
     return "; ".join(line.strip() for line in text.splitlines() if line.strip())
 
 
-def count(number: int, what: str) -> str:
-    """Format a number of things: 1 broker, 3 brokers."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
 def examine(checks: Iterable[Check], timeout: float) -> Iterator[Diagnosis]:
     """Run checks one after the other, each for at most `timeout` seconds; yield what they find."""
     missing: set[str] = set()

@@ -6,13 +6,14 @@ are none yet, a trial commit does, as the group `GROUP.doctor`, which is deleted
 
 from collections.abc import Callable, Iterator
 
-from streams.doctor.diagnosis import Check, Diagnosis, bad, count, good, warning
+from streams.doctor.diagnosis import Check, Diagnosis, bad, good, warning
 from streams.kafka import status
 from streams.kafka.client import open_admin
 from streams.kafka.errors import unknown_topic
 from streams.kafka.probe import METADATA, committed_metadata
 from streams.kafka.topics import partitions_of
 from streams.settings.settings import Settings, variable
+from streams.sizes import counted
 
 LIVELY = {"none", "empty", "stable", "preparingrebalance", "completingrebalance", "assigning"}
 
@@ -56,19 +57,19 @@ def group(settings: Settings) -> Iterator[Diagnosis]:
     if lost:
         yield warning(
             "group",
-            f"Kafka deleted {lost:,} records before the lake had them",
+            f"Kafka deleted {counted(lost, 'record')} before the lake had them",
             "keep records for longer (retention.ms), and find out why the workers were down",
         )
     if found.lag and not owners:
         yield warning(
             "group",
-            f"{name}: {found.lag:,} records are waiting and no worker is running",
+            f"{name}: no worker is running; {counted(found.lag, 'record')} not in the lake yet",
             "start one",
         )
     yield good(
         "group",
-        f"{name} ({found.group_state}): {count(len(owners), 'worker')}, "
-        f"{found.lag:,} records not in the lake yet",
+        f"{name} ({found.group_state}): {counted(len(owners), 'worker')}, "
+        f"{counted(found.lag, 'record')} not in the lake yet",
     )
 
 

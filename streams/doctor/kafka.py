@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from streams.doctor import group as group_checks
-from streams.doctor.diagnosis import Check, Diagnosis, bad, count, good, warning
+from streams.doctor.diagnosis import Check, Diagnosis, bad, good, warning
 from streams.errors import in_words
 from streams.kafka.client import open_admin
 from streams.kafka.topics import UNKNOWN_TOPIC, config_of
 from streams.settings.settings import Settings
+from streams.sizes import counted
 
 DAY = 86_400.0
 #: Retention must outlast a window by this factor, or a worker's short absence loses records.
@@ -48,7 +49,7 @@ def brokers(settings: Settings) -> Iterator[Diagnosis]:
     yield good(
         "kafka",
         f"{settings.kafka.bootstrap_servers} answers ({_security(settings)}): "
-        f"{count(len(found), 'broker')} with the protocol of Kafka {protocol}",
+        f"{counted(len(found), 'broker')} with the protocol of Kafka {protocol}",
     )
 
 
@@ -97,7 +98,7 @@ def topic(settings: Settings) -> Iterator[Diagnosis]:
             "give it a replication factor of 3; with one copy, a broken disk loses alerts",
         )
     yield good(
-        "topic", f"{name}: {count(len(partitions), 'partition')}, copies of each record: {copies}"
+        "topic", f"{name}: {counted(len(partitions), 'partition')}, copies of each record: {copies}"
     )
 
 
@@ -163,7 +164,7 @@ def dead_letters(settings: Settings, name: str) -> Iterator[Diagnosis]:
             f"{name} has cleanup.policy={config['cleanup.policy']}: compaction deletes rejects",
             f"set cleanup.policy=delete on {name}",
         )
-    yield good(check, f"{name}: {count(len(described['partitions']), 'partition')}")
+    yield good(check, f"{name}: {counted(len(described['partitions']), 'partition')}")
 
 
 def control(settings: Settings, name: str) -> Iterator[Diagnosis]:
@@ -179,7 +180,7 @@ def control(settings: Settings, name: str) -> Iterator[Diagnosis]:
         )
         return
     yield from _rights(check, name, described, "READ", "DESCRIBE")
-    yield good(check, f"{name}: {count(len(described['partitions']), 'partition')}")
+    yield good(check, f"{name}: {counted(len(described['partitions']), 'partition')}")
 
 
 def _config(settings: Settings, name: str) -> dict[str, str] | None:

@@ -16,6 +16,7 @@ from streams.kafka.errors import unknown_topic
 from streams.kafka.topics import partitions_of, topic_id_of
 from streams.kafka.transactions import OpenTransaction, open_transactions
 from streams.settings.settings import Settings
+from streams.sizes import counted
 from streams.windows.seal import NO_EPOCH, Seal, read_seal
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Status:
     def problems(self) -> list[str]:
         """Return what needs attention, one sentence each."""
         found = [
-            f"partition {partition.partition}: Kafka deleted {partition.lost:,} records "
+            f"partition {partition.partition}: Kafka deleted {counted(partition.lost, 'record')} "
             "before the lake had them"
             for partition in self.partitions
             if partition.lost

@@ -31,6 +31,7 @@ from streams.replay.plan import Plan, Target
 from streams.replay.rebuild import Rebuilder, Task, WindowReplay
 from streams.settings.mapping import build_mapping
 from streams.settings.settings import Settings
+from streams.sizes import counted
 from streams.terminal import OnProgress
 
 #: Greater than any offset.
@@ -93,8 +94,8 @@ class Replay:
         text += f", {_sum(states, 'objects')}" if states else ""
         for name in ("letters", "resolved"):
             if count := sum(getattr(each, name) for each in self.windows):
-                text += f", {count:,} dead letters {'sent' if name == 'letters' else name}"
-        return text + (f"; not tried: {self.left:,} windows" if self.left else "")
+                text += f", {counted(count, 'dead letter')} {'sent' if name == 'letters' else name}"
+        return text + (f"; not tried: {counted(self.left, 'window')}" if self.left else "")
 
     def plain(self) -> dict[str, Any]:
         """Return it as JSON types."""

@@ -202,7 +202,7 @@ def test_windows_that_nobody_sealed_are_beyond() -> None:
     assert kinds(prove(*objects, known=at(7, 8))) == [("beyond", 5, 9)]
     (problem,) = prove(*objects, known=at(None)).problems
     assert (problem.kind, problem.first, problem.end) == ("beyond", 0, 9)
-    assert "3 windows, but the group has committed nothing" in problem.message
+    assert "3 windows without a seal, but the group has committed nothing" in problem.message
 
 
 def test_a_commit_past_kafkas_end_is_beyond() -> None:
@@ -222,7 +222,7 @@ def test_what_is_shipped_during_the_audit_is_no_problem() -> None:
 @pytest.mark.parametrize(
     ("objects", "expected", "said"),
     [
-        ([stored(0, 9, rows=8)], "short", "8 rows in 1 objects, but 9 findings"),
+        ([stored(0, 9, rows=8)], "short", "8 rows in 1 object, but 9 findings"),
         ([stored(0, 9, rows=10)], "excess", "10 rows"),
         ([stored(0, 9, records=10)], "counts", "10 records do not fit into 9 offsets"),
         ([stored(0, 9, findings=7, rejects=1)], "counts", "records are not the sum"),

@@ -63,7 +63,7 @@ def test_in_a_pipe_it_prints_tables_once(falcolake: Run, environment: dict[str, 
     assert (done.exit_code, lines[0][0], lines[1][0]) == (0, "rule", FILE["rule"])
     assert done.stdout.count("(others)") == 1, "of the hosts"
     assert done.stdout.splitlines()[-1] == (
-        "top: 21 alerts in 900 s, 0.02 per second; 1 rejects, 0 filtered"
+        "top: 21 alerts in 900 s, 0.02 per second; 1 reject, 0 filtered"
     )
 
 

@@ -45,7 +45,7 @@ def test_lost_and_waiting_records_are_warnings(
     admin.delete_records({TopicPartition(settings.kafka.topic, 0): 6})
     lost, waiting = [each for each in found_by(settings, "group") if each.level == "warning"]
     assert lost.message == "Kafka deleted 4 records before the lake had them"
-    assert "4 records are waiting and no worker is running" in waiting.message
+    assert "no worker is running; 4 records not in the lake yet" in waiting.message
 
 
 def test_metadata_is_seen_on_the_group_s_own_commits(
