@@ -38,7 +38,8 @@ PURE := $(filter-out %/test_mapping.py,$(wildcard tests/schemas/*/ tests/schemas
 
 test: $(READY)
 	$(BIN)/python -m pytest -m "$(QUICK)" -n 2 --dist loadfile $(PURE)
-	$(BIN)/python -m pytest -m "$(QUICK)" -n 4 --dist loadfile $(addprefix --ignore=,$(PURE))
+	$(BIN)/python -m pytest -m "$(QUICK)" -n 4 --dist loadfile --no-loadscope-reorder \
+		$(addprefix --ignore=,$(PURE))
 
 test-faults: $(READY)
 	$(BIN)/python -m pytest -m "faults and not chromium" -n 3 --durations 20

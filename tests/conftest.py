@@ -16,12 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, get_args
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from streams.embedded.s3 import S3Server
 from streams.embedded.stack import BrokerName, EmbeddedStack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+
+# Examples are not timed: on a busy machine any of them can be slow.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 class LakeEnvironment(Protocol):
@@ -41,6 +47,18 @@ class Spawn(Protocol):
         environment: Mapping[str, str] | None = None,
         stdin: int | None = None,
     ) -> "subprocess.Popen[str]": ...
+
+
+#: Folders whose files take longest: they come first, so that none runs alone at the end.
+SLOWEST = ("flow", "embedded", "staging", "audit", "replay", "worker", "commands")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(
+        key=lambda item: (
+            SLOWEST.index(its) if (its := item.path.parent.name) in SLOWEST else len(SLOWEST)
+        )
+    )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

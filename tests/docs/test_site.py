@@ -59,8 +59,10 @@ def test_the_site_is_built_and_loads_nothing_from_other_servers(copy: Path) -> N
     assert {load for load in found if 'rel="canonical"' not in load} == set()
 
 
-@pytest.mark.parametrize("link", ["[x](nowhere.md)", "[x](eks.md#nowhere)", "[x](../README.md)"])
-def test_a_broken_link_fails(copy: Path, link: str) -> None:
+def test_each_broken_link_fails(copy: Path) -> None:
+    links = ("nowhere.md", "eks.md#nowhere", "../README.md")
     with (copy / "docs" / "index.md").open("a") as index:
-        index.write(f"\n{link}\n")
-    assert build(copy).returncode != 0
+        index.writelines(f"\n[x]({link})\n" for link in links)
+    done = build(copy)
+    assert done.returncode != 0
+    assert f"{len(links)} issues found" in done.stdout + done.stderr

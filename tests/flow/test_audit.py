@@ -8,6 +8,7 @@ from tests.flow.worlds import GARBAGE, World, alert
 from tests.waiting import wait_until
 
 
+@pytest.mark.faults
 def test_the_audit_is_clean_while_workers_ship(world: World) -> None:
     settings = load(environment=world.environment)
     late = [alert(n).replace(b"-11-23T", b"-11-24T") for n in range(2000, 2400)]

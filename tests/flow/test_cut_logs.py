@@ -85,14 +85,9 @@ def noted(world: World) -> int | None:
     return read_seal(metadata, offset).cut
 
 
-@pytest.mark.parametrize("cut", [40, pytest.param(0, marks=pytest.mark.faults)])
-@pytest.mark.parametrize(
-    "running",
-    [
-        pytest.param(True, id="while it runs"),
-        pytest.param(False, id="while it is stopped", marks=pytest.mark.faults),
-    ],
-)
+@pytest.mark.faults
+@pytest.mark.parametrize("cut", [40, 0])
+@pytest.mark.parametrize("running", [True, False], ids=["while it runs", "while it is stopped"])
 def test_a_log_cut_below_the_commit_holds_its_partition_for_every_owner(
     own_world: World, own_stack: EmbeddedStack, cut: int, running: bool
 ) -> None:

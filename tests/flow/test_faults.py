@@ -87,6 +87,7 @@ def hurt(wal: Path, damage: str) -> None:
                 file.write((b"\0" if damage == "zero tail" else b"garbage!") * 60)
 
 
+@pytest.mark.faults
 def test_an_absent_lake_holds_and_then_takes_everything(
     own_world: World, own_stack: EmbeddedStack
 ) -> None:

@@ -45,7 +45,7 @@ def refused(code: str) -> tuple[Fault, str, str]:
     ("fault", "reason", "hint"),
     [
         pytest.param(*refused("SlowDown"), id="503 SlowDown", marks=slow),
-        pytest.param(*refused("AccessDenied"), id="403 AccessDenied"),
+        pytest.param(*refused("AccessDenied"), id="403 AccessDenied", marks=slow),
         pytest.param(*refused("InternalError"), id="500", marks=slow),
         pytest.param(*refused("ServiceUnavailable"), id="503", marks=slow),
         pytest.param(*refused("ExpiredToken"), id="400 ExpiredToken", marks=slow),
@@ -215,8 +215,9 @@ def test_a_worker_stops_in_time_while_the_lake_does_not_answer(world: World, s3:
         pytest.param(
             proxies.claim(200, ETag=f'"{"0" * 32}"', x_amz_checksum_crc32="AAAAAA=="),
             "the checksum AAAAAA==",
+            marks=slow,
         ),
-        pytest.param(proxies.claim(412, b"<p>no", Content_Type="text/html"), "HTML"),
+        pytest.param(proxies.claim(412, b"<p>no", Content_Type="text/html"), "HTML", marks=slow),
         pytest.param(proxies.answer(412, "PreconditionFailed"), "nothing is there", marks=slow),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -274,9 +275,9 @@ def occupying(world: World, make: Callable[[bytes], bytes], taken: set[str]) -> 
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        pytest.param(lambda _: b"", "0 bytes"),
+        pytest.param(lambda _: b"", "0 bytes", marks=slow),
         pytest.param(lambda _: b"a text", "not a Parquet file", marks=slow),
-        pytest.param(another_partitions, "another window: topic another"),
+        pytest.param(another_partitions, "another window: topic another", marks=slow),
         pytest.param(reversed_rows, "other rows"),
     ],
     ids=["zero bytes", "a text", "another topic's", "other rows"],
@@ -299,6 +300,7 @@ def test_something_else_under_a_window_s_key_holds_it_until_it_is_gone(
     assert_exactly_once(world, range(300))
 
 
+@pytest.mark.faults
 def test_the_same_rows_of_another_writer_are_not_put_again(world: World, s3: S3Proxy) -> None:
     taken: set[str] = set()
 

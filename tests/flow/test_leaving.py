@@ -43,6 +43,7 @@ def leave(worker: Worker, timeout: float) -> tuple[int, float]:
     return worker.process.wait(timeout), time.monotonic() - began
 
 
+@pytest.mark.faults
 def test_without_drain_it_leaves_at_once_and_loses_nothing(world: World) -> None:
     worker = start_and_stage(world)
     code, seconds = leave(worker, 30)
@@ -111,6 +112,7 @@ def test_a_drain_while_others_publish_ends_and_the_rest_is_the_next_worker_s(wor
     assert_exactly_once(world, range(900), rejects=5)
 
 
+@pytest.mark.faults
 def test_a_worker_whose_kafka_is_away_is_alive_and_says_what_it_waits_for(world: World) -> None:
     worker = world.worker(KAFKA__BOOTSTRAP_SERVERS="127.0.0.1:1").start()
     wait_until(lambda: worker.said("starting again"), 60)

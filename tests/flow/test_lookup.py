@@ -49,6 +49,7 @@ def footers(world: World, name: str) -> list[str | None]:
     return [each.footer.get(name) for each in world.objects()]
 
 
+@pytest.mark.faults
 def test_a_group_that_kafka_forgot_goes_on_where_the_lake_ends(
     world: World, admin: KafkaAdminClient
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_last_window_that_lacks_an_object_is_shipped_again(
         assert world.bodies() == whole
 
 
+@pytest.mark.faults
 def test_a_recreated_topic_is_held_until_a_person_decides(
     world: World, admin: KafkaAdminClient
 ) -> None:

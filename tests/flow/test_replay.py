@@ -79,6 +79,7 @@ def damage(world: World, stored: dict[str, bytes]) -> None:
         world.s3.put_object(Bucket=world.bucket, Key=f"ext/falco/{key}", Body=body)
 
 
+@pytest.mark.faults
 def test_what_an_audit_finds_is_healed_byte_for_byte(shipped: World, settings: Settings) -> None:
     stored, offsets = lake(shipped), shipped.committed()
     damage(shipped, stored)
@@ -96,6 +97,7 @@ def test_what_an_audit_finds_is_healed_byte_for_byte(shipped: World, settings: S
     assert_exactly_once(shipped, range(1000), rejects=40)
 
 
+@pytest.mark.faults
 def test_a_replay_of_what_is_whole_writes_nothing(shipped: World, settings: Settings) -> None:
     before = written(shipped)
     found = replay.run(settings, ALL, Options())

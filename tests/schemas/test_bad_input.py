@@ -206,7 +206,7 @@ def test_odd_alerts_are_valid_findings_that_duckdb_reads(record: bytes, version:
     assert columns["message"] == finding.get("message")
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))
 @example(b'{"rule":{},"priority":{},"time":{}}')
 def test_bytes_of_any_kind_are_answered(record: bytes) -> None:
@@ -222,7 +222,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(changes=st.dictionaries(st.sampled_from([*SMALL, "uuid", "message", "log"]), json_values))
 def test_values_of_any_type_are_answered(changes: dict[str, Any]) -> None:
     finding = OLD.finding(value(**changes), -1)

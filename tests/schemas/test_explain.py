@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from schemas.explain import Explanation, explain
 from schemas.mapping import Filtered, Mapping, Options, Reject
@@ -43,7 +43,7 @@ def test_every_key_and_field_has_its_line_in_order(name: str, kind: tuple[str, s
 
 
 @each_kind
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(alert=alerts())
 def test_the_explanation_is_true_of_every_alert(
     kind: tuple[str, str], alert: dict[str, Any]

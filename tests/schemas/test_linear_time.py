@@ -1,7 +1,5 @@
 """A record costs time in proportion to its size, whatever is in it."""
 
-import gc
-import time
 from collections.abc import Callable
 
 import pytest
@@ -9,6 +7,7 @@ import pytest
 from schemas.mapping import Mapping, Options
 from schemas.memory import remembered
 from tests.hostile.forms import FORMS, LONG
+from tests.timing import cpu_seconds
 
 #: About how many bytes the smallest record has, and how much larger the others are.
 SMALLEST = 10_000
@@ -21,24 +20,15 @@ MOST_SECONDS = 2.0
 
 
 def seconds_per_byte(form: Callable[[int], bytes], size: int, version: str) -> float:
-    """Return the CPU time per byte in a mapping with empty caches.
-
-    Without garbage collections, as `timeit` measures: one takes as long as all other tests' objects
-    need, and a large record is sure to meet it.
-    """
+    """Return the CPU time per byte in a mapping with empty caches."""
     value = form(size)
-    spent = []
-    gc.disable()
-    try:
-        for _ in range(2):
-            remembered.clear()
-            mapping = Mapping(Options(ocsf_version=version))
-            began = time.thread_time()
-            mapping.map(value, 0)
-            spent.append(time.thread_time() - began)
-    finally:
-        gc.enable()
-    return min(spent) / len(value)
+
+    def once() -> float:
+        remembered.clear()
+        mapping = Mapping(Options(ocsf_version=version))
+        return cpu_seconds(lambda: mapping.map(value, 0), times=1)
+
+    return min(once() for _ in range(2)) / len(value)
 
 
 @pytest.mark.parametrize(

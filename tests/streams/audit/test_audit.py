@@ -63,6 +63,7 @@ def of_many_days(offset: int) -> bytes | None:
     return b"no alert" if offset == 7 else alert(offset, day=f"{2031 + offset}-04-05")
 
 
+@pytest.mark.faults
 def test_a_window_of_many_days_is_proved_and_verified(
     settings: Settings, writer: LakeWriter
 ) -> None:

@@ -73,13 +73,14 @@ def member(environment: Mapping[str, str]) -> Iterator[None]:
 
     def stay() -> None:
         with KafkaConsumer(
-            settings.kafka.topic,
             bootstrap_servers=settings.kafka.servers,
             client_id=HOSTILE,
             group_id=settings.kafka.group_id,
             enable_auto_commit=False,
-            metadata_max_age_ms=1000,  # if it joins before it has the topic's, it gets nothing
         ) as consumer:
+            # If it joins before it knows the topic, it gets nothing.
+            wait_until(lambda: consumer.partitions_for_topic(settings.kafka.topic))
+            consumer.subscribe([settings.kafka.topic])
             while not done.is_set():
                 consumer.poll(200, max_records=1)
                 joined[:] = [bool(consumer.assignment())]

@@ -104,6 +104,7 @@ def test_the_demo_ends_with_the_proof_and_leaves_nothing(
     ]
 
 
+@pytest.mark.faults
 def test_with_stay_all_of_it_runs_until_ctrl_c_and_the_next_commands_work(
     start: Callable[..., "subprocess.Popen[str]"], tmp_path: Path
 ) -> None:
@@ -156,7 +157,7 @@ def test_kept_data_is_proved_again_together_with_more(
         ("broker", signal.SIGINT),
         pytest.param("weed", signal.SIGINT, marks=pytest.mark.faults),
         pytest.param("cli worker", signal.SIGINT, marks=pytest.mark.faults),
-        ("cli worker", signal.SIGTERM),
+        pytest.param("cli worker", signal.SIGTERM, marks=pytest.mark.faults),
     ],
 )
 def test_stopped_anywhere_nothing_is_left_running(

@@ -377,6 +377,7 @@ def test_patience_grows_with_the_put() -> None:
     assert len({session.patience(size) for size in range(0, 5 << 30, 10_000_000)}) <= 6
 
 
+@pytest.mark.faults
 def test_a_frozen_lake_is_noticed_in_time(lake: Lake, file: Path, proxy: S3Proxy) -> None:
     began = time.monotonic()
     proxy.fault = proxies.swallow

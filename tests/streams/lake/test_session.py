@@ -66,6 +66,7 @@ def test_a_role_is_asked_for_there_and_nothing_of_it_at_s3(tmp_path: Path) -> No
     assert s3.seen == []
 
 
+@pytest.mark.faults
 def test_a_frozen_sts_is_noticed_in_time(tmp_path: Path) -> None:
     (tmp_path / "o").write_bytes(b"rows")
     with S3Proxy(1) as sts:
@@ -107,7 +108,7 @@ def test_what_is_no_endpoint_is_an_error_of_its_setting(url: str) -> None:
             settings(**{name: url})
 
 
-@how(deadline=None, max_examples=200)
+@how(max_examples=200)
 @given(
     st.builds(
         "{}{}{}{}".format,

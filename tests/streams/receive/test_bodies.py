@@ -2,15 +2,15 @@
 
 import contextlib
 import json
-import time
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.receive.bodies import NoAlertsError, TooManyError, records
 from tests.streams.falco_records import alert
+from tests.timing import cpu_seconds
 
 A, B, C = alert(1), alert(2, uuid="u-2"), b'{"a": "\xff[}", "b": [1, {"c": "\\"}{"}]}'
 PRETTY = json.dumps(json.loads(A), indent=2).encode()
@@ -99,7 +99,7 @@ JSON = st.recursive(
 OBJECTS = st.lists(st.dictionaries(TEXT, JSON, max_size=3), min_size=1, max_size=6)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(OBJECTS, st.sampled_from(["\n", "\r\n", " ", "", "\n\n\t"]), st.booleans())
 def test_objects_come_back_however_they_are_put_together(
     objects: list[dict[str, Any]], between: str, ascii_only: bool
@@ -143,10 +143,12 @@ def test_any_body_is_records_or_a_reason_and_nothing_of_it_is_dropped(body: byte
 )
 def test_time_grows_no_faster_than_a_body(unit: bytes) -> None:
     def seconds(times: int) -> float:
-        began = time.perf_counter()
-        with contextlib.suppress(NoAlertsError):
-            records(unit * times, most=10**9)
-        return time.perf_counter() - began
+        body = unit * times
 
-    small = min(seconds(4_000) for _ in range(3))
-    assert seconds(64_000) < 16 * 4 * small + 0.1
+        def read() -> None:
+            with contextlib.suppress(NoAlertsError):
+                records(body, most=10**9)
+
+        return cpu_seconds(read)
+
+    assert seconds(64_000) < 16 * 4 * seconds(4_000) + 0.1

@@ -73,6 +73,7 @@ def test_a_gap_is_cut_where_a_window_is_full(
     assert not directory.exists()
 
 
+@pytest.mark.faults
 def test_a_window_of_many_days_is_rebuilt_byte_for_byte(
     settings: Settings, writer: LakeWriter, directory: Path
 ) -> None:

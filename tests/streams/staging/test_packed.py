@@ -33,7 +33,7 @@ def packed_rows(first: int, end: int) -> bytes:
     return pack(made.offsets, made.timestamps, made.findings)
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50, derandomize=True)
 @given(
     st.lists(st.tuples(NUMBER, NUMBER, FINDING), min_size=1, max_size=20), st.sampled_from((1, FEW))
 )

@@ -126,7 +126,7 @@ def test_ends_that_appear_while_a_batch_is_staged_are_respected() -> None:
     assert found == [(0, 4, 4), (4, 8, 4), (8, 10, 2)]
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(
     data=st.data(),
     offsets=st.sets(st.integers(5, 60), min_size=1).map(sorted),
@@ -162,7 +162,7 @@ def test_records_are_findings_rejects_and_filtered() -> None:
     assert (len(warnings.findings), warnings.filtered) == (1, 0)
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(values=st.lists(st.one_of(st.none(), st.binary(max_size=50), st.just(alert())), max_size=30))
 def test_every_record_is_counted_once_whatever_it_holds(values: list[bytes | None]) -> None:
     made = [Message(offset, value) for offset, value in enumerate(values)]

@@ -162,9 +162,7 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=60, stateful_step_count=40, deadline=None, derandomize=True
-)
+TestLife.settings = settings(max_examples=60, stateful_step_count=40, derandomize=True)
 
 
 def test_an_append_to_many_runs_counts_no_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +202,7 @@ def staged(draw: st.DrawFn) -> list[Run]:
     return draw(st.permutations(made))
 
 
-@settings(deadline=None, derandomize=True)
+@settings(derandomize=True)
 @given(
     runs=staged(),
     committed=st.integers(0, 40),

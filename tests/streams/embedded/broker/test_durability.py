@@ -81,6 +81,7 @@ def log_file(data: Path, partition: int) -> Path:
     return path
 
 
+@pytest.mark.faults
 def test_everything_acknowledged_survives_kill_9_in_the_middle_of_writing(
     start_broker: StartBroker, connect: Connect
 ) -> None:

@@ -81,7 +81,7 @@ def test_a_damaged_segment_ends_the_log(tmp_path: Path) -> None:
     assert open_log(tmp_path / "log").end == 3
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     sizes=st.lists(st.integers(1, 400), max_size=12),
     segment_bytes=st.integers(14, 1500),
