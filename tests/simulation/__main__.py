@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from multiprocessing import Pool
 from typing import NamedTuple
 
@@ -34,17 +35,17 @@ class Result(NamedTuple):
     happened: Counter[str]
 
 
-def try_seed(seed: int) -> Result:
-    """Run the schedule of a seed."""
-    outcome = run(plans.draw(seed))
+def try_seed(seed: int, more: plans.Kind | None = None) -> Result:
+    """Run the schedule of a seed, with one more fault of a kind."""
+    outcome = run(plans.draw(seed, more))
     if not seed % 50:
         gc.collect()
     return Result(seed, outcome.violations, outcome.known, outcome.happened)
 
 
-def explain(seed: int, *, shrunk: bool) -> None:
+def explain(seed: int, more: plans.Kind | None = None, *, shrunk: bool) -> None:
     """Print what is wrong with a seed, its plan and its history."""
-    plan = plans.draw(seed)
+    plan = plans.draw(seed, more)
     if shrunk:
         plan = shrink(plan, lambda smaller: bool(run(smaller).violations))
     outcome = run(plan)
@@ -53,10 +54,10 @@ def explain(seed: int, *, shrunk: bool) -> None:
         print(f"seed {seed}: {violation}")
 
 
-def results(seeds: range, jobs: int) -> Iterator[Result]:
+def results(seeds: range, jobs: int, more: plans.Kind | None = None) -> Iterator[Result]:
     """Yield the results of seeds, as they come."""
     with Pool(jobs, gc.disable) as pool:
-        yield from pool.imap_unordered(try_seed, seeds, chunksize=20)
+        yield from pool.imap_unordered(partial(try_seed, more=more), seeds, chunksize=20)
 
 
 def main() -> int:
@@ -67,9 +68,10 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--show", action="store_true", help="print the history of the first seed")
     parser.add_argument("--whole", action="store_true", help="do not shrink what fails")
+    parser.add_argument("--more", choices=plans.WEIGHTS, help="one more fault of this kind in each")
     options = parser.parse_args()
     if options.show:
-        explain(options.first, shrunk=False)
+        explain(options.first, options.more, shrunk=False)
         return 0
     seeds = range(options.first, options.first + options.seeds)
     began = said = time.monotonic()
@@ -77,7 +79,7 @@ def main() -> int:
     known: Counter[str] = Counter()
     failed: list[int] = []
     done = 0
-    for done, result in enumerate(results(seeds, options.jobs), 1):
+    for done, result in enumerate(results(seeds, options.jobs, options.more), 1):
         happened += result.happened
         known.update(result.known)
         if result.violations:
@@ -96,7 +98,7 @@ def main() -> int:
     for what, count in sorted(known.items()):
         print(f"{count:9,}  known: {what}")
     for seed in sorted(failed)[:1]:
-        explain(seed, shrunk=not options.whole)
+        explain(seed, options.more, shrunk=not options.whole)
     print(f"\nseeds {seeds[0]} to {seeds[0] + done - 1}: {len(failed) or 'none'} failed")
     return 1 if failed else 0
 

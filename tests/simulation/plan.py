@@ -90,8 +90,20 @@ WEIGHTS: dict[Kind, int] = {
 }  # fmt: skip
 
 
-def draw(seed: int) -> Plan:
-    """Return the plan of a seed."""
+def draw(seed: int, more: Kind | None = None) -> Plan:
+    """Return the plan of a seed, with one more fault of a kind.
+
+    With one more cut, half of the plans have brokers without leader epochs.
+    """
+    plan = _draw(seed)
+    if more is None:
+        return plan
+    dice = random.Random(f"{seed} {more}")
+    faults = *plan.faults, _fault(more, dice, plan.partitions, plan.workers)
+    return plan._replace(faults=tuple(sorted(faults)), epochs=more != "cut" or dice.random() < 0.5)
+
+
+def _draw(seed: int) -> Plan:
     dice = random.Random(seed)
     partitions, workers = dice.choice([1, 1, 2, 2, 3]), dice.choice([1, 2, 2, 3])
     kinds = dice.choices([*WEIGHTS], [*WEIGHTS.values()], k=dice.choice([1, 2, 3, 3, 4, 5, 6, 8]))
