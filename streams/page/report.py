@@ -15,8 +15,9 @@ from streams.windows.progress import Progress
 from streams.windows.window import Partition
 from streams.worker.journal import Journal
 
-#: The most waiting windows to list for a partition.
+#: The most waiting windows to list, for a partition and for all of them.
 LISTED = 50
+LISTED_IN_ALL = 2000
 
 
 class Reporter:
@@ -36,8 +37,11 @@ class Reporter:
         held = {each.partition for each in problems if each.kind == "held"}
         partitions = []
         if ledger is not None:
+            listed = min(LISTED, LISTED_IN_ALL // max(1, len(ledger.partitions)))
             partitions = [
-                self._partition(each, ledger.partitions[each.partition], each.partition in held)
+                self._partition(
+                    each, ledger.partitions[each.partition], each.partition in held, listed
+                )
                 for each in ledger.progress()
             ]
         return {
@@ -69,7 +73,9 @@ class Reporter:
         }
 
     @staticmethod
-    def _partition(progress: Progress, partition: Partition, held: bool) -> dict[str, Any]:
+    def _partition(
+        progress: Progress, partition: Partition, held: bool, listed: int
+    ) -> dict[str, Any]:
         opened = partition.open.oldest
         waiting = list(partition.sealed_windows())
         return {
@@ -91,6 +97,6 @@ class Reporter:
                     "records": window.counts.records,
                     "oldest": window.oldest,
                 }
-                for window in waiting[:LISTED]
+                for window in waiting[:listed]
             ],
         }

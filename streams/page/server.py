@@ -36,8 +36,10 @@ STOP_TIMEOUT = 1.0
 PAGE = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/charts.js": ("charts.js", "text/javascript"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript")
+        for name in ("page", "charts", "copying", "dom", "tables", "words")
+    },
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 

@@ -71,7 +71,7 @@ class Page:
         """By partition: committed, staged, end, not in the lake."""
         found = {}
         for row in self.rows("partitions"):
-            committed, staged, end, lag = (int(each.replace(",", "")) for each in row[2:6])
+            lag, committed, staged, end = (number(row[column]) for column in (2, 5, 6, 7))
             found[int(row[0])] = committed, staged, end, lag
         return found
 
@@ -297,11 +297,11 @@ def test_it_can_be_read_by_ear_and_worked_by_keyboard(world: World, page: Page) 
     assert page.run("document.documentElement.lang") == "en"
     assert none("th:not([scope])")
     assert none("section:not([aria-labelledby])")
-    assert none("svg:not([role=img][aria-label])")
+    assert none("svg:not([role=img][aria-label], [aria-hidden=true])")
     assert none("img:not([alt])")
     assert none("[id]:is(#x)")
     labels = page.run(
-        "[...document.querySelectorAll('svg')].map((e) => e.getAttribute('aria-label'))"
+        "[...document.querySelectorAll('svg[role=img]')].map((e) => e.getAttribute('aria-label'))"
     )
     assert all(labels)
     assert any("Windows of 3 partitions" in label for label in labels)

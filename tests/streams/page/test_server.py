@@ -219,6 +219,20 @@ async def test_the_report_is_what_ledger_and_journal_know(served: Served) -> Non
 
 
 @in_loop
+async def test_with_many_partitions_few_waiting_windows_of_each_are_listed(served: Served) -> None:
+    async with served:
+        worker = served.worker
+        await worker.assign(*range(1000))
+        for first in (0, 5, 10):
+            await worker.take(0, first, first + 5)
+            await worker.seal()
+        _, found = await served.get("/status.json")
+        assert len(found["partitions"]) == 1000
+        assert found["partitions"][0]["waiting_windows"] == 3
+        assert [each["end"] for each in found["partitions"][0]["waiting"]] == [5, 10]
+
+
+@in_loop
 async def test_a_taken_port_is_named_with_the_setting(tmp_path: Path) -> None:
     with socket.create_server((HOST, 0)) as other:
         worker = Worker(tmp_path / "staging", LAKE)
