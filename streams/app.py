@@ -25,6 +25,7 @@ from prometheus_client import disable_created_metrics
 
 from streams import faults
 from streams.backoff import Backoff
+from streams.control.fleet import Fleet
 from streams.errors import Unavailable
 from streams.kafka.client import CLIENT_ID, broker_credentials, broker_urls
 from streams.kafka.dead_letter_writer import DeadLetterWriter
@@ -48,7 +49,7 @@ from streams.worker import logs
 from streams.worker.drain import drain, log_what_is_left
 from streams.worker.journal import Journal
 from streams.worker.ledger import Ledger
-from streams.worker.listener import Listener
+from streams.worker.listener import Listener, worker_name
 from streams.worker.lookup import Lookup
 from streams.worker.metrics import Metrics
 from streams.worker.requests import watch_client
@@ -108,8 +109,8 @@ class Falcolake(faust.App):
         await self.ledger.close()
 
 
-def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
-    """Build the worker's app, which reports to `metrics` and `watch`.
+def build(settings: Settings, metrics: Metrics, watch: Watch, fleet: Fleet) -> Falcolake:
+    """Build the worker's app, which reports to `metrics`, `watch` and `fleet`.
 
     Raises Misconfigured for settings that cannot work.
     """
@@ -149,7 +150,7 @@ def build(settings: Settings, metrics: Metrics, watch: Watch) -> Falcolake:
     ledger.kafka = app.consumer
     app.ledger, app.shipper, app.dead_letters = ledger, shipper, dead_letters
     app.lookup = Lookup(ledger, LakeReader(settings.lake, client), settings.kafka.topic, watch)
-    app.listener = Listener(settings, ledger, shipper.reasons, metrics)
+    app.listener = Listener(settings, ledger, shipper.reasons, metrics, fleet)
     _declare(app, settings.kafka.topic)
     return app
 
@@ -246,9 +247,10 @@ async def _serve(settings: Settings, leaving: Leaving) -> None:
     journal = Journal(contents=settings.web.show_contents)
     metrics = Metrics(journal, deployment(settings.kafka))
     watch = Watch(metrics)
-    health = Health(waits=watch.waits)
-    app: Falcolake | None = build(settings, metrics, watch)
-    server = Web(settings.web, health, metrics, Reporter(settings, health, journal))
+    health, fleet = Health(waits=watch.waits), Fleet()
+    app: Falcolake | None = build(settings, metrics, watch, fleet)
+    reporter = Reporter(settings, health, journal, fleet, worker_name(settings))
+    server = Web(settings.web, health, metrics, reporter)
     await server.start()
     health.start()
     watch.start()
@@ -257,7 +259,8 @@ async def _serve(settings: Settings, leaving: Leaving) -> None:
         while not leaving.wanted.is_set():
             began = time.monotonic()
             try:
-                await _run_once(app or build(settings, metrics, watch), settings, health, leaving)
+                app = app or build(settings, metrics, watch, fleet)
+                await _run_once(app, settings, health, leaving)
             except Unavailable as error:
                 health.rests(error)
                 if time.monotonic() - began > LONGEST_RESTART:

@@ -65,6 +65,7 @@ DECIDERS = tuple(
         "streams.adopt.decide",
         "streams.audit.coverage",
         "streams.audit.proof",
+        "streams.control.fleet",
         "streams.control.messages",
         "streams.lake.ddl",
         "streams.lake.keys",

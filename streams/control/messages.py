@@ -45,7 +45,9 @@ class State(Struct, frozen=True, kw_only=True, tag_field="kind", tag="state"):
     """A worker's answer: what prevents it from shipping.
 
     `request` is the offset of the newest request it has read, `partitions` its own, each with why
-    its windows are held, `paused` why it does not read; empty texts if nothing is wrong.
+    its windows are held, `paused` why it does not read; empty texts if nothing is wrong. Workers of
+    earlier versions answer without the rest: `lag`, what is in Kafka and not in the lake of all its
+    partitions, `version`, and `address`, the page's if it has one for people elsewhere.
     """
 
     v: Literal[1]
@@ -54,6 +56,9 @@ class State(Struct, frozen=True, kw_only=True, tag_field="kind", tag="state"):
     worker: str
     paused: str
     partitions: dict[Number, str]
+    lag: Offset | None = None
+    version: str = ""
+    address: str = ""
 
 
 Message = Flush | Ask | State

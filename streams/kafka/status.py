@@ -173,7 +173,8 @@ def look(admin: "Admin", settings: Settings) -> Status:
     begins, ends, transactions = _bounds(admin, partitions)
     topic_id = topic_id_of(admin, topic)
     cuts = _cuts(admin, committed, topic_id)
-    state, owners = _members(admin, group, topic)
+    state, found = _members(admin, group, topic)
+    owners = {number: name for name, numbers in found for number in numbers}
     dead_letters = _records(admin, settings.kafka.dead_letter_topic)
     return Status(
         topic,
@@ -248,21 +249,36 @@ def committed_offsets(
     }
 
 
-def _members(admin: "Admin", group: str, topic: str) -> tuple[str, dict[int, str]]:
-    """Return the group's state and the owner of each partition."""
+def members(settings: Settings) -> list[tuple[str, frozenset[int]]] | None:
+    """Return the group's members, by name, with their partitions; None during a rebalance.
+
+    Raises Misconfigured or Unavailable, as `read` does.
+    """
+    with open_admin(settings) as admin:
+        state, found = _members(admin, settings.kafka.group_id, settings.kafka.topic)
+    return found if state == "stable" else None
+
+
+def _members(
+    admin: "Admin", group: str, topic: str
+) -> tuple[str, list[tuple[str, frozenset[int]]]]:
+    """Return the group's state, and its members with their partitions."""
     described = admin.describe_groups([group])[group]
     state = described["group_state"]
-    owners: dict[int, str] = {}
+    found = []
     for member in described["members"]:
         assignment = member["member_assignment"]
         if not isinstance(assignment, dict):  # still joining, or not a consumer
             continue
         name = member["group_instance_id"] or member["client_id"]
-        for assigned in assignment["assigned_partitions"]:
-            if assigned["topic"] == topic:
-                owner = f"{name} at {member['client_host'].lstrip('/')}"
-                owners |= dict.fromkeys(assigned["partitions"], owner)
-    return ("none" if state == "Dead" else described["error"] or state.lower()), owners
+        partitions = frozenset(
+            number
+            for assigned in assignment["assigned_partitions"]
+            if assigned["topic"] == topic
+            for number in assigned["partitions"]
+        )
+        found.append((f"{name} at {member['client_host'].lstrip('/')}", partitions))
+    return ("none" if state == "Dead" else described["error"] or state.lower()), found
 
 
 def _records(admin: "Admin", topic: str) -> int | None:

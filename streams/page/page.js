@@ -5,6 +5,7 @@
 import { lines, span } from "./charts.js";
 import { startCopying, withCommands } from "./copying.js";
 import { node, patch } from "./dom.js";
+import { showFleet } from "./fleet.js";
 import {
   showEvents, showPartitions, showRejects, showRules, showSeverities, showWindows,
 } from "./tables.js";
@@ -217,10 +218,12 @@ function point(event) {
 // ---- polling
 
 let latest = null;
+let fleet = null;
 let answers = true;
 
 function draw() {
   if (latest) show(latest);
+  if (fleet) showFleet(fleet);
   if (!answers) showSilence();
 }
 
@@ -250,11 +253,15 @@ function showSilence() {
     : "the worker does not answer");
 }
 
+async function get(path) {
+  const answer = await fetch(path, { signal: AbortSignal.timeout(10_000) });
+  if (!answer.ok) throw new Error(`${answer.status}`);
+  return answer.json();
+}
+
 async function ask() {
   try {
-    const answer = await fetch("status.json", { signal: AbortSignal.timeout(10_000) });
-    if (!answer.ok) throw new Error(`${answer.status}`);
-    latest = await answer.json();
+    [latest, fleet] = await Promise.all([get("status.json"), get("fleet.json")]);
     answers = true;
   } catch {
     answers = false;

@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from streams import clock
+from streams.control.fleet import Fleet
 from streams.page.health import Health
 from streams.settings.settings import Settings
 from streams.windows.progress import Progress
@@ -23,11 +24,21 @@ LISTED_IN_ALL = 2000
 class Reporter:
     """Builds the reports of one worker process."""
 
-    def __init__(self, settings: Settings, health: Health, journal: Journal) -> None:
+    def __init__(
+        self, settings: Settings, health: Health, journal: Journal, fleet: Fleet, name: str
+    ) -> None:
         self._settings = settings
         self._health = health
         self._journal = journal
+        self._fleet = fleet
+        self._name = name
         self._began = clock.now_ms()
+
+    def fleet(self) -> dict[str, Any]:
+        """Return all workers of the group as JSON types, and note that someone looks at them."""
+        now = clock.now_ms()
+        self._fleet.look(now)
+        return self._fleet.plain(now, self._name)
 
     def plain(self) -> dict[str, Any]:
         """Return the report as JSON types. Times are epoch ms, durations seconds."""

@@ -1,4 +1,4 @@
-"""The worker's web server: the status page, `/status.json`, `/metrics`, `/healthz`, `/readyz`.
+"""The worker's web server: the status page with its reports, `/metrics`, `/healthz`, `/readyz`.
 
 It has no state, and keeps running while the worker waits to restart. `health`, `metrics` and
 `report` decide what it answers. The page is static files over `/status.json`; its headers forbid
@@ -38,7 +38,7 @@ PAGE = {
     "/page.css": ("page.css", "text/css"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript")
-        for name in ("page", "charts", "copying", "dom", "tables", "words")
+        for name in ("page", "charts", "copying", "dom", "fleet", "tables", "words")
     },
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
@@ -86,6 +86,7 @@ class Web:
         for path in self._page:
             app.router.add_get(path, self._show_page)
         app.router.add_get("/status.json", self._show_status)
+        app.router.add_get("/fleet.json", self._show_fleet)
         app.router.add_get("/metrics", self._show_metrics)
         app.router.add_get("/healthz", self._show_health)
         app.router.add_get("/readyz", self._show_readiness)
@@ -145,6 +146,11 @@ class Web:
 
     async def _show_status(self, _: web.Request) -> web.Response:
         response = web.json_response(self._reporter.plain())
+        response.enable_compression()
+        return response
+
+    async def _show_fleet(self, _: web.Request) -> web.Response:
+        response = web.json_response(self._reporter.fleet())
         response.enable_compression()
         return response
 

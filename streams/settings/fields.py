@@ -177,6 +177,14 @@ AccountId = Annotated[
     ),
 ]
 Endpoint = Annotated[str, AfterValidator(_endpoint)]
+#: What `streams.control.fleet` takes for a link.
+PageUrl = Annotated[
+    str,
+    _like(
+        r"(?=.{1,300}\Z)https?://[A-Za-z0-9_.\-\[\]:]+(?:/[A-Za-z0-9_.\-~/%]*)?",
+        "an address of the web, for example https://falco.example.com/falcolake-0/",
+    ),
+]
 RoleArn = Annotated[
     str,
     _like(

@@ -21,6 +21,7 @@ from streams.settings.fields import (
     Listed,
     Lower,
     Name,
+    PageUrl,
     Patterns,
     Prefix,
     Priority,
@@ -401,6 +402,11 @@ class WebSettings(Section):
     )
     show_contents: bool = Field(
         default=False, description="Whether the status page shows the beginning of rejected records"
+    )
+    url: PageUrl | None = Field(
+        default=None,
+        description="This worker's page for people, which the pages of other workers link to",
+        examples=["https://falco.example.com/falcolake-0/"],
     )
 
 

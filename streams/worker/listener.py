@@ -10,23 +10,30 @@ that hour again.
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
+from importlib.metadata import version
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 
 from streams import clock
+from streams.background import in_background
 from streams.backoff import Backoff
 from streams.control import messages as control
-from streams.errors import FalcolakeError, Misconfigured
+from streams.control.fleet import Fleet, Member
+from streams.errors import FalcolakeError, Misconfigured, in_url
+from streams.kafka import status
 from streams.kafka.client import CLIENT_ID, aiokafka_options
 from streams.kafka.errors import translating
+from streams.settings.sections import WebSettings
 from streams.settings.settings import Settings, variable
 from streams.worker.ledger import Ledger
 from streams.worker.metrics import Metrics
@@ -58,21 +65,25 @@ class Listener:
         ledger: Ledger,
         held: Callable[[], dict[int, str]],
         metrics: Metrics,
+        fleet: Fleet,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._held = held
         self._metrics = metrics
+        self._fleet = fleet
         self._place = TopicPartition(settings.kafka.control_topic, control.PARTITION)
         self._group = settings.kafka.group_id
-        name = settings.kafka.group_instance_id or CLIENT_ID
-        self._name = f"{name} at {socket.gethostname()}, process {os.getpid()}"
+        self._name = worker_name(settings)
+        self._version = version("falcolake")
+        self._address = page_address(settings.web)
         self._position: int | None = None
         self._request: int | None = None
         self._asked = False
         self._said: tuple[object, ...] = ()
         self._quiet_until: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
+        self._members: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start listening."""
@@ -85,6 +96,8 @@ class Listener:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        if self._members is not None:
+            self._members.cancel()
 
     async def _listen(self) -> None:
         """Follow the topic; while it cannot be reached, log that once and try again."""
@@ -95,10 +108,11 @@ class Listener:
                     async with self._connected() as consumer:
                         await self._seek(consumer)
                         backoff.reset()
-                        said = ""
+                        said = self._fleet.trouble = ""
                         async with contextlib.AsyncExitStack() as answers:
                             await self._follow(consumer, answers)
             except FalcolakeError as error:
+                self._fleet.trouble = f"{error}"
                 if f"{error}" != said:
                     said = f"{error}"
                     log.warning("this worker cannot be asked to flush: %s", said)
@@ -145,15 +159,23 @@ class Listener:
             if records := found.get(self._place):
                 await self._take(records, consumer)
                 await asyncio.sleep(REST)
-            state = self._state()
+            now = clock.now_ms()
+            if self._fleet.should_seek_members(now):
+                self._seek_members()
+            state, due = self._state(), self._fleet.is_due(now)
+            if state is None and not due:
+                continue
+            if producer is None:
+                options = aiokafka_options(self._settings)
+                patience = int(ANSWER_TIMEOUT * 1000)
+                producer = AIOKafkaProducer(**options, request_timeout_ms=patience)
+                answers.push_async_callback(producer.stop)
+                await producer.start()
             if state is not None:
-                if producer is None:
-                    options = aiokafka_options(self._settings)
-                    patience = int(ANSWER_TIMEOUT * 1000)
-                    producer = AIOKafkaProducer(**options, request_timeout_ms=patience)
-                    answers.push_async_callback(producer.stop)
-                    await producer.start()
                 await self._answer(producer, state)
+            if due:
+                self._fleet.sent(now)
+                await self._ask(producer)
 
     async def _take(self, records: Sequence[Any], consumer: AIOKafkaConsumer) -> None:
         last: dict[int, int] | None = None
@@ -170,8 +192,11 @@ class Listener:
             elif isinstance(message, control.Ask):
                 self._metrics.told("ask")
                 self._request, self._asked = record.offset, True
+                self._fleet.note_question(record.offset, min(record.timestamp, clock.now_ms()))
             else:
                 self._metrics.told("state")
+                heard = min(record.timestamp, clock.now_ms())
+                self._fleet.note_answer(message, len(record.value), heard)
             self._position = record.offset + 1
 
     async def _last(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
@@ -219,16 +244,64 @@ class Listener:
             worker=self._name,
             paused=ledger.pause_reason,
             partitions=partitions,
+            lag=sum(each.lag for each in ledger.progress()),
+            version=self._version,
+            address=self._address,
         )
 
     async def _answer(self, producer: AIOKafkaProducer, state: control.State) -> None:
         """Send an answer, or give up: it is a courtesy, only the committed offset counts."""
-        topic = self._place.topic
         try:
-            with translating(self._settings, TimeoutError, topic="control_topic"):
-                async with asyncio.timeout(ANSWER_TIMEOUT):
-                    await producer.send_and_wait(
-                        topic, control.encode(state), partition=self._place.partition
-                    )
+            await self._send(producer, state)
         except FalcolakeError as error:
-            log.warning("cannot answer on %s: %s", topic, error)
+            log.warning("cannot answer on %s: %s", self._place.topic, error)
+
+    async def _ask(self, producer: AIOKafkaProducer) -> None:
+        """Ask all workers, for the page; if that fails, the page says so."""
+        try:
+            await self._send(producer, control.Ask(v=1, group=self._group))
+            self._fleet.trouble = ""
+        except FalcolakeError as error:
+            log.debug("cannot ask on %s: %s", self._place.topic, error)
+            self._fleet.trouble = f"{error}"
+
+    async def _send(self, producer: AIOKafkaProducer, message: control.Message) -> None:
+        with translating(self._settings, TimeoutError, topic="control_topic"):
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await producer.send_and_wait(
+                    self._place.topic, control.encode(message), partition=self._place.partition
+                )
+
+    def _seek_members(self) -> None:
+        """Ask Kafka for the group's members, beside everything else; one question at a time."""
+        if self._members is None or self._members.done():
+            self._members = asyncio.create_task(self._find_members(), name="members")
+
+    async def _find_members(self) -> None:
+        found = None
+        try:
+            found = await asyncio.wrap_future(
+                in_background(partial(status.members, self._settings), "members")
+            )
+        except FalcolakeError as error:
+            log.debug("the group's members are not known: %s", error)
+        self._fleet.note_members(None if found is None else [Member(*each) for each in found])
+
+
+def worker_name(settings: Settings) -> str:
+    """Return by which name this process answers."""
+    name = settings.kafka.group_instance_id or CLIENT_ID
+    return f"{name} at {socket.gethostname()}, process {os.getpid()}"
+
+
+def page_address(web: WebSettings) -> str:
+    """Return the page's address for people on other machines; empty if none is known."""
+    if web.url is not None:
+        return web.url
+    try:
+        address = ipaddress.ip_address(web.host)
+    except ValueError:
+        return ""
+    if address.is_loopback or address.is_unspecified or not web.port:
+        return ""
+    return f"http://{in_url(web.host, web.port)}/"

@@ -38,5 +38,5 @@ def test_every_setting_and_default_it_names_is_one() -> None:
 
 def test_every_path_of_the_server_for_people_and_machines_is_named() -> None:
     named = set(re.findall(r"^\| `(/[a-z.]*)` \|", TEXT, re.MULTILINE))
-    assert named == {"/", "/healthz", "/readyz", "/metrics", "/status.json"}
+    assert named == {"/", "/healthz", "/readyz", "/metrics", "/status.json", "/fleet.json"}
     assert "/" in PAGE

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from streams import clock
+from streams.control.fleet import Fleet
 from streams.embedded.ports import free_ports
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Unavailable
@@ -76,7 +77,7 @@ def test_a_stuck_main_loop_answers_no_probe() -> None:
     url = f"http://{settings.host}:{settings.port}/healthz"
     loop = asyncio.new_event_loop()
     health, metrics = Health(), Metrics()
-    reporter = Reporter(Settings(lake=LAKE, web=settings), health, metrics.journal)
+    reporter = Reporter(Settings(lake=LAKE, web=settings), health, metrics.journal, Fleet(), "me")
     server = Web(settings, health, metrics, reporter)
     loop.run_until_complete(server.start())
     thread = threading.Thread(target=loop.run_forever)
@@ -136,7 +137,7 @@ async def test_a_blocked_partition_is_shown_until_it_is_another_worker_s(tmp_pat
         health = Health()
         health.runs(worker.ledger, worker.shipper)
         settings = Settings(lake=LAKE)
-        reporter = Reporter(settings, health, worker.metrics.journal)
+        reporter = Reporter(settings, health, worker.metrics.journal, Fleet(), "me")
         await worker.assign(0, 1)
         worker.shipper._hold(0, Unavailable("the lake is away", "look after it"))
         await worker.block(0)
@@ -181,7 +182,7 @@ async def test_a_transaction_that_is_open_for_long_is_logged_once_and_shown(
         found = health.readiness()
         assert (found["ready"], found["reasons"]) == (True, [])
         assert [each["partition"] for each in found["transactions"]] == [1]
-        reporter = Reporter(Settings(lake=LAKE), health, metrics.journal)
+        reporter = Reporter(Settings(lake=LAKE), health, metrics.journal, Fleet(), "me")
         (problem,) = reporter.plain()["problems"]
         assert (problem["kind"], problem["partition"]) == ("transaction", 1)
         worker.kafka.stable = {}

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from streams.control.fleet import Fleet
 from streams.embedded.ports import HOST, free_ports
 from streams.embedded.s3 import ACCOUNT_ID
 from streams.errors import Misconfigured, Unavailable
@@ -27,7 +28,7 @@ LAKE = LakeSettings(bucket="lake", region="us-east-1", account_id=ACCOUNT_ID)
 
 def web_of(settings: WebSettings, health: Health, metrics: Metrics) -> Web:
     """A server of these parts."""
-    reporter = Reporter(Settings(lake=LAKE, web=settings), health, metrics.journal)
+    reporter = Reporter(Settings(lake=LAKE, web=settings), health, metrics.journal, Fleet(), "me")
     return Web(settings, health, metrics, reporter)
 
 
@@ -148,7 +149,7 @@ async def test_no_alert_is_shown_but_the_names_of_rules(served: Served) -> None:
         await served.worker.take(0, 0, 3, lambda n: alert(n, rule=f"Rule {n}"))
         await served.worker.take(0, 3, 5, lambda n: b"garbage with a secret")
         await served.worker.take(0, 5, 6, lambda n: None)
-        for path in (*PAGE, "/status.json", "/metrics", "/readyz", "/healthz"):
+        for path in (*PAGE, "/status.json", "/fleet.json", "/metrics", "/readyz", "/healthz"):
             async with served.http.get(path) as answer:
                 text = await answer.text()
             assert "shell" not in text, path
@@ -160,7 +161,15 @@ async def test_no_alert_is_shown_but_the_names_of_rules(served: Served) -> None:
 @in_loop
 async def test_every_answer_forbids_all_that_the_page_does_not_need(served: Served) -> None:
     async with served:
-        for path in (*PAGE, "/status.json", "/metrics", "/readyz", "/nowhere", "/../cli.py"):
+        for path in (
+            *PAGE,
+            "/status.json",
+            "/fleet.json",
+            "/metrics",
+            "/readyz",
+            "/nowhere",
+            "/../cli.py",
+        ):
             async with served.http.get(path) as answer:
                 policy = answer.headers["Content-Security-Policy"]
                 assert policy.startswith("default-src 'none'; script-src 'self';"), path
