@@ -48,7 +48,7 @@ export function showFleet({ workers, unknown, trouble }) {
     workers.length
       ? table(
         [
-          ["Worker", ""], ["State", ""], ["Not in the lake", "number"], ["Partitions", ""], ["", ""],
+          ["Worker", ""], ["State", ""], ["Not in the lake", "number"], ["Partitions", ""], ["Says", ""],
           ["Version", ""],
         ],
         workers.map(row),

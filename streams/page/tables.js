@@ -42,7 +42,10 @@ export function showPartitions(report) {
     ...counts.filter(([, count]) => count).map(([state, count]) =>
       node("span", { key: state }, `${number(count)} `, tag(state))),
   );
-  patch(byId("partitions"), ...rows.map(([each, state]) => partitionRow(each, state, most)));
+  patch(
+    byId("partitions"),
+    ...rows.map(([each, state]) => partitionRow(each, state, most, report.interval)),
+  );
   if (!rows.length) {
     patch(
       byId("partitions"),
@@ -51,12 +54,15 @@ export function showPartitions(report) {
   }
 }
 
-function partitionRow(each, state, most) {
+function partitionRow(each, state, most, interval) {
   const staged = Math.min(each.lag, Math.max(0, each.staged - each.committed));
   const unread = each.lag - staged;
   const share = shares(
     [
-      { kind: state === "late" ? "late" : "staged", value: staged, text: `${number(staged)} staged` },
+      {
+        kind: isLate(each.behind, interval) ? "late" : "staged", value: staged,
+        text: `${number(staged)} staged`,
+      },
       { kind: "unread", value: unread, text: `${number(unread)} unread` },
     ],
     most,

@@ -226,7 +226,7 @@ def test_staged_is_calm_and_amber_only_past_the_interval(page: Chrome, live: Liv
     assert drawn(10, end=12, lag=12) == ["reading", "staged", calm]
     assert drawn(331) == ["late", "late", amber]
     assert drawn(10, held=True)[0] == "held"
-    assert drawn(331, blocked=True)[0] == "blocked"
+    assert drawn(331, blocked=True) == ["blocked", "late", amber]
 
 
 def test_axes_have_clock_times(page: Chrome, live: Live) -> None:
