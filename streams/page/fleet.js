@@ -35,7 +35,7 @@ function row(each) {
     node("td", {}, node("span", { class: `tag ${mood}` }, state)),
     node("td", { class: "number" }, number(each.lag)),
     node("td", { class: "words" }, each.partitions.length ? ranges(each.partitions) : "none"),
-    node("td", { class: "words" }, each.answers === false ? heard : complaints(each)),
+    node("td", { class: "says" }, each.answers === false ? heard : complaints(each)),
     node("td", { class: "time" }, each.version),
   );
 }

@@ -78,6 +78,9 @@ class Listener:
         self._version = version("falcolake")
         self._address = page_address(settings.web)
         self._position: int | None = None
+        #: From which offset on records were written after they could be read.
+        self._live_from = 0
+        self._complaint = ""
         self._request: int | None = None
         self._asked = False
         self._said: tuple[object, ...] = ()
@@ -141,13 +144,11 @@ class Listener:
                 f"create it with one partition, or correct {variable('kafka.control_topic')}",
             )
         consumer.assign([self._place])
+        self._live_from = (await consumer.end_offsets([self._place]))[self._place]
         if self._position is None:
             since = clock.now_ms() - control.HOLDS_MS
             found = (await consumer.offsets_for_times({self._place: since}))[self._place]
-            if found is None:
-                self._position = (await consumer.end_offsets([self._place]))[self._place]
-            else:
-                self._position = found.offset
+            self._position = self._live_from if found is None else found.offset
         consumer.seek(self._place, self._position)
 
     async def _follow(self, consumer: AIOKafkaConsumer, answers: contextlib.AsyncExitStack) -> None:
@@ -192,12 +193,16 @@ class Listener:
             elif isinstance(message, control.Ask):
                 self._metrics.told("ask")
                 self._request, self._asked = record.offset, True
-                self._fleet.note_question(record.offset, min(record.timestamp, clock.now_ms()))
+                self._fleet.note_question(record.offset, self._time_of(record))
             else:
                 self._metrics.told("state")
-                heard = min(record.timestamp, clock.now_ms())
-                self._fleet.note_answer(message, len(record.value), heard)
+                self._fleet.note_answer(message, len(record.value), self._time_of(record))
             self._position = record.offset + 1
+
+    def _time_of(self, record: Any) -> int:
+        """Return when a record came, in epoch ms, by this machine's clock if it can tell."""
+        now = clock.now_ms()
+        return now if record.offset >= self._live_from else min(record.timestamp, now)
 
     async def _last(self, consumer: AIOKafkaConsumer) -> dict[int, int]:
         """Return the ends of the topic's partitions in Kafka, as they are now."""
@@ -253,8 +258,11 @@ class Listener:
         """Send an answer, or give up: it is a courtesy, only the committed offset counts."""
         try:
             await self._send(producer, state)
+            self._complaint = ""
         except FalcolakeError as error:
-            log.warning("cannot answer on %s: %s", self._place.topic, error)
+            if f"{error}" != self._complaint:
+                self._complaint = f"{error}"
+                log.warning("cannot answer on %s: %s", self._place.topic, error)
 
     async def _ask(self, producer: AIOKafkaProducer) -> None:
         """Ask all workers, for the page; if that fails, the page says so."""

@@ -11,6 +11,8 @@ import pytest
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
 
+from streams.clock import now_ms
+from streams.control.messages import State
 from streams.errors import Unavailable
 from tests.chromium import browser, complaints, set_scheme, set_size
 from tests.streams.falco_records import mixed
@@ -267,6 +269,38 @@ def test_on_a_phone_what_is_not_in_the_lake_comes_first(page: Chrome, live: Live
     )
     assert heads[:3] == ["Partition", "State", "Not in the lake"]
     assert page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_all_workers_are_shown_and_only_addresses_of_the_web_are_links(
+    page: Chrome, live: Live
+) -> None:
+    fleet, hostile = live.served.fleet, "<b>w</b> at h, process 3"
+    fleet.note_question(1, now_ms() - 6000)
+
+    def answers(worker: str, request: int = 1, **more: Any) -> None:
+        state = State(v=1, group="g", request=request, worker=worker, **{"paused": "", **more})
+        fleet.note_answer(state, 100, now_ms())
+
+    answers("me", partitions={0: "", 1: ""}, lag=4000, version="2.0")
+    answers("there", partitions={2: "no bucket", 3: "no bucket"}, address="https://example.com/")
+    answers(hostile, partitions={}, paused="the disk is full", address="javascript:alert(1)")
+    answers("gone", request=0, partitions={7: ""})
+    look(page, live)
+    rows = page.execute_script(
+        """return [...document.querySelectorAll('#workers tbody tr')].map(
+            (row) => [...row.children].map((cell) => cell.textContent))"""
+    )
+    gone = rows.pop(1)
+    assert rows == [
+        [hostile, "paused", "\N{EN DASH}", "none", "Does not read: the disk is full.", ""],
+        ["me this page", "answers", "4,000", "0, 1", "", "2.0"],
+        ["there", "held", "\N{EN DASH}", "2, 3", "2, 3 cannot ship: no bucket.", ""],
+    ]
+    assert gone[:2] == ["gone", "does not answer"]
+    assert gone[4].startswith("last heard at ")
+    links = "return [...document.querySelectorAll('#workers a')].map((each) => each.href)"
+    assert page.execute_script(links) == ["https://example.com/"]
+    assert page.execute_script("return document.querySelectorAll('#workers b').length") == 0
 
 
 COUNT = """

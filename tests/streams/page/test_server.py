@@ -26,9 +26,12 @@ from tests.streams.worker_parts import Worker, in_loop
 LAKE = LakeSettings(bucket="lake", region="us-east-1", account_id=ACCOUNT_ID)
 
 
-def web_of(settings: WebSettings, health: Health, metrics: Metrics) -> Web:
+def web_of(
+    settings: WebSettings, health: Health, metrics: Metrics, fleet: Fleet | None = None
+) -> Web:
     """A server of these parts."""
-    reporter = Reporter(Settings(lake=LAKE, web=settings), health, metrics.journal, Fleet(), "me")
+    settings_of_all = Settings(lake=LAKE, web=settings)
+    reporter = Reporter(settings_of_all, health, metrics.journal, fleet or Fleet(), "me")
     return Web(settings, health, metrics, reporter)
 
 
@@ -41,7 +44,8 @@ class Served:
         self.url = f"http://{settings.host}:{settings.port}"
         self.health = Health()
         self.health.runs(self.worker.ledger, self.worker.shipper)
-        self.web = web_of(settings, self.health, self.worker.metrics)
+        self.fleet = Fleet()
+        self.web = web_of(settings, self.health, self.worker.metrics, self.fleet)
 
     async def __aenter__(self) -> "Served":
         await self.worker.ledger.open()
