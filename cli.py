@@ -15,6 +15,7 @@ from streams.commands.ddl import ddl
 from streams.commands.demo import demo
 from streams.commands.doctor import doctor
 from streams.commands.flush import flush
+from streams.commands.import_ import import_alerts
 from streams.commands.init import init
 from streams.commands.map import map_alerts
 from streams.commands.policy import policy
@@ -77,6 +78,7 @@ app.command()(stack)
 app.command()(demo)
 app.command()(receive)
 app.command()(produce)
+app.command("import")(import_alerts)
 app.command("map")(map_alerts)
 app.command()(status)
 app.command()(tail)

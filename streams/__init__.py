@@ -16,6 +16,7 @@ adopt      blocked partitions, by a person's word
 doctor     checks of everything a worker needs
 page       the status page, probes and metrics endpoint
 receive    Falco's alerts over HTTP → Kafka
+imports    old alerts from files and S3 → Kafka
 settings   the settings model and where values come from
 commands   one file a command
 samples, embedded   sample alerts; the development broker and S3 server

@@ -1,4 +1,4 @@
-"""Fault points: the effects of the shipping path by name, with a moment before and after each.
+"""Fault points: effects of the shipping path and of imports, with a moment before and after each.
 
 They are for tests of the protocol and do nothing in normal use. Only the environment variable
 `FALCOLAKE_FAULT` arms one. With `put:before:2` the worker kills itself just before its second put,
@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "FALCOLAKE_FAULT"
 
-Effect = Literal["append", "seal", "claim", "copy", "put", "letter", "commit", "unlink"]
+Effect = Literal[
+    "append", "seal", "claim", "copy", "put", "letter", "commit", "unlink", "note", "publish"
+]
 Side = Literal["before", "after"]
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 

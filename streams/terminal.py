@@ -474,3 +474,21 @@ def progress_bar(what: str) -> Iterator[OnProgress]:
     finally:
         if moves:
             _moving.release()
+
+
+@contextmanager
+def counter(what: str) -> Iterator[Callable[[int, str], None]]:
+    """Show on a terminal how many were done of a work without a known end, and of what last."""
+    if not sys.stderr.isatty() or not _moving.acquire(blocking=False):
+        yield lambda done, last: None
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    try:
+        with Console(stderr=True).status(Text(what)) as status:
+            yield lambda done, last: status.update(
+                Text(printable(f"{what}: {done:,}, {last}"), overflow="ellipsis", no_wrap=True)
+            )
+    finally:
+        _moving.release()

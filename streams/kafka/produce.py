@@ -28,14 +28,13 @@ from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElaps
 
 from streams import samples
 from streams.errors import Misconfigured, in_words
-from streams.kafka.client import aiokafka_options
-from streams.kafka.errors import translating, unknown_topic
+from streams.kafka.errors import translating
+from streams.kafka.producing import new_producer, partitions_of
 from streams.settings.settings import Settings
 
 BATCH_BYTES = 128 * 1024
 TICK = 0.1
 """Seconds between batches at a given rate."""
-TOPIC_SECONDS = 10.0
 STOP_SECONDS = 10.0
 STANDARD_INPUT = Path("-")
 
@@ -221,20 +220,14 @@ class _Tally:
 async def _publish(
     settings: Settings, values: AsyncIterator[list[bytes]], rate: float, progress: Progress
 ) -> Report:
-    producer = AIOKafkaProducer(
-        **aiokafka_options(settings),
-        acks="all",
-        enable_idempotence=True,
-        compression_type="zstd",
-        max_batch_size=BATCH_BYTES,
-    )
+    producer = new_producer(settings, max_batch_size=BATCH_BYTES)
     loop = asyncio.get_running_loop()
     tally = _Tally(progress)
     interrupted = False
     try:
         with translating(settings):
             await producer.start()
-            partitions = await _partitions(producer, settings)
+            partitions = await partitions_of(producer, settings)
             began = loop.time()
             try:
                 await _send(producer, settings.kafka.topic, partitions, values, rate, tally)
@@ -247,14 +240,6 @@ async def _publish(
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS):
                 await producer.stop()
-
-
-async def _partitions(producer: AIOKafkaProducer, settings: Settings) -> list[int]:
-    try:
-        async with asyncio.timeout(TOPIC_SECONDS):
-            return sorted(await producer.partitions_for(settings.kafka.topic))
-    except TimeoutError:
-        raise unknown_topic(settings) from None
 
 
 async def _send(

@@ -28,8 +28,8 @@ from aiokafka.errors import (
 
 from streams.backoff import Backoff
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
-from streams.kafka.client import aiokafka_options
 from streams.kafka.errors import overheard, translated, translating, unknown_topic
+from streams.kafka.producing import new_producer
 from streams.settings.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -265,11 +265,8 @@ class Publisher:
         self._connected.set()
 
     async def _connect(self, batch_bytes: int = BATCH_BYTES) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **aiokafka_options(self._settings),
-            acks="all",
-            enable_idempotence=True,
-            compression_type="zstd",
+        producer = new_producer(
+            self._settings,
             max_batch_size=batch_bytes,
             max_request_size=MAX_REQUEST,
             request_timeout_ms=REQUEST_MS,

@@ -24,6 +24,7 @@ NEEDS: dict[str, tuple[list[str], set[str]]] = {
     "dead-letter show": (["0", "0"], {"kafka"}),
     "ddl": (["--engine", "athena"], {"lake"}),
     "demo": ([], set()),
+    "import": (["-", "--journal", "import.journal"], {"kafka"}),
     "init": ([], set()),
     "doctor": ([], set()),
     "flush": ([], {"kafka"}),

@@ -28,6 +28,7 @@ SIGN_IN = {
 #: These run until they are stopped; `stack` prints the development key on purpose.
 SERVERS = {"demo", "receive", "stack", "worker"}
 ARGUMENTS = {
+    "import": ["s3://lake/ext", "--journal", "import.journal"],
     "map": ["missing.jsonl"],
     "verify": ["s3://lake/ext"],
     "register": ["falco", "--crawler-role", "arn:aws:iam::123456789012:role/r"],

@@ -36,6 +36,7 @@ RUNS: dict[str, list[list[str]]] = {
     "dead-letter show": [["1", "3"], ["1", "3", "--json"], ["1", "3", "--raw"]],
     "doctor": [[], ["--json"]],
     "flush": [["--timeout", "3"], ["--timeout", "3", "--json"]],
+    "import": [["old"], ["--dry-run", "old"], ["--dry-run", "--json", "old"]],
     "map": [["alerts.jsonl"], ["alerts.jsonl", "--explain"], ["alerts.jsonl", "--pretty"]],
     "policy": [["--external-id", "falco"]],
     "query": [
@@ -125,6 +126,8 @@ def test_no_command_lets_a_stranger_s_words_control_the_terminal(
     writer.put(f"{settings.lake.prefix}/{HOSTILE}.parquet", HOSTILE.encode())
     writer.put(f"{settings.lake.prefix}/{HOSTILE}", HOSTILE.encode())
     writer.commit({1: 12})
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / HOSTILE).write_bytes(b"\x1f\x8b damaged")
     (tmp_path / "alerts.jsonl").write_bytes(b"\n".join(map(hostile, range(5))))
     named: set[str] = set()
     with member(environment):
@@ -141,6 +144,7 @@ def test_no_command_lets_a_stranger_s_words_control_the_terminal(
         "audit",
         "dead-letter list",
         "dead-letter show",
+        "import",
         "map",
         "query",
         "status",

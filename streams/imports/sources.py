@@ -1,0 +1,197 @@
+"""The sources of an import: files, directories, prefixes of S3, standard input; and their bytes.
+
+gzip and zstd are known by their first bytes, whatever a name says, and are decompressed as they are
+read. A directory's files and a prefix's objects come in the order of their names.
+"""
+
+import gzip
+import io
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from streams.errors import Misconfigured
+from streams.lake.reader import LakeReader
+from streams.lake.session import connect
+from streams.settings.settings import Settings
+
+SCHEME = "s3://"
+STANDARD_INPUT = "-"
+
+#: Bytes of an object that are asked for at once. A connection that waits for Kafka would be closed.
+PIECE = 4 << 20
+
+GZIP = b"\x1f\x8b"
+ZSTD = b"\x28\xb5\x2f\xfd"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something to import.
+
+    Its `tag` is different once its content is; empty if only the content itself can tell. `size`
+    is as stored, None if unknown. A source that `grows` may get more at its end.
+    """
+
+    name: str
+    tag: str = ""
+    size: int | None = None
+    grows: bool = False
+
+    @contextmanager
+    def open(self) -> Iterator[tuple[IO[bytes], bool]]:
+        """Open it for reading, decompressed; yield that, and whether its last value may go on.
+
+        Reading raises OSError, EOFError and zlib.error, and FalcolakeError of an object.
+        """
+        with self._open() as raw:
+            head = _head(raw)
+            stream = io.BufferedReader(_Rewound(head, raw), 1 << 18)
+            with _decompressed(stream, head) as content:
+                yield content, self.grows and content is stream
+
+    def _open(self) -> Any:
+        if self.name == STANDARD_INPUT:
+            return _left_open(sys.stdin.buffer)
+        return Path(self.name).open("rb", buffering=0)
+
+
+@dataclass(frozen=True)
+class Stored(Source):
+    """An object in S3."""
+
+    reader: LakeReader | None = None
+    key: str = ""
+
+    def _open(self) -> Any:
+        assert self.reader is not None
+        return _Object(self.reader, self.key, self.size or 0)
+
+
+class _Object(io.RawIOBase):
+    """An object as a file, read in pieces. Raises FalcolakeError if it changes meanwhile."""
+
+    def __init__(self, reader: LakeReader, key: str, size: int) -> None:
+        self._reader, self._key, self._left = reader, key, size
+        self._begin = 0
+        self._etag: str | None = None
+        self._piece = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._piece and self._left:
+            size = min(PIECE, self._left)
+            piece, self._etag = self._reader.piece(self._key, self._begin, size, self._etag)
+            self._begin += len(piece)
+            self._left -= len(piece)
+            self._piece = memoryview(piece)
+        taken = min(len(buffer), len(self._piece))
+        buffer[:taken] = self._piece[:taken]
+        self._piece = self._piece[taken:]
+        return taken
+
+
+class _Rewound(io.RawIOBase):
+    """A stream whose first bytes were read already."""
+
+    def __init__(self, head: bytes, rest: Any) -> None:
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self._head:
+            taken = min(len(buffer), len(self._head))
+            buffer[:taken], self._head = self._head[:taken], self._head[taken:]
+            return taken
+        return self._rest.readinto(buffer) or 0
+
+
+def find(settings: Settings, words: Sequence[str], besides: Path) -> Iterator[Source]:
+    """Yield the sources that are named, in a fixed order, but for the file `besides`.
+
+    Raises Misconfigured at once for a path that is not there, and S3's errors on the way.
+    """
+    for word in words:
+        if word != STANDARD_INPUT and not word.startswith(SCHEME) and not Path(word).exists():
+            raise Misconfigured(
+                f"there is no file or directory {word}",
+                "give files, directories, s3://bucket/prefix, or - for standard input",
+            )
+    return (source for word in words for source in _find(settings, word, besides))
+
+
+def _find(settings: Settings, word: str, besides: Path) -> Iterator[Source]:
+    if word == STANDARD_INPUT:
+        yield Source(word)
+    elif word.startswith(SCHEME):
+        yield from _objects(settings, word)
+    elif Path(word).is_dir():
+        journal = besides.resolve()
+        journals = {journal, *(Path(f"{journal}-{end}") for end in ("wal", "shm"))}
+        for folder, folders, files in os.walk(Path(word).resolve()):
+            folders.sort()
+            for name in sorted(files):
+                path = Path(folder, name)
+                if path.is_file() and path not in journals:
+                    yield _file(path)
+    else:
+        yield _file(Path(word).absolute())
+
+
+def _file(path: Path) -> Source:
+    found = path.stat()
+    if not path.is_file():
+        return Source(str(path))  # a pipe
+    return Source(str(path), f"{found.st_size}:{found.st_mtime_ns}", found.st_size, grows=True)
+
+
+def _objects(settings: Settings, word: str) -> Iterator[Source]:
+    bucket, _, prefix = word.removeprefix(SCHEME).partition("/")
+    if not bucket:
+        raise Misconfigured(f"{word} names no bucket", "give s3://bucket/prefix")
+    lake = settings.lake.model_copy(update={"bucket": bucket})
+    reader = LakeReader(lake, connect(lake))
+    for stored in reader.beginning_with(prefix):
+        if stored.size:
+            yield Stored(
+                f"{SCHEME}{bucket}/{stored.key}",
+                f"{stored.size}:{stored.written_ms}",
+                stored.size,
+                reader=reader,
+                key=stored.key,
+            )
+
+
+@contextmanager
+def _left_open(stream: Any) -> Iterator[Any]:
+    yield stream
+
+
+def _head(raw: Any) -> bytes:
+    """Read the first bytes of a stream, as many as tell how it is compressed."""
+    head = b""
+    while len(head) < len(ZSTD) and (more := raw.read(len(ZSTD) - len(head))):
+        head += more
+    return head
+
+
+@contextmanager
+def _decompressed(stream: Any, head: bytes) -> Iterator[Any]:
+    if head.startswith(GZIP):
+        with gzip.GzipFile(fileobj=stream) as content:
+            yield content
+    elif head.startswith(ZSTD):
+        import pyarrow as pa
+
+        with pa.CompressedInputStream(stream, "zstd") as content:
+            yield content
+    else:
+        yield stream
