@@ -4,8 +4,8 @@ Owns every input form: Falco's native JSON (any key order, any of its include pr
 falcosidekick's Kafka output writes, and either of them in `envelopes`. A value that is not an alert
 raises `NotAnAlertError`, whose message is a sentence that says why; nothing else is raised.
 
-Most alerts pass a typed decode. A value that fails it is read again, key by key, and accepted if it
-has a rule and a priority.
+Most alerts pass a typed decode, and most of those nest nothing in their fields. A value that fails
+it is read again, key by key, and accepted if it has a rule and a priority.
 """
 
 from __future__ import annotations
@@ -43,10 +43,21 @@ class Alert(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     """Fluent Bit's own time, which it adds to the alert's keys. Not used."""
 
 
+_Scalar = str | int | bool | None
+
+
+class _FlatAlert(Alert, gc=False, forbid_unknown_fields=True):
+    """An alert that cannot be deep. Fractions are left to `Alert`, whose decoder has the hook."""
+
+    output_fields: dict[str, _Scalar | list[_Scalar]] | None = None
+    wrapped_at: _Scalar = msgspec.field(default=None, name="@timestamp")
+
+
 class NotAnAlertError(ValueError):
     """A value that is not an alert; the message is a sentence that says why."""
 
 
+_decode_flat = msgspec.json.Decoder(_FlatAlert).decode
 _decode_alert = msgspec.json.Decoder(Alert, float_hook=number).decode
 _decode_any = msgspec.json.Decoder(float_hook=number).decode
 
@@ -84,16 +95,20 @@ def read(value: bytes) -> tuple[str, Alert]:
 
 def decode(value: str) -> Alert:
     """Return the alert in a record's value. Raise `NotAnAlertError`, and nothing else."""
-    if is_deep(value):
-        raise NotAnAlertError("The value is nested too deeply.")
     try:
-        alert = _decode_alert(value)
+        alert: Alert = _decode_flat(value)
     except msgspec.MsgspecError:
+        if is_deep(value):
+            raise NotAnAlertError("The value is nested too deeply.") from None
+        try:
+            alert = _decode_alert(value)
+        except msgspec.MsgspecError:
+            return _decode_leniently(value)
+    if not (alert.rule and alert.priority) or (alert.tags and "" in alert.tags):
         return _decode_leniently(value)
-    if not (alert.rule and alert.priority) or "" in (alert.tags or ()):
+    if alert.message and alert.message.startswith("{"):  # It may be a copy of the alert.
         return _decode_leniently(value)
-    # The message may be a copy of the alert.
-    return _decode_leniently(value) if (alert.message or "").startswith("{") else alert
+    return alert
 
 
 def is_deep(value: str) -> bool:

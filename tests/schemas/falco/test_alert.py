@@ -108,3 +108,16 @@ def test_a_lone_surrogate_does_not_hide_an_alert() -> None:
     record = native({**SHELL, "output": "X"}).replace(b'"X"', rb'"a\ud800b \ud83d\ude00"')
 
     assert said(record)["message"] == "a\ufffdb 😀"
+
+
+@pytest.mark.parametrize(
+    "value", ["7", "7.0", "1e3", "-0.0", "1.5", "9" * 30, '"7"', "true", "[7]"]
+)
+def test_a_value_is_read_alike_whatever_is_nested_in_another_field(value: str) -> None:
+    fields = {**SHELL["output_fields"], "a": "VALUE"}
+    flat = native({**SHELL, "output_fields": fields}).replace(b'"VALUE"', value.encode())
+    nested = native({**SHELL, "output_fields": {**fields, "b": [[]]}})
+    deeper = said(nested.replace(b'"VALUE"', value.encode()))
+
+    assert deeper["unmapped"].pop("b") == "[[]]"
+    assert deeper == said(flat)
