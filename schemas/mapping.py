@@ -181,13 +181,15 @@ class Mapping:
         if limit is not None and len(raw) > limit:
             long = shorten(alert, limit)
             long[spare_key("raw_data", long, alert.output_fields or ())] = raw
-        parts, unmapped = self._build(alert, Received(raw, len(value), timestamp), moment)
+        received = Received(raw, len(value), timestamp)
+        rule, scene, body, unmapped = self._build(alert, received, moment)
         region, account_id = self._here
         if self._locates:
             region, account_id = self._named_by(alert.output_fields or {})
-        unmapped.update(long)
+        if long:
+            unmapped |= long
         text = quote(unmapped) if unmapped else "{}"
-        return Finding(moment.ms, region, account_id, moment.day, *parts, raw, text)
+        return Finding(moment.ms, region, account_id, moment.day, rule, scene, body, raw, text)
 
     def finding(self, value: bytes | None, timestamp: int) -> dict[str, Any] | Reject | Filtered:
         """Return the complete OCSF finding as plain data; see `map`."""
@@ -217,7 +219,7 @@ class Mapping:
 
     def _build(
         self, alert: Alert, received: Received, moment: Moment
-    ) -> tuple[tuple[str, str, str], dict[str, str]]:
+    ) -> tuple[str, str, str, dict[str, str]]:
         """Return the parts and the unmapped fields of an alert."""
         given, shape = self._named(alert)
         alert.output_fields = given
@@ -246,7 +248,7 @@ class Mapping:
         if ours is not NOTHING:
             key = (*key, ours)  # type: ignore[assignment]
         rule = self._rules.get(key) or self._new_rule(key, ours)
-        return (rule, scene.text, quote(body)), draft.unmapped() if fields else {}
+        return rule, scene.text, quote(body), draft.unmapped() if fields else {}
 
     def _dropped_by(self, alert: Alert) -> str | None:
         candidates = self._dropping.candidates(alert.rule)
@@ -270,19 +272,20 @@ class Mapping:
         self, given: dict[str, Any], shape: Shape, source: str, hostname: str | None
     ) -> Scene:
         """Return the scene of an alert, from the cache or built now."""
-        key = (shape, shape.repeating_values(given), source, hostname)
+        values = shape.repeating_values(given)
+        key = (shape, values, source, hostname)
         try:
             scene = self._scenes.get(key)
         except TypeError:  # A list or an object, which cannot be a key.
             return self._new_scene(key)
         if scene is not None:
             for place, kind in scene.numbers:
-                if key[1][place].__class__ is not kind:
+                if values[place].__class__ is not kind:
                     return self._new_scene(key)
             return scene
         scene = self._new_scene(key)
         # 0.0 and -0.0 are equal too, and have the same class.
-        if float not in map(type, key[1]):
+        if float not in map(type, values):
             # The scene's objects take about as much as its JSON, which is cached too.
             self._scenes.add(key, scene, weigh(*key[1:]) + 3 * weigh(scene.text) + _SCENE_BYTES)
         return scene

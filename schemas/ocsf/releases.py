@@ -67,6 +67,16 @@ OBSERVABLE_TYPES = MappingProxyType(
     }
 )
 
+
+class Observable(msgspec.Struct, frozen=True, gc=False):
+    """An `observable` object. Many values are of one alert alone, so none is cached."""
+
+    name: str
+    type_id: int
+    type: str
+    value: str
+
+
 OTHER_FILE = "evidences[1:].file.name"
 """The files of all evidences after the first, which class 2001 has elsewhere."""
 
@@ -186,10 +196,3 @@ def file_of(path: str, type_id: int = 1, type_: str = "Regular File") -> dict[st
 def executable(path: str) -> msgspec.Raw:
     """Return the `file` object of a program, as JSON."""
     return json_of(file_of(path))
-
-
-@remembered
-def observable(name: str, type_id: int, value: str) -> msgspec.Raw:
-    """Return an `observable` object, as JSON."""
-    type_ = OBSERVABLE_TYPES[type_id]
-    return json_of({"name": name, "type_id": type_id, "type": type_, "value": value})

@@ -151,11 +151,8 @@ def _api(draft: Draft) -> None:
 
 
 def _data(draft: Draft, prefix: str) -> dict[str, Any]:
-    names = [
-        name
-        for name in draft.fields
-        if name == prefix or name.startswith((f"{prefix}.", f"{prefix}["))
-    ]
+    parts = (f"{prefix}.", f"{prefix}[")
+    names = [name for name in draft.fields if name.startswith(parts) or name == prefix]
     return {name: plain(draft.fields.pop(name)) for name in names}
 
 

@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import msgspec
-
 from schemas.falco.values import text
-from schemas.ocsf.releases import INT32, INT64, OTHER_FILE, Release, fingerprint, observable
+from schemas.ocsf.releases import (
+    INT32,
+    INT64,
+    OBSERVABLE_TYPES,
+    OTHER_FILE,
+    Observable,
+    Release,
+    fingerprint,
+)
 
 TEXT = "text"
 ANY = "any"
@@ -93,7 +99,7 @@ class Draft:
         self.evidence: dict[str, Any] = {}
         self.actor: dict[str, Any] = {}
         self.resources: list[Any] = []
-        self.observables: list[msgspec.Raw] = []
+        self.observables: list[Observable] = []
 
     def integer(self, field: str, least: int = -INT32, end: int = INT32) -> int | None:
         """Take `field` if it is an integer in [least, end); otherwise leave it and return None."""
@@ -139,12 +145,15 @@ class Draft:
 
     def process(self) -> dict[str, Any]:
         """Return the acting process, with a uid: OCSF requires one if there is no pid."""
-        made: dict[str, Any] = self.evidence.setdefault("process", {"uid": "falco:" + self.uid})
+        made: dict[str, Any] | None = self.evidence.get("process")
+        if made is None:
+            made = self.evidence["process"] = {"uid": "falco:" + self.uid}
         return made
 
     def observe(self, name: str, type_id: int, value: str) -> None:
         """Add an observable."""
-        self.observables.append(observable(self.names.get(name, name), type_id, value))
+        path = self.names.get(name, name)
+        self.observables.append(Observable(path, type_id, OBSERVABLE_TYPES[type_id], value))
 
     def other_file(self, file: dict[str, Any], release: Release) -> None:
         """Add a file as another evidence, after the first."""

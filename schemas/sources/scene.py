@@ -376,7 +376,9 @@ class Scene:
 def _getter(fields: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
     if len(fields) > 1:
         return itemgetter(*fields)
-    return lambda given: tuple(given[field] for field in fields)
+    if fields:
+        return lambda given: (given[fields[0]],)
+    return lambda _: ()
 
 
 def present(

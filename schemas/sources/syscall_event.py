@@ -57,7 +57,10 @@ def build(draft: Draft, release: Release) -> None:
     evidence = draft.evidence
     if draft.operation is None and ("evt.type" in fields or "syscall.type" in fields):
         build_call(draft, release)
-    data = {field: plain(fields.pop(field)) for field in draft.shape.data if field in fields}
+    data: dict[str, Any] = {}
+    for field in draft.shape.data:
+        if (value := fields.pop(field, None)) is not None:
+            data[field] = value if value.__class__ is str else plain(value)
     if data:
         evidence["data"] = {**evidence["data"], **data} if "data" in evidence else data
 

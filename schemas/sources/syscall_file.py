@@ -10,6 +10,7 @@ from schemas.sources.draft import ANY, Draft, Row
 _FILE = "evidences[].file"
 _KRSI = ("krsi.path", "krsi.name", "krsi.newpath", "krsi.linkpath")
 _KRSI_OTHERS = ("krsi.oldpath", "krsi.target")
+_SOURCES = ("fs.path.source", *_KRSI_OTHERS)
 _ARGUMENTS = (
     "evt.arg.path",
     "evt.arg.pathname",
@@ -59,7 +60,7 @@ _SOCKETS = frozenset({"ipv4", "ipv6"})
 def build(draft: Draft, release: Release) -> None:
     """Add the file, and the source of a rename or link as a second evidence."""
     fields = draft.fields
-    for field in ("fs.path.source", *_KRSI_OTHERS):
+    for field in _SOURCES:
         source = fields.pop(field, None)
         if source is not None:
             draft.other_file(file_of(source, *_UNKNOWN), release)

@@ -67,6 +67,7 @@ ROWS = (
 # Longer than two addresses with ports. `(.+)` tries every position of the arrow.
 _LONGEST_NAME = 100
 _NAME = re.compile(r"(.+):(\d{1,5})->(.+):(\d{1,5})", re.ASCII)
+_SIDES = (("fd.lip", "ip"), ("fd.lport", "port"), ("fd.rip", "ip"), ("fd.rport", "port"))
 _PROTOCOLS = {"icmp": 1, "tcp": 6, "udp": 17}
 _VERSIONS = {
     "ipv4": (4, "Internet Protocol version 4 (IPv4)"),
@@ -92,8 +93,10 @@ def build(draft: Draft, release: Release) -> None:
     _take_address(draft, local, "fd.lip", "fd.lport")
     _take_address(draft, remote, "fd.rip", "fd.rport")
     _repeated(draft, src, dst)
-    for endpoint, name in ((src, "c"), (dst, "s"), (local, "l"), (remote, "r")):
-        _take_hostname(draft, endpoint, f"fd.{name}ip.name")
+    _take_hostname(draft, src, "fd.cip.name")
+    _take_hostname(draft, dst, "fd.sip.name")
+    _take_hostname(draft, local, "fd.lip.name")
+    _take_hostname(draft, remote, "fd.rip.name")
     if (service := fields.pop("fd.sproto", None)) is not None:
         dst["svc_name"] = service
     _place(draft, src, dst)
@@ -127,11 +130,9 @@ def _read_name(draft: Draft, src: dict[str, Any], dst: dict[str, Any]) -> None:
 def _repeated(draft: Draft, src: dict[str, Any], dst: dict[str, Any]) -> None:
     """Drop the local and remote addresses that repeat those of the endpoints."""
     fields = draft.fields
-    for side in ("l", "r"):
-        for kind in ("ip", "port"):
-            field = f"fd.{side}{kind}"
-            if field in fields and fields[field] in (src.get(kind), dst.get(kind)):
-                del fields[field]
+    for field, kind in _SIDES:
+        if field in fields and fields[field] in (src.get(kind), dst.get(kind)):
+            del fields[field]
 
 
 def _take_hostname(draft: Draft, endpoint: dict[str, Any], field: str) -> None:
