@@ -26,8 +26,8 @@ def import_alerts(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="What keeps how far it has come. Default: a file of the topic, in the directory "
-            "-imports next to staging.path.",
+            help="The file that remembers how far it has come. Default: "
+            "STAGING__PATH-imports/TOPIC.journal.",
         ),
     ] = None,
     dry_run: Annotated[

@@ -9,7 +9,9 @@ import pytest
 
 from tests.flow.matrix import EFFECTS, POINTS, SIDES
 from tests.flow.test_matrix import PAIRS
+from tests.mutation.losses import LOSSES
 from tests.mutation.protocol import MUTATIONS
+from tests.simulation.mutations import CARES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "promise.md").read_text(encoding="utf-8")
@@ -88,12 +90,24 @@ def test_the_numbers_of_the_matrix_are_its_own() -> None:
         assert [number for number in said if not re.search(rf"\b{number}\b", section)] == []
 
 
+def table(rule: str) -> list[list[str]]:
+    """The rows of the table under the line of dashes `rule`."""
+    lines = PROOFS.split(f"{rule}\n")[1].split("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
 def test_the_table_of_the_broken_protocol_has_every_mutation_and_tests_that_are_there() -> None:
-    table = PROOFS.split("|---|---|---|---|\n")[1].split("\n\n")[0]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    rows = table("|---|---|---|---|")
     assert [row[0] for row in rows] == [mutation.name for mutation in MUTATIONS]
     for _, units, workers, named in rows:
         names = re.findall(r"`(test_\w+)`", named)
         assert names
         assert not set(names) - collected()
         assert int(units) > 0 or not workers.startswith("0")
+
+
+def test_the_simulations_table_has_every_mutation_and_the_faults_that_are_added() -> None:
+    rows = table("|---|---|---|---:|")
+    assert [row[0] for row in rows] == [each.name for each in (*MUTATIONS, *LOSSES)]
+    assert {row[0]: row[1] for row in rows if row[1]} == CARES
+    assert all(float(row[2].removesuffix(" %")) > 0 for row in rows)
