@@ -141,7 +141,7 @@ export function timeline(width, rows, now) {
   const first = bars.reduce((least, bar) => Math.min(least, bar.from), now);
   const wide = span(now, first, [5, 10, 30, 60, 120, 180, 360]);
   const from = now - wide, inner = width - LEFT - RIGHT;
-  const tall = rows.length > 24 ? 9 : 16, pitch = tall + 4;
+  const tall = rows.length > 24 ? 11 : 16, pitch = tall + 4;
   const anchor = Math.floor(from / wide) * wide;
   const place = (at) => ((at - anchor) / wide) * inner;
   const counts = ["shipped", "waiting", "late", "open", "held"]
@@ -157,7 +157,7 @@ export function timeline(width, rows, now) {
     const y = index * pitch;
     chart.append(
       shape("rect", { key: `row ${row.name}`, class: "row", x: LEFT, y, width: inner, height: tall, rx: 3 }),
-      shape("text", { key: row.name, x: LEFT - 6, y: y + tall - 3.5, "text-anchor": "end" }, row.name),
+      shape("text", { key: row.name, x: LEFT - 6, y: y + tall / 2 + 4, "text-anchor": "end" }, row.name),
     );
     const line = shape("g", { key: row.name, transform: `translate(0 ${y})` });
     for (const bar of row.bars) {

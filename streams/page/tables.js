@@ -3,11 +3,13 @@
 import { ceiling, shares, swatch, timeline } from "./charts.js";
 import { copyable } from "./copying.js";
 import { node, patch } from "./dom.js";
-import { clock, duration, number, shortened, size } from "./words.js";
+import { clock, duration, number, ranges, shortened, size, withRanges } from "./words.js";
 
 const SHOWN_WINDOWS = 50;
 const SHOWN_REJECTS = 5;
 const SHOWN_EVENTS = 12;
+// Milliseconds between the same events of two partitions that are shown as one.
+const SOON = 30_000;
 
 const byId = (id) => document.getElementById(id);
 
@@ -217,10 +219,33 @@ export function showEvents(events) {
   patch(byId("events"), events.length
     ? table(
       [["At, UTC", "time"], ["What", ""]],
-      events.slice(0, SHOWN_EVENTS).map((each) => node(
-        "tr", { key: `${each.at} ${each.text}` },
-        cell(clock(each.at), "time"), cell(shortened(each.text), "words"),
+      joined(events).slice(0, SHOWN_EVENTS).map(({ key, at, numbers, text }) => node(
+        "tr", { key },
+        cell(clock(at), "time"),
+        cell(
+          numbers.length ? `partition${numbers.length > 1 ? "s" : ""} ${ranges(numbers)}: ${text}`
+            : withRanges(text),
+          "words",
+        ),
       )),
     )
     : nothing("Nothing yet."));
+}
+
+// Events, newest first; what happened to one partition after the other is one event.
+function joined(events) {
+  const found = [];
+  for (const { at, text } of events) {
+    const [, number, rest] = /^partition (\d+): (.*)$/s.exec(shortened(text)) ?? [];
+    const last = found.at(-1);
+    if (number !== undefined && last?.numbers.length && last.text === rest
+      && last.earliest - at < SOON && !last.numbers.includes(Number(number))) {
+      Object.assign(last, { key: `${at} ${text}`, earliest: at });
+      last.numbers.push(Number(number));
+    } else {
+      const numbers = number === undefined ? [] : [Number(number)];
+      found.push({ key: `${at} ${text}`, at, earliest: at, numbers, text: rest ?? shortened(text) });
+    }
+  }
+  return found;
 }

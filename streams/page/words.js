@@ -48,5 +48,9 @@ export function ranges(numbers) {
   return parts.slice(0, 12).join(", ") + more;
 }
 
+// Lists of numbers in a text, as ranges.
+export const withRanges = (text) =>
+  text.replace(/\d+(?:, \d+){3,}/g, (list) => ranges(list.split(", ").map(Number)));
+
 // An object's key is long, and says less than the rest of the sentence.
 export const shortened = (text) => text.replace(/\S+\.parquet/g, "an object");

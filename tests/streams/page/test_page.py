@@ -326,6 +326,7 @@ def test_with_400_partitions_a_refresh_touches_only_what_changed(page: Chrome, l
     assert "360 idle" in text(page, "states")
     # The whole page is a few screens; tables and windows scroll in their own boxes.
     assert page.execute_script("return document.documentElement.scrollHeight") < 4000
+    assert "assigned partitions: 0\N{EN DASH}399" in text(page, "events")
     page.execute_script(COUNT)
     refresh(page)
     refresh(page)
@@ -343,3 +344,4 @@ def test_with_400_partitions_a_refresh_touches_only_what_changed(page: Chrome, l
     for number in range(20, 200):
         live.worker.shipper._hold(number, Unavailable("the lake is away", "wait"))
     wait_for(page, "problems", "20\N{EN DASH}199, 399 cannot ship")
+    wait_for(page, "events", "partitions 160\N{EN DASH}199: held: the lake is away")
