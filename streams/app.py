@@ -47,9 +47,10 @@ from streams.windows.room import Room
 from streams.windows.window import Limits
 from streams.worker import logs
 from streams.worker.drain import drain, log_what_is_left
+from streams.worker.identity import worker_name
 from streams.worker.journal import Journal
 from streams.worker.ledger import Ledger
-from streams.worker.listener import Listener, worker_name
+from streams.worker.listener import Listener
 from streams.worker.lookup import Lookup
 from streams.worker.metrics import Metrics
 from streams.worker.requests import watch_client

@@ -10,10 +10,7 @@ that hour again.
 
 import asyncio
 import contextlib
-import ipaddress
 import logging
-import os
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -29,12 +26,12 @@ from streams.background import in_background
 from streams.backoff import Backoff
 from streams.control import messages as control
 from streams.control.fleet import Fleet, Member
-from streams.errors import FalcolakeError, Misconfigured, in_url
+from streams.errors import FalcolakeError, Misconfigured
 from streams.kafka import status
-from streams.kafka.client import CLIENT_ID, aiokafka_options
+from streams.kafka.client import aiokafka_options
 from streams.kafka.errors import translating
-from streams.settings.sections import WebSettings
 from streams.settings.settings import Settings, variable
+from streams.worker.identity import page_address, worker_name
 from streams.worker.ledger import Ledger
 from streams.worker.metrics import Metrics
 
@@ -294,22 +291,3 @@ class Listener:
         except FalcolakeError as error:
             log.debug("the group's members are not known: %s", error)
         self._fleet.note_members(None if found is None else [Member(*each) for each in found])
-
-
-def worker_name(settings: Settings) -> str:
-    """Return by which name this process answers."""
-    name = settings.kafka.group_instance_id or CLIENT_ID
-    return f"{name} at {socket.gethostname()}, process {os.getpid()}"
-
-
-def page_address(web: WebSettings) -> str:
-    """Return the page's address for people on other machines; empty if none is known."""
-    if web.url is not None:
-        return web.url
-    try:
-        address = ipaddress.ip_address(web.host)
-    except ValueError:
-        return ""
-    if address.is_loopback or address.is_unspecified or not web.port:
-        return ""
-    return f"http://{in_url(web.host, web.port)}/"

@@ -20,7 +20,7 @@ from streams.control.fleet import (
 )
 from streams.control.messages import State, decode, encode
 from streams.settings.sections import WebSettings
-from streams.worker.listener import page_address
+from streams.worker.identity import page_address
 
 NOW = 1_760_000_000_000
 
