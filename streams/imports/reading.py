@@ -9,7 +9,7 @@ from streams.errors import in_words
 from streams.imports.cutting import Cutter, Piece, new_digest
 from streams.imports.journal import Progress, Record, Refused
 from streams.imports.sender import BATCH_BYTES
-from streams.imports.sources import Source
+from streams.imports.sources import Source, rewound
 
 if TYPE_CHECKING:
     from hashlib import blake2b
@@ -120,27 +120,33 @@ class Reader:
 
     def _read(self, source: Source) -> Iterator[None]:
         """Read a source into the chunk, and stop wherever that may be taken."""
-        known = self._chunk.progress.get(source.name) or self._known(source.name)
+        known = self._progress(source.name)
         if known.whole and source.tag and known.tag == source.tag:
             self.tally.skipped += known.alerts
             return
         try:
             with source.open() as (content, grows):
-                passed = _skip(content, known.position)
-                if known.position and passed.hexdigest() != known.digest:
-                    self._refuse(source)
-                    return
-                self.tally.skipped += known.alerts
-                cutter = Cutter(known.position, known.line, passed)
-                yield from self._cut(source, known.alerts, content, cutter, grows=grows)
+                yield from self._content(source, content, grows=grows)
         except UNREADABLE as error:
             self.tally.problems.append(f"cannot read {source.name}: {in_words(error)}")
         finally:
             self.tally.files += 1
 
-    def _cut(
-        self, source: Source, alerts: int, content: IO[bytes], cutter: Cutter, *, grows: bool
-    ) -> Iterator[None]:
+    def _progress(self, name: str) -> Progress:
+        return self._chunk.progress.get(name) or self._known(name)
+
+    def _content(self, source: Source, content: IO[bytes], *, grows: bool) -> Iterator[None]:
+        name = source.name
+        if not source.tag:
+            name, content = _identified(name, content)
+        known = self._progress(name)
+        passed = _skip(content, known.position)
+        if known.position and passed.hexdigest() != known.digest:
+            self._refuse(source)
+            return
+        self.tally.skipped += known.alerts
+        cutter = Cutter(known.position, known.line, passed)
+        alerts = known.alerts
         for piece in _pieces(cutter, content, grows=grows):
             alerts += 1
             if piece.value is None:
@@ -151,8 +157,10 @@ class Reader:
                 self.tally.size += piece.size
             if self._left is not None:
                 self._left -= 1
-            yield from self._note(source, cutter, alerts, whole=False)
-        yield from self._note(source, cutter, alerts, whole=True)
+            self._note(name, source.tag, cutter, alerts, whole=False)
+            yield
+        self._note(name, source.tag, cutter, alerts, whole=True)
+        yield
         if cutter.torn is not None:
             line, size = cutter.torn
             self.tally.notes.append(
@@ -160,17 +168,26 @@ class Reader:
                 "no whole alert yet"
             )
 
-    def _note(self, source: Source, cutter: Cutter, alerts: int, *, whole: bool) -> Iterator[None]:
-        self._chunk.progress[source.name] = Progress(
-            source.tag, cutter.position, cutter.line, cutter.digest(), alerts, whole
+    def _note(self, name: str, tag: str, cutter: Cutter, alerts: int, *, whole: bool) -> None:
+        self._chunk.progress[name] = Progress(
+            tag, cutter.position, cutter.line, cutter.digest(), alerts, whole
         )
-        yield
 
     def _refuse(self, source: Source) -> None:
         self.tally.problems.append(
             f"left out {source.name}: the beginning, which was imported, has changed. To import "
             "all of it, give it another name, or use another --journal"
         )
+
+
+def _identified(name: str, content: IO[bytes]) -> tuple[str, IO[bytes]]:
+    """Return a name for what comes through a pipe, by its first record, and the pipe from there."""
+    begin = content.read(READ_BYTES)
+    cutter = Cutter()
+    first = next(cutter.feed(begin), None) or next(cutter.finish(leave_torn=False), None)
+    digest = new_digest()
+    digest.update((first.value if first else None) or begin)
+    return f"{name} {digest.hexdigest()}", rewound(begin, content)
 
 
 def _skip(content: IO[bytes], position: int) -> "blake2b":

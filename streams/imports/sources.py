@@ -50,7 +50,7 @@ class Source:
         """
         with self._open() as raw:
             head = _head(raw)
-            stream = io.BufferedReader(_Rewound(head, raw), 1 << 18)
+            stream = rewound(head, raw)
             with _decompressed(stream, head) as content:
                 yield content, self.grows and content is stream
 
@@ -112,6 +112,11 @@ class _Rewound(io.RawIOBase):
             buffer[:taken], self._head = self._head[:taken], self._head[taken:]
             return taken
         return self._rest.readinto(buffer) or 0
+
+
+def rewound(head: bytes, rest: Any) -> IO[bytes]:
+    """Return a stream from its beginning on, whose first bytes were read already."""
+    return io.BufferedReader(_Rewound(head, rest), 1 << 18)
 
 
 def find(settings: Settings, words: Sequence[str], besides: Path) -> Iterator[Source]:
