@@ -9,7 +9,7 @@ from streams.errors import in_words
 from streams.imports.cutting import Cutter, Piece, new_digest
 from streams.imports.journal import Progress, Record, Refused
 from streams.imports.sender import BATCH_BYTES
-from streams.imports.sources import Source, rewound
+from streams.imports.sources import Source, ahead, rewound
 
 if TYPE_CHECKING:
     from hashlib import blake2b
@@ -84,7 +84,7 @@ class Reader:
 
     def chunks(self, sources: Iterable[Source], batches: int, records: int) -> Iterator[Chunk]:
         """Yield chunks of about so many batches, and at most so many records."""
-        for source in sources:
+        for source in ahead(sources, lambda each: not self._is_done(each, self._known(each.name))):
             for _ in self._read(source):
                 if self._left == 0 or self._chunk.is_full(batches, records):
                     yield self._take()
@@ -121,7 +121,7 @@ class Reader:
     def _read(self, source: Source) -> Iterator[None]:
         """Read a source into the chunk, and stop wherever that may be taken."""
         known = self._progress(source.name)
-        if known.whole and source.tag and known.tag == source.tag:
+        if self._is_done(source, known):
             self.tally.skipped += known.alerts
             return
         try:
@@ -131,6 +131,9 @@ class Reader:
             self.tally.problems.append(f"cannot read {source.name}: {in_words(error)}")
         finally:
             self.tally.files += 1
+
+    def _is_done(self, source: Source, known: Progress) -> bool:
+        return known.whole and source.tag != "" and known.tag == source.tag
 
     def _progress(self, name: str) -> Progress:
         return self._chunk.progress.get(name) or self._known(name)

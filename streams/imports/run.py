@@ -201,7 +201,7 @@ class _Import:
         loop = asyncio.get_running_loop()
         began = loop.time()
         reading = asyncio.ensure_future(_next(chunks))
-        while (chunk := await reading) is not None and not self._stopping.is_set():
+        while (chunk := await self._arrival(reading)) is not None:
             outbox = self._numbered(chunk)
             self._journal.refuse(chunk.refused)
             self._note(outbox, chunk.progress)
@@ -212,6 +212,14 @@ class _Import:
             if self._rate:
                 await self._pause(began + self._sent / self._rate - loop.time())
         self._journal.write()
+
+    async def _arrival(self, reading: "asyncio.Future[Chunk | None]") -> Chunk | None:
+        """Return the next chunk; None after the last one, and after a signal."""
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        both: set[asyncio.Future[Any]] = {reading, stopping}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return None if self._stopping.is_set() else await reading
 
     async def _pause(self, seconds: float) -> None:
         if seconds > 0:

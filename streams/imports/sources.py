@@ -8,12 +8,15 @@ import gzip
 import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
+from streams.background import in_background
 from streams.errors import Misconfigured
 from streams.lake.reader import LakeReader
 from streams.lake.session import connect
@@ -24,6 +27,10 @@ STANDARD_INPUT = "-"
 
 #: Bytes of an object that are asked for at once. A connection that waits for Kafka would be closed.
 PIECE = 4 << 20
+
+#: Bytes of an object that is fetched before its turn, and how many are.
+SMALL = 1 << 18
+AT_ONCE = 12
 
 GZIP = b"\x1f\x8b"
 ZSTD = b"\x28\xb5\x2f\xfd"
@@ -56,7 +63,7 @@ class Source:
 
     def _open(self) -> Any:
         if self.name == STANDARD_INPUT:
-            return _left_open(sys.stdin.buffer)
+            return _standard_input()
         return Path(self.name).open("rb", buffering=0)
 
 
@@ -66,8 +73,16 @@ class Stored(Source):
 
     reader: LakeReader | None = None
     key: str = ""
+    body: bytes | None = None
+
+    def fetched(self) -> "Stored":
+        """Return it with its body in memory, for a small one."""
+        assert self.reader is not None
+        return replace(self, body=self.reader.piece(self.key, 0, self.size or 0)[0])
 
     def _open(self) -> Any:
+        if self.body is not None:
+            return io.BytesIO(self.body)
         assert self.reader is not None
         return _Object(self.reader, self.key, self.size or 0)
 
@@ -133,6 +148,27 @@ def find(settings: Settings, words: Sequence[str], besides: Path) -> Iterator[So
     return (source for word in words for source in _find(settings, word, besides))
 
 
+def ahead(sources: Iterable[Source], wanted: Callable[[Source], bool]) -> Iterator[Source]:
+    """Yield the sources in order; the next small objects among them that are wanted are fetched.
+
+    falcosidekick writes an object for each alert, and each takes some milliseconds.
+    """
+    waiting: deque[Source | Future[Stored]] = deque()
+    for source in sources:
+        if isinstance(source, Stored) and (source.size or 0) <= SMALL and wanted(source):
+            waiting.append(in_background(source.fetched, "fetching"))
+        else:
+            waiting.append(source)
+        if len(waiting) > AT_ONCE:
+            yield _arrived(waiting.popleft())
+    while waiting:
+        yield _arrived(waiting.popleft())
+
+
+def _arrived(source: "Source | Future[Stored]") -> Source:
+    return source if isinstance(source, Source) else source.result()
+
+
 def _find(settings: Settings, word: str, besides: Path) -> Iterator[Source]:
     if word == STANDARD_INPUT:
         yield Source(word)
@@ -175,9 +211,12 @@ def _objects(settings: Settings, word: str) -> Iterator[Source]:
             )
 
 
-@contextmanager
-def _left_open(stream: Any) -> Iterator[Any]:
-    yield stream
+def _standard_input() -> Any:
+    """Open standard input. Python aborts at its end if a thread waits in its own buffer for it."""
+    try:
+        return io.FileIO(sys.stdin.fileno(), closefd=False)
+    except OSError:
+        return nullcontext(sys.stdin.buffer)  # that of the tests
 
 
 def _head(raw: Any) -> bytes:
