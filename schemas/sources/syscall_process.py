@@ -326,9 +326,9 @@ def _path(draft: Draft, generation: dict[str, str]) -> str | None:
 
 
 def _take(draft: Draft, generation: dict[str, str], attribute: str) -> str | None:
-    field = generation.get(attribute, "")
-    value = draft.fields.get(field)
-    if value.__class__ is not str:
+    field = generation.get(attribute)
+    value = None if field is None else draft.fields.get(field)
+    if field is None or value.__class__ is not str:
         return None
     del draft.fields[field]
     return str(value)

@@ -141,3 +141,11 @@ def test_ancestors_are_in_order_and_the_parent_is_one_of_them() -> None:
         {"name": "containerd-shim"},
         {"name": "systemd"},
     ]
+
+
+def test_a_field_without_a_name_is_nothing_of_an_ancestor() -> None:
+    fields = {"proc.aname[2]": "systemd", "": "of no field"}
+    for mapping in (OLD, NEW):
+        finding = finding_of(mapping, fields)
+        assert finding["unmapped"][""] == "of no field"
+        assert "of no field" not in f"{finding['evidences'][0]['process']}"
