@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
+from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable, in_words
 
 VERSION = 1
 IN_MEMORY = Path(":memory:")
@@ -210,10 +210,11 @@ class Journal:
         run("BEGIN")
         try:
             yield run
+            run("COMMIT")
         except BaseException:
-            run("ROLLBACK")
+            if self._database.in_transaction:  # SQLite ends some itself: on a full disk
+                run("ROLLBACK")
             raise
-        run("COMMIT")
 
     @contextmanager
     def _translating(self, what: str) -> Iterator[None]:
@@ -223,7 +224,7 @@ class Journal:
             raise self._translated(error, what) from error
 
     def _translated(self, error: Exception, what: str) -> FalcolakeError:
-        message = f"cannot {what} the journal {self.path}: {error}"
+        message = f"cannot {what} the journal {self.path}: {in_words(error)}"
         code = getattr(error, "sqlite_errorname", "")
         if code.startswith("SQLITE_BUSY"):
             return Misconfigured(
