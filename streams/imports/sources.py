@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from streams.background import in_background
-from streams.errors import Misconfigured
+from streams.errors import Misconfigured, in_words
 from streams.lake.reader import LakeReader
 from streams.lake.session import connect
 from streams.settings.settings import Settings
@@ -140,11 +140,9 @@ def find(settings: Settings, words: Sequence[str], besides: Path) -> Iterator[So
     Raises Misconfigured at once for a path that is not there, and S3's errors on the way.
     """
     for word in words:
-        if word != STANDARD_INPUT and not word.startswith(SCHEME) and not Path(word).exists():
-            raise Misconfigured(
-                f"there is no file or directory {word}",
-                "give files, directories, s3://bucket/prefix, or - for standard input",
-            )
+        if word != STANDARD_INPUT and not word.startswith(SCHEME):
+            with _reading(word):
+                Path(word).stat()
     return (source for word in words for source in _find(settings, word, besides))
 
 
@@ -177,14 +175,37 @@ def _find(settings: Settings, word: str, besides: Path) -> Iterator[Source]:
     elif Path(word).is_dir():
         journal = besides.resolve()
         journals = {journal, *(Path(f"{journal}-{end}") for end in ("wal", "shm"))}
-        for folder, folders, files in os.walk(Path(word).resolve()):
-            folders.sort()
-            for name in sorted(files):
-                path = Path(folder, name)
+        with _reading(word):
+            for path in _walk(Path(word).resolve()):
                 if path.is_file() and path not in journals:
                     yield _file(path)
     else:
-        yield _file(Path(word).absolute())
+        with _reading(word):
+            found = _file(Path(word).absolute())
+        yield found
+
+
+def _walk(top: Path) -> Iterator[Path]:
+    """Yield what is in a directory and those in it. Raises OSError where it may not look."""
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for folder, folders, files in os.walk(top, onerror=fail):
+        folders.sort()
+        yield from (Path(folder, name) for name in sorted(files))
+
+
+@contextmanager
+def _reading(word: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or word
+        raise Misconfigured(
+            f"cannot read {where}: {in_words(error)}",
+            "give files, directories, s3://bucket/prefix, or - for standard input",
+        ) from error
 
 
 def _file(path: Path) -> Source:

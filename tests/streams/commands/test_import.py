@@ -63,7 +63,7 @@ def test_problems_are_named_with_exit_code_1_and_a_wrong_path_with_2(
     assert done.stderr.startswith(f"Problem: cannot read {tmp_path / 'broken.gz'}: ")
     done = falcolake("import", "broken.gz", "missing", environment=environment)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr.startswith("Error: there is no file or directory missing\nTry: ")
+    assert done.stderr.startswith("Error: cannot read missing: No such file or directory\nTry: ")
     done = falcolake("import", "s3://no-such-bucket-here/x", environment=environment)
     assert done.exit_code == 2
     assert "NoSuchBucket" in done.stderr

@@ -1,11 +1,13 @@
 """Sources come in order, whatever is fetched before its turn."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from streams.errors import Unavailable
+from streams.errors import Misconfigured, Unavailable
 from streams.imports.sources import SMALL, Source, Stored, ahead, find
 from streams.settings.load import load
 from streams.settings.settings import Settings
@@ -59,3 +61,27 @@ def test_an_object_that_changes_while_it_is_read_is_an_error(
         s3_client.put_object(Bucket=bucket, Key="key", Body=b"b" * 400_000)
         with pytest.raises(Unavailable, match="PreconditionFailed"):
             stream.read()
+
+
+@pytest.mark.parametrize("name", ["missing", "x" * 5000, "file/below"])
+def test_a_path_that_cannot_be_is_misconfigured_at_once(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Misconfigured, match="cannot read "):
+        find(Settings(), [str(tmp_path / name)], Path("none"))
+
+
+def test_a_directory_that_cannot_be_listed_is_not_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "file").write_bytes(b"{}")
+    scandir = os.scandir
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if f"{path}".endswith("b"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(Misconfigured, match=r"cannot read .*/a/b: Permission denied"):
+        list(find(Settings(), [str(tmp_path)], Path("none")))
