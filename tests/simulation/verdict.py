@@ -31,6 +31,7 @@ KNOWN = {
     "trimmed": "retention deleted records of a window whose objects are in the lake",
     "forgotten": "the offset was forgotten, and records of the last window were deleted or cut",
     "overwritten late": "a worker that had lost a window overwrote it with another mapping's rows",
+    "half overwritten": "the topic was recreated while a window was overwritten by another mapping",
     "earlier topic": "the put of an earlier topic's window came after the topic was recreated",
 }
 
@@ -247,6 +248,11 @@ class Verdict:
             reached[place[:2]] = place
             self._judge_window(place, windows[place])
 
+    def _is_gone(self, place: Place) -> bool:
+        """Whether the records of a window that was not committed were deleted with their topic."""
+        durable = self._durable.get((place.topic_id, place.partition), 0)
+        return place.topic_id != self._world.topic.id and durable < place.end
+
     def _judge_window(self, place: Place, objects: dict[str, list[Row]]) -> None:
         world = self._world
         versions = {row.version for rows in objects.values() for row in rows}
@@ -254,6 +260,8 @@ class Verdict:
             self.known.add(KNOWN["trimmed"])
         elif len(versions) > 1 and place in self._overwritten_late:
             self.known.add(KNOWN["overwritten late"])
+        elif len(versions) > 1 and self._is_gone(place):
+            self.known.add(KNOWN["half overwritten"])
         elif len(versions) > 1:
             self.violate(f"{place} has rows of the mappings {sorted(versions)}")
         if place.partition in world.cut | world.trimmed or place.topic_id != world.topic.id:

@@ -23,6 +23,7 @@ import streams.worker.epoch_ends
 import streams.worker.lookup
 import streams.worker.shipping
 import streams.worker.transport
+from streams.windows.seal import read_seal
 from tests.simulation import consumer, store
 from tests.simulation.coordinator import Group
 from tests.simulation.history import History
@@ -341,10 +342,11 @@ class World:
         """Let Kafka forget an offset, once no worker that lives could still put a window.
 
         Kafka forgets the offsets of groups that have been empty for days. With a seal it forgets
-        which window a zombie is about to put.
+        which window a zombie is about to put; the answer to the seal may still be on its way to it.
         """
         held = [each.ledger.partitions.get(fault.who) for each in self.workers.values()]
-        if self.s3.on_the_way or any(each is not None and each.ends for each in held):
+        sealed = read_seal(self.group.offsets.get(fault.who, (0, ""))[1], 0).ends
+        if self.s3.on_the_way or sealed or any(each is not None and each.ends for each in held):
             if self.loop.time() < LASTS + CALM:
                 self._later(0.3, partial(self._forget, fault))
             return
