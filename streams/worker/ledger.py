@@ -238,7 +238,7 @@ class Ledger:
         Return whether there were any, and all in sequence.
         """
         pieces: list[Piece] = []
-        found = False
+        found, in_sequence = False, True
         for batch in batches:
             self._metrics.consumed(len(batch.records))
             partition = self.partitions.get(batch.partition)
@@ -246,8 +246,8 @@ class Ledger:
                 continue
             partition.highwater = batch.highwater
             if not await self._in_sequence(batch, partition):
-                found = False
-                break
+                in_sequence = False
+                continue  # it is blocked now; or reading pauses, and the others are read again too
             found = True
             if partition.sealable and is_full(partition, self._limits):
                 await self._seal_or_grow()  # full since before a crash, or a seal that failed
@@ -258,7 +258,7 @@ class Ledger:
                 if end < batch.end:  # where a piece ends, its window may
                     await self._stage(pieces)
         await self._stage(pieces)
-        return found
+        return found and in_sequence
 
     async def _stage(self, pieces: list[Piece]) -> None:
         """Map and stage these pieces, in one commit, and empty the list."""

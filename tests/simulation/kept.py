@@ -109,4 +109,16 @@ KEPT = {
             Fault(17.1, "retention", number=7),
         ),
     ),
+    # The fetch that showed the cut of one partition had the last records of another one.
+    "what one fetch has of other partitions is kept when a log was cut": Plan(
+        seed=72494,
+        partitions=3,
+        workers=2,
+        interval=6.0,
+        max_rows=4,
+        batches=23,
+        transactions=False,
+        conditional=True,
+        faults=(Fault(29.8, "cut", number=2),),
+    ),
 }

@@ -323,6 +323,25 @@ async def test_a_batch_from_before_the_position_means_that_the_log_was_cut(
 
 
 @in_loop
+async def test_what_one_fetch_has_of_others_is_kept_when_a_log_was_cut(
+    make: Callable[..., Worker],
+) -> None:
+    async with make() as worker:
+        await worker.assign(0, 1)
+        await worker.take(0, 0, 100)
+        await worker.seal()
+        worker.kafka.ends[0] = 40
+        epoch = worker.ledger.epoch
+        await worker.ledger.append(
+            Batch(0, 100, 160, messages(range(40)), epoch, 160, NO_EPOCH),
+            Batch(1, 0, 5, messages(range(5)), epoch, 5, NO_EPOCH),
+        )
+        assert worker.ledger.blocked().keys() == {0}
+        assert not worker.ledger.paused
+        assert worker.ledger.partitions[1].position == 5
+
+
+@in_loop
 @pytest.mark.parametrize("staged", [0, 10])
 async def test_a_log_that_was_cut_and_is_just_as_long_again_is_noticed_without_a_new_record(
     make: Callable[..., Worker], staged: int
