@@ -76,12 +76,34 @@ class Authority:
             .not_valid_before(today - timedelta(days=1))
             .not_valid_after(today + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+            )
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+                critical=False,
+            )
         )
+        if authority:
+            builder = builder.add_extension(_SIGNS, critical=True)
         if hosts:
             names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
             builder = builder.add_extension(names, critical=False)
         signed = builder.sign(self.key, hashes.SHA256())
         file.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+
+
+_SIGNS = x509.KeyUsage(
+    key_cert_sign=True,
+    crl_sign=True,
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 def _general_name(host: str) -> x509.GeneralName:

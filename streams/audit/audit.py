@@ -272,7 +272,7 @@ def _notes(
     if dead is None:
         yield "without Kafka, records missing after the last windows cannot be found"
     elif dead.repeated:
-        yield f"{dead.repeated:,} dead letters are duplicates: expected after a crash"
+        yield f"duplicates: {counted(dead.repeated, 'dead letter')}, as expected after a crash"
     if dead is not None and dead.trimmed:
         yield "the dead-letter topic no longer has its oldest letters: missing ones are not counted"
     if days:

@@ -49,6 +49,8 @@ def records(body: bytes, most: int = MOST_RECORDS) -> list[bytes]:
         _one_object(body)
     except (msgspec.MsgspecError, RecursionError):
         return _cut(body, most)
+    if is_deep(body.decode("latin-1")):  # how deep Python itself goes depends on its version
+        return _cut(body, most)
     return [body]
 
 

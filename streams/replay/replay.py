@@ -66,7 +66,7 @@ class Options:
 def _sum(counts: Mapping[Any, int], what: str) -> str:
     """Return the total and the count of each kind as text."""
     each = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
-    return f"{sum(counts.values()):,} {what}" + (f" ({each})" if each else "")
+    return counted(sum(counts.values()), what) + (f" ({each})" if each else "")
 
 
 @dataclass(slots=True)
@@ -90,8 +90,8 @@ class Replay:
         outcomes = Counter(each.outcome for each in self.windows)
         states = Counter(each.state for window in self.windows for each in window.objects)
         text = "dry run, nothing written: " if self.dry_run else ""
-        text += f"{self.place}, from topic {self.topic}: {_sum(outcomes, 'windows')}"
-        text += f", {_sum(states, 'objects')}" if states else ""
+        text += f"{self.place}, from topic {self.topic}: {_sum(outcomes, 'window')}"
+        text += f", {_sum(states, 'object')}" if states else ""
         for name in ("letters", "resolved"):
             if count := sum(getattr(each, name) for each in self.windows):
                 text += f", {counted(count, 'dead letter')} {'sent' if name == 'letters' else name}"

@@ -54,7 +54,7 @@ def test_an_audit_s_list_is_healed_shown_first_and_nothing_the_second_time(
     bucket = writer.settings.lake.bucket
     assert again.stdout == (
         f"s3://{bucket}/ext/falco, from topic {writer.settings.kafka.topic}: "
-        "1 windows (1 same), 2 objects (2 same)\n"
+        "1 window (1 same), 2 objects (2 same)\n"
     )
     assert falcolake("audit", environment=environment).exit_code == 0
 

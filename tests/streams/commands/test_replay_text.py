@@ -40,13 +40,13 @@ def test_windows_that_changed_are_listed_with_their_objects(
     assert re.split(r"  +", row.strip())[:-1] == [
         *("3", "[0, 20)", "changed", "20", "17 → 18", "1 changed, 1 new, 1 same, 1 deleted")
     ]
-    assert row.endswith("mapping 1 → 2; 1 dead letters sent; 2 dead letters resolved")
+    assert row.endswith("mapping 1 → 2; 1 dead letter sent; 2 dead letters resolved")
     assert [line.split() for line in objects] == [
         [*["changed", "17", "→", "18", "rows"]],
         ["s3://lake/ext/falco/a"],
-        [*["new", "1", "rows"]],
+        [*["new", "1", "row"]],
         ["s3://lake/ext/falco/b"],
-        [*["deleted", "unreadable", "rows"]],
+        ["deleted", "unreadable"],
         ["s3://lake/ext/falco/d"],
     ]
     assert summary.startswith("s3://lake/ext/falco, from topic t: 2 windows (1 changed, 1 same)")

@@ -38,7 +38,7 @@ def spoil(file: Path) -> None:
 def test_a_good_file_is_exit_code_0(falcolake: Run, file: Path) -> None:
     done = falcolake("verify", "object.parquet")
     assert done.stdout == (
-        "object.parquet: 1 objects with 20 rows, 20 of them against the OCSF schema; "
+        "object.parquet: 1 object with 20 rows, 20 of them against the OCSF schema; "
         "faults: none, warnings: none\n"
     )
     assert (done.exit_code, done.stderr) == (0, "")
