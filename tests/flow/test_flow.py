@@ -4,6 +4,8 @@ import re
 import signal
 from itertools import pairwise
 
+import pytest
+
 from tests.flow.worlds import GARBAGE, World, alert, assert_exactly_once
 from tests.waiting import wait_until
 
@@ -41,6 +43,7 @@ def test_an_object_is_of_one_event_day_and_the_window_spans_both(world: World) -
     assert days == {"20261123", "20261124"}
 
 
+@pytest.mark.faults
 def test_committed_offsets_move_only_to_the_ends_of_windows(world: World) -> None:
     world.publish([alert(n) for n in range(900)])
     world.worker(WINDOW__MAX_ROWS=100).start()
@@ -79,6 +82,7 @@ def test_the_worker_stops_cleanly_and_resumes_where_it_was(world: World) -> None
         assert all(one[2] == other[1] for one, other in pairwise(windows))
 
 
+@pytest.mark.faults
 def test_stopping_before_anything_is_sealed_loses_nothing(world: World) -> None:
     world.publish([alert(n) for n in range(500)])
     worker = world.worker(WINDOW__INTERVAL=3600).start()

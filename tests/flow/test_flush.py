@@ -97,6 +97,7 @@ def test_a_worker_that_starts_later_honours_the_request(world: World, settings: 
     assert_exactly_once(world, range(300))
 
 
+@pytest.mark.faults
 def test_two_flushes_at_once_and_a_worker_joining_meanwhile(
     world: World, settings: Settings
 ) -> None:
