@@ -22,7 +22,7 @@ from streams.imports.sources import Source, find
 from streams.kafka.errors import overheard
 from streams.settings.load import wanted_fault
 from streams.settings.settings import Settings
-from streams.sizes import in_bytes
+from streams.sizes import counted, in_bytes
 
 #: Batches that are under way together, each to another partition.
 AT_ONCE = 8
@@ -50,7 +50,7 @@ class Report:
     problems: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
-        what = f"{_counted(self.files, 'file')}, {_counted(self.alerts, 'alert')}"
+        what = f"{counted(self.files, 'file')}, {counted(self.alerts, 'alert')}"
         before = f"{self.skipped:,} were imported before"
         if self.dry_run:
             return f"{what}, {in_bytes(self.size)} would be sent; {before}"
@@ -72,10 +72,6 @@ class Report:
         }
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def default_journal(settings: Settings) -> Path:
     """Return the journal of a topic: next to the staging directory, where no worker clears it."""
     staging = settings.staging.path
@@ -87,17 +83,17 @@ def count(
     words: Sequence[str],
     path: Path,
     limit: int | None = None,
-    counted: Callable[[str, int, int], None] = lambda source, alerts, size: None,
+    on_source: Callable[[str, int, int], None] = lambda source, alerts, size: None,
 ) -> Report:
     """Return what an import would send. Ask Kafka nothing, and write nothing.
 
-    `counted` is called with each source, its alerts that would be sent and their bytes.
+    `on_source` is called with each source, its alerts that would be sent and their bytes.
     """
     journal = Journal(path if path.exists() else IN_MEMORY)
     try:
         reader = Reader(journal.progress, limit)
         for each in reader.counts(find(settings, words, path)):
-            counted(*each)
+            on_source(*each)
         report = _report(reader)
         report.dry_run = True
         return report
