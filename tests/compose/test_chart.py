@@ -29,6 +29,7 @@ DECIDED = {
     "receive.tls_key",
     "receive.tls_client_ca",
     "staging.path",
+    "web.url",  # each pod has its own: config.extraEnv
 }
 SECRET = {"kafka.sasl_password", "kafka.ssl_key_password", "receive.token"}
 IRSA = {
