@@ -56,7 +56,8 @@ class Verdict:
         self._world = world
         self._durable: dict[tuple[str, int], int] = {}
         self._sealed: set[Place] = set()
-        #: Windows that were overwritten by a worker that no longer had their partition.
+        #: Windows that a worker overwrote that no longer had their partition, or that had lost it
+        #: meanwhile: another one had committed them.
         self._overwritten_late: set[Place] = set()
         #: Partitions of which a window of an earlier topic was put.
         self._of_earlier_topic: set[int] = set()
@@ -105,9 +106,9 @@ class Verdict:
             self.violate(f"{key} is put before Kafka took its seal")
         if place.topic_id != world.topic.id:
             self._of_earlier_topic.add(place.partition)
-        if key in world.bucket.objects and not self._has(
-            world.loop.current().name, place.partition
-        ):
+        is_done = self._durable.get((place.topic_id, place.partition), 0) >= place.end
+        is_its = self._has(world.loop.current().name, place.partition)
+        if key in world.bucket.objects and (is_done or not is_its):
             self._overwritten_late.add(place)
 
     def _has(self, name: str, number: int) -> bool:
