@@ -54,11 +54,8 @@ SLOWEST = ("flow", "embedded", "staging", "audit", "replay", "worker", "commands
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(
-        key=lambda item: (
-            SLOWEST.index(its) if (its := item.path.parent.name) in SLOWEST else len(SLOWEST)
-        )
-    )
+    ranks = {name: rank for rank, name in enumerate(SLOWEST)}
+    items.sort(key=lambda item: ranks.get(item.path.parent.name, len(ranks)))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

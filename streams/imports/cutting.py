@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.falco.alert import is_deep
+from streams.receive.bodies import next_value, one_object
 
 #: Bytes of the largest record. Kafka's own limit is 1 MB, after compression.
 MOST_BYTES = 16 << 20
@@ -32,12 +33,6 @@ _LONG = 1 << 16
 _BOM = "\xef\xbb\xbf"
 _BETWEEN = re.compile(r"[ \t\r\n\[\],]*")
 _SCALAR = re.compile(r"(?:-?\d[-+.\deE]*|true|false|null)(?=[ \t]*[,\]\r\n])")
-
-_one_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-# As forgiving as the worker, which reads control characters, and numbers out of any range.
-_value = json.JSONDecoder(
-    strict=False, parse_int=str, parse_float=str, parse_constant=str
-).raw_decode
 
 
 class Piece(NamedTuple):
@@ -192,8 +187,8 @@ class Cutter:
         alone = start < self._alone
         try:
             if alone:
-                return start, start + _value(text[start:stop])[1]
-            return start, _value(text, start)[1]
+                return start, start + next_value(text[start:stop], 0)[1]
+            return start, next_value(text, start)[1]
         except RecursionError:
             wrong = start if is_deep(text[start:stop]) else len(text)
         except json.JSONDecodeError as error:
@@ -258,7 +253,7 @@ def _is_object(line: str) -> bool:
     if not line.endswith("}"):
         return False
     try:
-        _one_object(line.encode("latin-1"))
+        one_object(line.encode("latin-1"))
     except (msgspec.MsgspecError, RecursionError):
         return False
     return True

@@ -3,7 +3,7 @@
 A batch that is sent again after a crash, by the next process, has the producer id, epoch and
 sequence number that it had before. So Kafka itself keeps it once, even if what the killed process
 has sent arrives later than what the next one sends. Kafka forgets a producer that has been idle for
-a day (`producer.id.expiration.ms`); by then nothing is on its way any more, and `landed` finds out
+a day (`producer.id.expiration.ms`); by then nothing is on its way any more, and `look` finds out
 what is there by the records' headers.
 
 One batch of a partition is under way at a time: Kafka remembers the last five.
@@ -16,19 +16,13 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import (
-    KafkaError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    RecordListTooLargeError,
-    UnknownProducerId,
-)
+from aiokafka.errors import KafkaError
 
 from streams.errors import Corrupt, Misconfigured, Unavailable
 from streams.imports.journal import Batch, State
 from streams.kafka.client import open_admin
 from streams.kafka.errors import translating, unknown_topic
-from streams.kafka.producing import new_producer, partitions_of
+from streams.kafka.producing import NOT_WRITTEN, TOO_LARGE, new_producer, partitions_of
 from streams.kafka.scan import bounds, open_consumer, scan
 from streams.kafka.topics import topic_id_of
 from streams.settings.settings import Settings
@@ -45,10 +39,6 @@ NO_BOUND = 1 << 30
 #: Seconds that Kafka may take for a batch.
 SEND_SECONDS = 120.0
 STOP_SECONDS = 10.0
-
-TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-#: Errors that say that Kafka no longer knows the producer, and has not written the batch.
-FORGOTTEN = (OutOfOrderSequenceNumber, UnknownProducerId)
 
 _SEQUENCES = 1 << 31
 
@@ -188,7 +178,7 @@ class Sender:
         for batch, found in zip(batches, await self._answers(batches), strict=True):
             if isinstance(found, TOO_LARGE):
                 answer.large.append(batch)
-            elif isinstance(found, FORGOTTEN):
+            elif isinstance(found, NOT_WRITTEN):
                 answer.again.append(batch)
             elif isinstance(found, Exception):
                 with translating(self._settings, TimeoutError, OSError):

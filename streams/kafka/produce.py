@@ -31,6 +31,7 @@ from streams.errors import Misconfigured, in_words
 from streams.kafka.errors import translating
 from streams.kafka.producing import new_producer, partitions_of
 from streams.settings.settings import Settings
+from streams.sizes import counted
 
 BATCH_BYTES = 128 * 1024
 TICK = 0.1
@@ -57,15 +58,11 @@ class Report:
     def __str__(self) -> str:
         rate = f"{self.sent / self.seconds:,.0f}/s" if self.seconds else "at once"
         where = ", ".join(f"{number}: {count:,}" for number, count in self.partitions.items())
-        text = f"{_records(self.sent)} sent in {self.seconds:.1f} s ({rate})"
+        text = f"{counted(self.sent, 'record')} sent in {self.seconds:.1f} s ({rate})"
         text += f", to partitions {where}" if where else ""
         for reason, count in self.reasons.items():
-            text += f"\n{_records(count)} not acknowledged: {reason}"
+            text += f"\n{counted(count, 'record')} not acknowledged: {reason}"
         return text + ("\nstopped before the end" if self.interrupted else "")
-
-
-def _records(count: int) -> str:
-    return f"{count:,} record" if count == 1 else f"{count:,} records"
 
 
 def run(

@@ -7,12 +7,23 @@ import asyncio
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    RecordListTooLargeError,
+    UnknownProducerId,
+)
 
 from streams.kafka.client import aiokafka_options
 from streams.kafka.errors import unknown_topic
 from streams.settings.settings import Settings
 
 TOPIC_SECONDS = 10.0
+
+TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
+#: Errors that say that Kafka has not written a batch: because of what happened to an earlier one,
+#: or because it no longer knows the producer.
+NOT_WRITTEN = (OutOfOrderSequenceNumber, UnknownProducerId)
 
 
 def new_producer(settings: Settings, **options: Any) -> AIOKafkaProducer:

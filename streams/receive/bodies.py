@@ -25,9 +25,11 @@ _LINE = re.compile(r"[^\r\n]+")
 #: An object, or text with one in it, as the worker reads them.
 _OBJECT = re.compile(r'\{|"[ \t]*\{')
 
-_one_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-# As forgiving as the worker, which reads control characters, and numbers out of any range.
-_next_value = json.JSONDecoder(
+#: Reads bytes that are one object, without looking into its values.
+one_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+#: Reads the next value of a text, as forgiving as the worker, which reads control characters, and
+#: numbers out of any range.
+next_value = json.JSONDecoder(
     strict=False, parse_int=str, parse_float=str, parse_constant=str
 ).raw_decode
 
@@ -46,7 +48,7 @@ def records(body: bytes, most: int = MOST_RECORDS) -> list[bytes]:
     if not body:
         raise NoAlertsError("The body is empty.")
     try:
-        _one_object(body)
+        one_object(body)
     except (msgspec.MsgspecError, RecursionError):
         return _cut(body, most)
     if is_deep(body.decode("latin-1")):  # how deep Python itself goes depends on its version
@@ -100,14 +102,14 @@ def _values(text: str) -> Iterator[tuple[bool, str]]:
     at = _skip(text, 0)
     while at < len(text):
         if text[at] != "[":
-            end = _next_value(text, at)[1]
+            end = next_value(text, at)[1]
             yield _value(text, at, end)
             at = _skip(text, end)
             continue
         at = _skip(text, at + 1)
         more = text[at : at + 1] != "]"
         while more:
-            end = _next_value(text, at)[1]
+            end = next_value(text, at)[1]
             yield _value(text, at, end)
             at = _skip(text, end)
             more = text[at : at + 1] == ","

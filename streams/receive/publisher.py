@@ -17,19 +17,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    KafkaError,
-    KafkaTimeoutError,
-    MessageSizeTooLargeError,
-    OutOfOrderSequenceNumber,
-    RecordListTooLargeError,
-    UnknownProducerId,
-)
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from streams.backoff import Backoff
 from streams.errors import FalcolakeError, Misconfigured, Unavailable
 from streams.kafka.errors import overheard, translated, translating, unknown_topic
-from streams.kafka.producing import new_producer
+from streams.kafka.producing import NOT_WRITTEN, TOO_LARGE, new_producer
 from streams.settings.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -54,10 +47,6 @@ RETRY = 0.05
 
 #: Seconds that what is still waiting for Kafka has when the process stops.
 STOP_TIMEOUT = 5.0
-
-TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
-#: Errors that say that Kafka has not written a batch, because of what happened to an earlier one.
-NOT_WRITTEN = (OutOfOrderSequenceNumber, UnknownProducerId)
 
 
 class Publisher:
