@@ -66,13 +66,15 @@ def alerts(kind: str) -> Iterator[bytes]:
 class Ground:
     """Use `with`: the stack, and a directory for what the runs leave."""
 
+    def __init__(self) -> None:
+        self._topics: dict[tuple[str, int, int], Topic] = {}
+        self._runs = itertools.count(1)
+
     def __enter__(self) -> Self:
         with ExitStack() as parts:
             name = parts.enter_context(tempfile.TemporaryDirectory(prefix="falcolake-bench-"))
             self.directory = Path(name)
             self.stack = parts.enter_context(EmbeddedStack(self.directory / "stack", partitions=1))
-            self._topics: dict[tuple[str, int, int], Topic] = {}
-            self._runs = itertools.count(1)
             self._parts = parts.pop_all()
         return self
 

@@ -13,7 +13,7 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from tests.bench import contest, latency, machine, mapping, profile, worker
+from tests.bench import contest, intake, latency, machine, mapping, profile, worker
 from tests.bench.cost import Cost
 from tests.bench.ground import KINDS, MIX, STOCK, SYSCALL, Ground, Topic
 from tests.bench.steps import STEPS
@@ -28,6 +28,9 @@ ALL_SOURCES = "all sources"
 #: The rows that have alerts of their own, by kind.
 ROWS = {SYSCALL: FALCOLAKE, STOCK: SMALLER, MIX: ALL_SOURCES}
 TAKE = "Faust agent, take(), reads only"
+RECEIVE = "falcolake receive"
+#: The alerts that are sent over HTTP, and how the table calls them.
+SENT = {SYSCALL: "35 fields", STOCK: "17 fields"}
 
 
 @dataclass
@@ -57,6 +60,7 @@ class Report:
     floors: dict[str, Figure] = field(default_factory=dict)
     ours: list[Figure] = field(default_factory=list)
     others: list[Figure] = field(default_factory=list)
+    intake: list[Figure] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
     mapping: dict[str, tuple[float, float]] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)
@@ -75,8 +79,8 @@ def read(text: str) -> Report:
     found = json.loads(text)
     found["floors"] = {kind: Figure(**each) for kind, each in found["floors"].items()}
     found["mapping"] = {name: tuple(each) for name, each in found.get("mapping", {}).items()}
-    for group in ("ours", "others"):
-        found[group] = [Figure(**each) for each in found[group]]
+    for group in ("ours", "others", "intake"):
+        found[group] = [Figure(**each) for each in found.get(group, [])]
     return Report(**found)
 
 
@@ -116,6 +120,7 @@ class Program:
             self._fill,
             self._contest,
             self._two_workers,
+            self._intake,
             self._steps,
             self._mapping,
             self._profile,
@@ -212,6 +217,20 @@ class Program:
 
         name = f"2 workers, {count:,} alerts that come at once"
         self.report.ours += self._in_turns({name: run}, {}, count).values()
+
+    def _intake(self) -> None:
+        """Measure what brings alerts from HTTP into Kafka."""
+        contenders = {
+            f"{RECEIVE}, {words}": partial(intake.receive, self.ground, kind, self.report.count)
+            for kind, words in SENT.items()
+        }
+        program = self._attempt("falcosidekick", intake.falcosidekick)
+        if program is not None:
+            name = f"falcosidekick {intake.version(program)}"
+            for kind, words in SENT.items():
+                run = partial(intake.peer, self.ground, program, kind, self.report.count)
+                contenders[f"{name}, {words}"] = run
+        self.report.intake = list(self._in_turns(contenders, {}, self.report.count).values())
 
     def _take(self, topic: Topic) -> Cost:
         run = self.ground.run_name("take")

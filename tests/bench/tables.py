@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from tests.bench.ground import KINDS, SYSCALL
+from tests.bench.intake import CONNECTIONS
 from tests.bench.program import FALCOLAKE, ROWS, Figure, Report
 
 
@@ -22,6 +23,7 @@ def tables(report: Report) -> list[Table]:
     made = [
         _side_by_side(report),
         _end_to_end(report),
+        _intake(report),
         _steps(report),
         _mapping(report),
         _profile(report),
@@ -103,6 +105,16 @@ def _end_to_end(report: Report) -> Table:
         "Rows differ from the first one only in what they name. The memory of two workers is "
         "their sum. Other alerts are compared with a floor of the same alerts.",
         [COSTS, *rows],
+    )
+
+
+def _intake(report: Report) -> Table:
+    return Table(
+        "From HTTP into Kafka",
+        f"{CONNECTIONS} connections send one alert a request and wait for its answer. Both "
+        "ask Kafka for the acknowledgement of all replicas; falcosidekick answers before it sends, "
+        "falcolake once Kafka has the alert. The records of each run were counted in Kafka.",
+        [COSTS[:-1], *(_cost(each, None)[:-1] for each in report.intake)],
     )
 
 
