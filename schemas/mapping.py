@@ -211,11 +211,11 @@ class Mapping:
         """Return where the settings send a field, as rows like the mapping's own."""
         return self._custom.rows(field)
 
-    def select(self, rows: str) -> str:
+    def select(self, rows: str, *, more: bool = True) -> str:
         """Return SQL that turns `rows` into the OCSF columns; see `parts.select`."""
         options = self._options
         limit = self._release.text_limit
-        return select(options.event_class, options.ocsf_version, limit, rows)
+        return select(options.event_class, options.ocsf_version, limit, rows, more=more)
 
     def _build(
         self, alert: Alert, received: Received, moment: Moment

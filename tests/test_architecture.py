@@ -203,6 +203,7 @@ def loaded_by(code: str) -> set[str]:
             {
                 "streams.query.engine",
                 "streams.staging.contents",
+                "streams.staging.enums",
                 "streams.staging.parquet",
                 "streams.staging.segments",
             },

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -68,6 +68,8 @@ _EITHER: Final = frozenset(
     }
 )
 _CONCATENATED: Final = frozenset({"resources", "observables"})
+MORE: Final = '"more":'
+"""A body has this text in it if its finding has more evidences than the first."""
 _REPEATED: Final = MappingProxyType(
     {
         "metadata.processed_time": "metadata.logged_time",
@@ -192,15 +194,35 @@ def structures(event_class: str, version: str) -> MappingProxyType[str, str]:
     )
 
 
-@lru_cache(maxsize=64)
-def select(event_class: str, version: str, text_limit: int | None, rows: str) -> str:
+def met(*, more: bool) -> frozenset[str]:
+    """Return the paths in a shared part that `select` joins with values of the body.
+
+    `more` says whether there may be a finding with more evidences than the first.
+    """
+    return _EITHER | _CONCATENATED | ({"evidence"} if more else set())
+
+
+def select(
+    event_class: str, version: str, text_limit: int | None, rows: str, *, more: bool = True
+) -> str:
     """Return SQL that turns `rows` into the columns of `columns.columns`.
 
     `rows` has the columns time, rule and scene (structs, see `structures`), body, raw_data and
-    unmapped. `from_json` silently turns a value that does not fit its type into NULL, and a
-    malformed row fails the query: the mapping makes sure that neither happens. A JSON attribute
-    becomes text because its column is text. A value too long for the release is in `unmapped`.
+    unmapped. Without `more`, no body may have `MORE` in it. `from_json` silently turns a value that
+    does not fit its type into NULL, and a malformed row fails the query: the mapping makes sure
+    that neither happens. A JSON attribute becomes text because its column is text. A value too long
+    for the release is in `unmapped`.
     """
+    wanted, evidence = _wanted(event_class, version, text_limit, more)
+    structure = structures(event_class, version)["body"]
+    body = f"from_json(body, '{structure}')"
+    read = f"SELECT * REPLACE ({body} AS body) FROM {rows}"  # noqa: S608 - nothing here is input
+    return f"SELECT {wanted} FROM (SELECT *{evidence} FROM ({read}))"  # noqa: S608 - the same
+
+
+@cache
+def _wanted(event_class: str, version: str, text_limit: int | None, more: bool) -> tuple[str, str]:
+    """Return SQL for all columns, and for the column `evidence` that they need."""
     types = tables.columns(event_class, version)
     raw_data = "raw_data"
     if text_limit is not None:
@@ -211,7 +233,7 @@ def select(event_class: str, version: str, text_limit: int | None, rows: str) ->
         "raw_data": raw_data,
         "unmapped": "CASE WHEN unmapped <> '{}' THEN "
         f"from_json(unmapped, '{json.dumps(types['unmapped'])}') END",
-        "evidences": _EVIDENCES,
+        "evidences": _EVIDENCES if more else _FIRST_EVIDENCE,
     }
     tree = _tree(event_class, version)
     evidence = ""
@@ -220,14 +242,12 @@ def select(event_class: str, version: str, text_limit: int | None, rows: str) ->
     wanted = ", ".join(
         f'{special.get(name) or _expression(event_class, tree, name)} AS "{name}"' for name in types
     )
-    structure = structures(event_class, version)["body"]
-    body = f"from_json(body, '{structure}')"
-    read = f"SELECT * REPLACE ({body} AS body) FROM {rows}"  # noqa: S608 - nothing here is input
-    return f"SELECT {wanted} FROM (SELECT *{evidence} FROM ({read}))"  # noqa: S608 - the same
+    return wanted, evidence
 
 
+_FIRST_EVIDENCE: Final = "CASE WHEN evidence IS NOT NULL THEN [evidence] END"
 _EVIDENCES: Final = (
-    "CASE WHEN body.more IS NULL THEN CASE WHEN evidence IS NOT NULL THEN [evidence] END "
+    f"CASE WHEN body.more IS NULL THEN {_FIRST_EVIDENCE} "
     "WHEN evidence IS NULL THEN body.more ELSE list_concat([evidence], body.more) END"
 )
 

@@ -6,7 +6,7 @@ them by number. The bytes of an object depend on its rows alone, and so do the b
 A COPY that is killed leaves a truncated file, so callers write to a temporary name.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -16,9 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.mapping import Mapping
-from schemas.ocsf.parts import SHARED
+from schemas.ocsf.parts import MORE, SHARED, met
 from streams.errors import Unavailable
 from streams.staging import packed
+from streams.staging.enums import enumerated, literal
 
 ROW_GROUP_ROWS = 122_880
 
@@ -28,6 +29,7 @@ PAGE_BYTES = 500_000
 
 _ORDER = [("time", "ascending"), ("offset", "ascending")]
 _KEYS = ("offset", "time", "size")
+_BODY = "body"
 
 
 class Group(NamedTuple):
@@ -52,6 +54,8 @@ class Sizes:
     shared_bytes: int = 4_000_000
     #: Bytes of text in a row group, about: DuckDB holds it in memory several times.
     row_group_bytes: int = 16_000_000
+    #: From so many rows on, ENUMs (`enums`) save more than the planning of their types takes.
+    enums_from: int = 5_000
 
 
 SIZES = Sizes()
@@ -129,22 +133,24 @@ class Writer:
             copy.register("sorted", stream)
             for part, texts in rows.texts.items():
                 copy.register(f"{part}_texts", texts)
-            select = mapping.select(_parsed(mapping, rows.texts))
+            select = mapping.select(_parsed(mapping, rows), more=rows.more)
             copy.execute(f"COPY ({select}) TO {literal(str(target))} ({options})")
 
 
-def _parsed(mapping: Mapping, numbered: Iterable[str]) -> str:
+def _parsed(mapping: Mapping, rows: "_Rows") -> str:
     """Return SQL for the rows with shared parts as structs, from a list or each row's own text."""
     tables, parts = ["sorted"], []
     for part in SHARED:
-        structure = literal(mapping.structures[part])
-        if part in numbered:
-            tables.append(
-                f'(SELECT list(from_json("text", {structure})) AS {part}s FROM {part}_texts)'
-            )
+        structure = mapping.structures[part]
+        if part in rows.texts:
+            one = f'from_json("text", {literal(structure)})'
+            if rows.enums:
+                texts = rows.texts[part]["text"].to_pylist()
+                one += f"::{enumerated(structure, texts, met(more=rows.more))}"
+            tables.append(f"(SELECT list({one}) AS {part}s FROM {part}_texts)")
             parts.append(f"{part}s[{part}] AS {part}")
         else:
-            parts.append(f"from_json({part}, {structure}) AS {part}")
+            parts.append(f"from_json({part}, {literal(structure)}) AS {part}")
     return f"(SELECT * REPLACE ({', '.join(parts)}) FROM {', '.join(tables)})"
 
 
@@ -155,11 +161,6 @@ def _batches(first: list[pa.Table], rest: Iterator[pa.Table]) -> Iterator[pa.Rec
         yield from table.to_batches()
 
 
-def literal(text: str) -> str:
-    """Return a text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 class _Rows:
     """The rows of an object, and the slice that each belongs to."""
 
@@ -167,8 +168,11 @@ class _Rows:
         self._source = source
         self._row_group_bytes = sizes.row_group_bytes
         self._shared = {part: _Texts(sizes.shared_bytes) for part in SHARED}
+        #: Whether any finding may have more evidences than the first.
+        self.more = False
         batches = []
-        for batch in source((*_KEYS, *SHARED)):
+        for batch in source((*_KEYS, *SHARED, _BODY)):
+            self.more = self.more or pc.any(pc.match_substring(batch[_BODY], MORE)).as_py() is True
             for part, texts in self._shared.items():
                 texts.add(batch[part])
             batches.append(batch.select(_KEYS))
@@ -179,6 +183,8 @@ class _Rows:
         lengths = keys["size"].combine_chunks().take(order)
         ends = pc.cumulative_sum(lengths)
         self._count, self._bytes = len(ends), ends[-1].as_py() if len(ends) else 0
+        #: Whether text attributes of few values are to be ENUMs.
+        self.enums = self._count >= sizes.enums_from
         slices = pc.divide(pc.subtract(ends, lengths), sizes.slice_bytes)
         self._slices = pc.unique(slices).to_pylist()
         #: For each batch, the slice of each row, and the set of these slices.

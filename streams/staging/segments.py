@@ -22,7 +22,8 @@ import msgspec
 from streams import faults
 from streams.errors import Corrupt, FalcolakeError, Misconfigured, Unavailable
 from streams.staging.directory import TEMPORARY, Directory, make_private
-from streams.staging.parquet import Group, connect, literal
+from streams.staging.enums import literal
+from streams.staging.parquet import Group, connect
 from streams.windows.room import Usage
 from streams.windows.window import Run
 

@@ -795,7 +795,7 @@ def test_an_object_has_the_same_bytes_whether_it_shares_few_texts_or_many(
     """Its rules have 19 KB, its scenes 164: neither, or the rules alone, are parsed once."""
     with opened(path) as staging:
         staging.open()
-        runs = appended(staging, [0, 2500, 5000], value=shuffled)
+        runs = appended(staging, [0, 2400, 4800], value=shuffled)
         expected = exported(staging, window(runs)).read_bytes()
     with opened(path, sizes=Sizes(shared_bytes=shared_bytes, slice_bytes=500_000)) as staging:
         staging.open()
@@ -1143,10 +1143,10 @@ def test_a_segment_is_forgotten_only_once_its_export_is_done(staging: Staging, p
     class Slow:
         structures = MAPPING.structures
 
-        def select(self, rows: str) -> str:
+        def select(self, rows: str, *, more: bool) -> str:
             reached.set()
             assert forgotten.wait(20)
-            return MAPPING.select(rows)
+            return MAPPING.select(rows, more=more)
 
     target = path / "o"
     export = threading.Thread(
