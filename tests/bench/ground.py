@@ -6,6 +6,7 @@ anything gets no figure.
 """
 
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -37,11 +38,17 @@ INTERVAL_NS = 50_000_000
 SYSCALL = "syscall"
 STOCK = "stock"
 MIX = "mix"
+SOME_VARIED = "varied-30"
+ALL_VARIED = "varied-100"
 KINDS = {
     SYSCALL: "syscall alerts of 35 fields, Falco's native JSON",
     STOCK: "syscall alerts of 17 fields, as Falco's own rules print most of them",
     MIX: "alerts of all sources, in the forms of Falco, falcosidekick and Fluent Bit",
+    SOME_VARIED: "of these, 30 % with a file name, arguments and command lines of their own",
+    ALL_VARIED: "each with a file name, arguments and command lines of its own",
 }
+_VARIED = {SOME_VARIED: 30, ALL_VARIED: 100}
+_OWN = ("fd.name", "evt.arg.", "proc.cmdline", "proc.pcmdline")
 
 
 class Topic(NamedTuple):
@@ -56,11 +63,29 @@ class Topic(NamedTuple):
 
 def alerts(kind: str) -> Iterator[bytes]:
     """Return endless alerts of a kind, the same every time."""
+    if kind in _VARIED:
+        return _varied(_VARIED[kind])
     if kind == SYSCALL:
         return samples.wide_syscall_alerts(1, None, START_NS, INTERVAL_NS)
     if kind == STOCK:
         return samples.stock_syscall_alerts(1, None, START_NS, INTERVAL_NS)
     return samples.alerts(1, None, START_NS, interval_ns=INTERVAL_NS)
+
+
+def _varied(percent: int) -> Iterator[bytes]:
+    """Yield the syscall alerts; of each hundred, so many have values that no other alert has."""
+    for number, value in enumerate(alerts(SYSCALL)):
+        # 37 and 100 have no common divisor: those that vary are spread evenly.
+        if number * 37 % 100 >= percent:
+            yield value
+            continue
+        alert = json.loads(value)
+        fields = alert["output_fields"]
+        for name in fields:
+            if name.startswith(_OWN):
+                fields[name] = f"{fields[name]}-{number}"
+        alert["output"] += f" {number}"
+        yield json.dumps(alert, separators=(",", ":")).encode()
 
 
 class Ground:

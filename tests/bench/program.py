@@ -13,9 +13,18 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from tests.bench import contest, intake, latency, machine, mapping, profile, worker
+from tests.bench import contest, intake, latency, machine, mapping, profile, trickle, worker
 from tests.bench.cost import Cost
-from tests.bench.ground import KINDS, MIX, STOCK, SYSCALL, Ground, Topic
+from tests.bench.ground import (
+    ALL_VARIED,
+    KINDS,
+    MIX,
+    SOME_VARIED,
+    STOCK,
+    SYSCALL,
+    Ground,
+    Topic,
+)
 from tests.bench.steps import STEPS
 
 GROWTH = (10_000, 100_000, 1_000_000, 3_000_000)
@@ -26,7 +35,13 @@ FLOOR = "the floor"
 SMALLER = "alerts of 1.2 KB, 17 fields"
 ALL_SOURCES = "all sources"
 #: The rows that have alerts of their own, by kind.
-ROWS = {SYSCALL: FALCOLAKE, STOCK: SMALLER, MIX: ALL_SOURCES}
+ROWS = {
+    SYSCALL: FALCOLAKE,
+    STOCK: SMALLER,
+    SOME_VARIED: "30 % with values of their own",
+    ALL_VARIED: "each with values of its own",
+    MIX: ALL_SOURCES,
+}
 TAKE = "Faust agent, take(), reads only"
 RECEIVE = "falcolake receive"
 #: The alerts that are sent over HTTP, and how the table calls them.
@@ -67,6 +82,8 @@ class Report:
     faults: float = 0.0
     growth: list[dict[str, float]] = field(default_factory=list)
     latency: dict[str, Any] = field(default_factory=dict)
+    idle: float | None = None
+    trickle: list[dict[str, float]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
 
     def json(self) -> str:
@@ -126,6 +143,7 @@ class Program:
             self._profile,
             self._growth,
             self._latency,
+            self._trickle,
         )
         for part in parts:
             self._attempt(part.__name__.strip("_").replace("_", " "), part)
@@ -278,6 +296,12 @@ class Program:
 
     def _latency(self) -> None:
         self.report.latency = latency.measure(self.ground)
+
+    def _trickle(self) -> None:
+        self.report.idle = trickle.idle(self.ground, PARTITIONS)
+        for rate in trickle.RATES:
+            found = trickle.measure(self.ground, rate, PARTITIONS)
+            self.report.trickle.append(found._asdict())
 
 
 def say(words: str) -> None:

@@ -29,6 +29,7 @@ def tables(report: Report) -> list[Table]:
         _profile(report),
         _growth(report),
         _latency(report),
+        _trickle(report),
         _failed(report),
     ]
     return [table for table in made if len(table.rows) > 1]
@@ -208,6 +209,21 @@ def _latency(report: Report) -> Table:
             f"window of {found['window']} s; the worker took {found['cores']:.2f} of a core."
         )
     return Table("Latency", note, [["", "p50", "p99", "most"], *rows])
+
+
+def _trickle(report: Report) -> Table:
+    rows = [
+        [f"{each['rate']:,}", f"{each['cpu']:.2f} ms", f"{each['cpu'] * each['sent'] / 1000:.3f}"]
+        for each in report.trickle
+    ]
+    if report.idle is not None:
+        rows.insert(0, ["none", "", f"{report.idle:.4f}"])
+    return Table(
+        "One at a time",
+        "Alerts of all sources, each in a request of its own, at a fixed rate over 4 partitions; "
+        "all the CPU of a worker that has started.",
+        [["alerts/s", "CPU per alert", "of a core"], *rows],
+    )
 
 
 def _failed(report: Report) -> Table:

@@ -1,5 +1,7 @@
 """A report is written, read and drawn completely; failures are listed and affect nothing else."""
 
+import itertools
+import json
 import re
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -8,7 +10,7 @@ import pytest
 
 from tests.bench import machine
 from tests.bench.cost import Cost
-from tests.bench.ground import SYSCALL, Ground
+from tests.bench.ground import ALL_VARIED, SOME_VARIED, SYSCALL, Ground, alerts
 from tests.bench.page import page
 from tests.bench.picture import LEFT, picture
 from tests.bench.profile import shares
@@ -54,6 +56,9 @@ def report() -> Report:
     made.shares, made.faults = shares(PERF), 4.25
     delays = {"p50": 20.0, "p99": 5400.0, "most": 6000.0}
     made.latency = {"rate": 10, "window": 5, "count": 20, "cores": 0.1, "staged": delays}
+    made.intake = [figure("falcolake receive, 35 fields", 1000, [Cost(2, 0.2, 66)])]
+    made.idle = 0.0112
+    made.trickle = [{"rate": 1000, "partitions": 4, "sent": 1000.0, "cpu": 0.15}]
     made.failed = {"a peer": "RuntimeError: cannot be installed here"}
     return made
 
@@ -75,6 +80,9 @@ def test_page_and_terminal_have_every_figure(report: Report) -> None:
         assert "1,000,000 1.0 s 1,000,000 1.0 s 44.0 1.10" in words
         assert "detection_finding 1.1.0 22.5 22.2" in words
         assert "produced to staged 0.02 s 5.40 s 6.00 s" in words
+        assert "falcolake receive, 35 fields 200.0 5,000 500 66 MB" in words
+        assert "none 0.0112" in words
+        assert "1,000 0.15 ms 0.150" in words
         assert "a peer RuntimeError: cannot be installed here" in words
         assert report.machine["processor"] in text
         assert report.machine["kernel"] in text
@@ -123,3 +131,14 @@ def test_a_contender_that_fails_is_dropped_and_the_rest_continue() -> None:
     assert ran == ["bad", "good", "good", "good"]
     assert list(found) == ["good"]
     assert made.report.failed == {"bad": "RuntimeError: no such thing"}
+
+
+def test_varied_alerts_have_values_of_their_own() -> None:
+    plain = list(itertools.islice(alerts(SYSCALL), 500))
+    some = list(itertools.islice(alerts(SOME_VARIED), 500))
+    assert sum(one != other for one, other in zip(some, plain, strict=True)) == 150
+    lines = [
+        json.loads(value)["output_fields"]["proc.cmdline"]
+        for value in itertools.islice(alerts(ALL_VARIED), 500)
+    ]
+    assert len(set(lines)) == 500
