@@ -415,6 +415,38 @@ def test_a_scaler_decides_on_replicas_alone(tmp_path: Path) -> None:
     assert metric["external"]["metric"]["selector"]["matchLabels"] == deployment(kafka)
 
 
+def test_pods_spread_over_zones_and_nodes_unless_that_is_not_possible(tmp_path: Path) -> None:
+    both = {"receive": {"enabled": True}}
+    for resource in (
+        render(tmp_path, {})["StatefulSet"],
+        receiver(tmp_path, both)["Deployment"],
+    ):
+        spread = resource["spec"]["template"]["spec"]["topologySpreadConstraints"]
+        keys = {each["topologyKey"] for each in spread}
+        assert keys == {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}
+        assert {each["whenUnsatisfiable"] for each in spread} == {"ScheduleAnyway"}
+        assert all(each["labelSelector"] == resource["spec"]["selector"] for each in spread)
+
+
+def test_spread_constraints_can_be_replaced_and_left_out(tmp_path: Path) -> None:
+    mine = {
+        "maxSkew": 1,
+        "topologyKey": "rack",
+        "whenUnsatisfiable": "DoNotSchedule",
+        "labelSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},
+    }
+    values = {"topologySpreadConstraints": [mine], "receive": {"enabled": True}}
+    owns: list[list[Any] | None] = [None, []]
+    for own in owns:
+        more = {"receive": {"topologySpreadConstraints": own}}
+        asked = merged(values, more)
+        template = receiver(tmp_path, asked)["Deployment"]["spec"]["template"]["spec"]
+        assert template.get("topologySpreadConstraints", []) == ([mine] if own is None else own)
+    assert pod(render(tmp_path, values | {"receive": {}}))["topologySpreadConstraints"] == [mine]
+    without = pod(render(tmp_path, {"topologySpreadConstraints": []}))
+    assert "topologySpreadConstraints" not in without
+
+
 def test_what_is_off_by_default_is_not_there(tmp_path: Path) -> None:
     assert render(tmp_path, {}).keys() == {
         *("StatefulSet", "Service", "ServiceAccount", "PodDisruptionBudget"),

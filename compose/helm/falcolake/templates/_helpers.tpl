@@ -180,3 +180,14 @@ envFrom:
 {{- end -}}
 {{- $ports | uniq | join " " -}}
 {{- end }}
+
+{{- /* Constraints, each with the labels that it counts by unless it has a selector of its own. */ -}}
+{{- define "falcolake.spread" -}}
+{{- $counted := dict "labelSelector" (dict "matchLabels" (last . | fromYaml)) -}}
+{{- with first . -}}
+topologySpreadConstraints:
+  {{- range . }}
+  - {{- hasKey . "labelSelector" | ternary . (merge (deepCopy .) $counted) | toYaml | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- end }}
