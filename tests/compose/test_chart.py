@@ -98,11 +98,16 @@ EVERYTHING: dict[str, Any] = {
         "extraArgs": ["--drain"],
     },
 }
+SCALED: dict[str, Any] = {
+    "keda": {"enabled": True, "annotations": {"autoscaling.keda.sh/paused": "false"}}
+}
 CASES: dict[str, dict[str, Any]] = {
     "the least": {},
     "irsa": IRSA,
     "tls": TLS,
     "everything": merged(merged(EVERYTHING, IRSA), TLS),
+    "keda": SCALED,
+    "keda, with a password and certificates": merged(SCALED, TLS),
     "nothing kept": {"persistence": {"enabled": False}, "podDisruptionBudget": {"enabled": False}},
     "a service account of somebody's": {"serviceAccount": {"create": False, "name": "mine"}},
 }
@@ -127,8 +132,8 @@ def settings(resources: dict[str, Any], **secret: str) -> Settings:
     return load(environment=environment(worker(resources)) | secret)
 
 
-#: No package has their schemas; the test of the operator's resources checks them.
-OPERATORS = {"ServiceMonitor", "PrometheusRule"}
+#: No package has their schemas; `test_cluster` checks them on an API server.
+OPERATORS = {"ServiceMonitor", "PrometheusRule", "ScaledObject", "TriggerAuthentication"}
 
 
 @pytest.mark.parametrize("kubernetes", ["1.27.0", "1.32.0", NEWEST])
@@ -353,6 +358,9 @@ def test_certificates_are_where_the_settings_say(tmp_path: Path) -> None:
     [
         ({"tls": {"existingSecret": "a"}}, "security_protocol has no TLS"),
         ({"tls": {"cert": "tls.crt"}}, "tls.existingSecret is not"),
+        (merged(SCALED, {"autoscaling": {"enabled": True}}), "two scalers would fight"),
+        ({"autoscaling": {"enabled": True, "minReplicas": 5}}, "autoscaling.minReplicas is more"),
+        (merged(SCALED, {"keda": {"maxReplicas": 1}}), "keda.minReplicas is more"),
     ],
 )
 def test_what_contradicts_itself_is_refused(
@@ -413,6 +421,102 @@ def test_a_scaler_decides_on_replicas_alone(tmp_path: Path) -> None:
     kafka = settings(resources).kafka
     (metric,) = spec["metrics"]
     assert metric["external"]["metric"]["selector"]["matchLabels"] == deployment(kafka)
+
+
+def keda(folder: Path, values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the specs of a chart's ScaledObject and of its authentication, if there is one."""
+    found = render(folder, merged(SCALED, values))
+    return found["ScaledObject"]["spec"], found.get("TriggerAuthentication", {}).get("spec", {})
+
+
+def test_keda_asks_kafka_for_the_lag_that_the_settings_mean(tmp_path: Path) -> None:
+    config = {"kafka": {"bootstrap_servers": "a:9092, b:9092", "topic": "t", "group_id": "g"}}
+    resources = render(tmp_path, merged(SCALED, {"config": config}))
+    spec = resources["ScaledObject"]["spec"]
+    assert "replicas" not in resources["StatefulSet"]["spec"]
+    assert "HorizontalPodAutoscaler" not in resources
+    assert spec["scaleTargetRef"]["name"] == resources["StatefulSet"]["metadata"]["name"]
+    kafka = settings(resources).kafka
+    (trigger,) = spec["triggers"]
+    assert trigger["metadata"] == {
+        "bootstrapServers": ",".join(kafka.servers),
+        "topic": kafka.topic,
+        "consumerGroup": kafka.group_id,
+        "lagThreshold": "500000",
+        "offsetResetPolicy": "earliest",
+        "allowIdleConsumers": "false",
+        "tls": "disable",
+        "sasl": "none",
+    }
+    assert "authenticationRef" not in trigger
+    assert (spec["minReplicaCount"], spec["maxReplicaCount"]) == (2, 4)
+    more = {"keda": {"lagThreshold": 1_000_000, "triggerMetadata": {"version": "3.9.0"}}}
+    (trigger,) = keda(tmp_path, more)[0]["triggers"]
+    assert trigger["metadata"].items() >= {("lagThreshold", "1000000"), ("version", "3.9.0")}
+
+
+def test_keda_signs_in_as_the_workers_do(tmp_path: Path) -> None:
+    spec, authentication = keda(tmp_path, TLS)
+    (trigger,) = spec["triggers"]
+    assert trigger["authenticationRef"] == {"name": "lake-falcolake"}
+    assert trigger["metadata"].items() >= {("sasl", "scram_sha512"), ("tls", "enable")}
+    assert worker(render(tmp_path, TLS))["name"] == "worker"
+    assert authentication["env"] == [
+        {"parameter": parameter, "name": f"FALCOLAKE_KAFKA__{name}", "containerName": "worker"}
+        for parameter, name in (
+            ("keyPassword", "SSL_KEY_PASSWORD"),
+            ("password", "SASL_PASSWORD"),
+            ("username", "SASL_USERNAME"),
+        )
+    ]
+    assert authentication["secretTargetRef"] == [
+        {"parameter": parameter, "name": "kafka-tls", "key": key}
+        for parameter, key in (("ca", "ca.crt"), ("cert", "tls.crt"), ("key", "tls.key"))
+    ]
+
+
+def test_keda_needs_no_more_than_kafka_asks_for(tmp_path: Path) -> None:
+    """A role needs no password; an authority no certificate; a public one not even that."""
+    kafka = {"security_protocol": "SASL_SSL", "sasl_mechanism": "AWS_MSK_IAM"}
+    spec, authentication = keda(tmp_path, {"config": {"kafka": kafka}})
+    metadata = spec["triggers"][0]["metadata"]
+    assert authentication == {"podIdentity": {"provider": "aws"}}
+    assert metadata["saslTokenProvider"] == "aws_msk_iam"
+    assert (metadata["sasl"], metadata["awsRegion"]) == ("oauthbearer", "eu-central-1")
+    tls = {"config": {"kafka": {"security_protocol": "SSL"}}}
+    _, authentication = keda(tmp_path, merged(tls, {"tls": {"existingSecret": "a"}}))
+    assert authentication == {
+        "secretTargetRef": [{"parameter": "ca", "name": "a", "key": "ca.crt"}]
+    }
+    one_file = merged(tls, {"tls": {"existingSecret": "a", "cert": "both.pem"}})
+    _, authentication = keda(tmp_path, one_file)
+    keys = {each["parameter"]: each["key"] for each in authentication["secretTargetRef"]}
+    assert keys == {"ca": "ca.crt", "cert": "both.pem", "key": "both.pem"}
+    spec, authentication = keda(tmp_path, tls)
+    assert authentication == {}
+    assert "authenticationRef" not in spec["triggers"][0]
+    assert spec["triggers"][0]["metadata"]["tls"] == "enable"
+
+
+@pytest.mark.parametrize("scaler", ["autoscaling", "keda"])
+def test_a_scaler_removes_a_worker_only_when_the_last_one_is_gone(
+    scaler: str, tmp_path: Path
+) -> None:
+    """The drain's grace and, for a static member, the session timeout: then Kafka reassigns."""
+    values = {scaler: {"enabled": True}, "terminationGracePeriodSeconds": 300}
+    resources = render(tmp_path, values)
+    if scaler == "autoscaling":
+        behavior = resources["HorizontalPodAutoscaler"]["spec"]["behavior"]
+    else:
+        advanced = resources["ScaledObject"]["spec"]["advanced"]
+        behavior = advanced["horizontalPodAutoscalerConfig"]["behavior"]
+    (rule,) = behavior["scaleDown"]["policies"]
+    assert behavior["scaleDown"]["stabilizationWindowSeconds"] == 1800
+    assert (rule["type"], rule["value"]) == ("Pods", 1)
+    gone = (
+        pod(resources)["terminationGracePeriodSeconds"] + settings(resources).kafka.session_timeout
+    )
+    assert gone < rule["periodSeconds"] <= 1800
 
 
 def test_pods_spread_over_zones_and_nodes_unless_that_is_not_possible(tmp_path: Path) -> None:

@@ -85,6 +85,16 @@ annotations:
 {{- if and .Values.receive.tls.clientCa (not .Values.receive.tls.existingSecret) -}}
 {{- fail "receive.tls.clientCa is set, but receive.tls.existingSecret is not" -}}
 {{- end -}}
+{{- if and .Values.autoscaling.enabled .Values.keda.enabled -}}
+{{- fail "autoscaling.enabled and keda.enabled are both true: two scalers would fight over the number of workers" -}}
+{{- end -}}
+{{- range $name := list "autoscaling" "keda" -}}
+{{- with index $.Values $name -}}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
+{{- fail (printf "%s.minReplicas is more than %s.maxReplicas" $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.tls.cert (not .Values.tls.existingSecret) -}}
 {{- fail "tls.cert is set, but tls.existingSecret is not" -}}
 {{- end -}}
@@ -190,4 +200,15 @@ topologySpreadConstraints:
   - {{- hasKey . "labelSelector" | ternary . (merge (deepCopy .) $counted) | toYaml | nindent 4 }}
   {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* A scaler's behaviour. A worker that is removed drains for its grace period, and a static member's partitions wait for
+the session timeout, 45 seconds by default: until then the next one stays. */ -}}
+{{- define "falcolake.scaling" -}}
+scaleDown:
+  stabilizationWindowSeconds: {{ last . }}
+  policies:
+    - type: Pods
+      value: 1
+      periodSeconds: {{ min 1800 (add (first .).Values.terminationGracePeriodSeconds 60) }}
 {{- end }}
