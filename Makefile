@@ -124,6 +124,7 @@ docs: $(READY)
 	$(BIN)/python -m tests.docs.structure_page
 	$(BIN)/python -m tests.docs.metrics_page
 	$(BIN)/python -m tests.docs.mapping_page
+	$(BIN)/python -m tests.docs.chart_page
 	$(BIN)/python -m tests.compose.files
 	$(BIN)/python -m tests.docs.transcript
 

@@ -87,7 +87,7 @@ def build_kubernetes() -> None:
     found = re.search(r"^\tk8s\.io/kubernetes (v\S+)$", sources, re.MULTILINE)
     assert found, "go.mod has no version of Kubernetes"
     print(f"building Kubernetes {found[1]}", flush=True)
-    # It runs for a minute: not to optimize it saves more time than it costs.
+    # It runs for a minute: without optimization, building it costs a third less of CPU time.
     flags = [f"-ldflags=-s -w -X k8s.io/component-base/version.gitVersion={found[1]}"]
     flags += ["-gcflags=all=-N -l", "-trimpath", "-mod=readonly"]
     command = ["go", "build", "-C", str(KUBERNETES), *flags, "-o", str(CACHE / "kubernetes"), "."]
