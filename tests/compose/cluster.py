@@ -6,6 +6,7 @@ end with the tests. There is no container runtime: `tests.compose.nodes` stands 
 
 import contextlib
 import json
+import os
 import ssl
 import urllib.error
 import urllib.request
@@ -90,8 +91,9 @@ class Cluster:
 
     def helm(self, *arguments: str) -> str:
         """Return what helm prints; raise EngineError with it on failure."""
-        options = ["--kubeconfig", str(self.kubeconfig)]
-        return run([tool("helm"), *arguments, *options])
+        # Its cache is kept by the server's address, which another run may have had.
+        files = {"KUBECONFIG": str(self.kubeconfig), "KUBECACHEDIR": str(self._folder / "helm")}
+        return run([tool("helm"), *arguments], os.environ | files)
 
     def everything(self) -> set[str]:
         """Return the path of each object, but for those that come and go by themselves."""
@@ -170,6 +172,7 @@ class Cluster:
             f"--service-account-private-key-file={accounts.key}",
             f"--root-ca-file={self._authority.certificate}",
             "--controllers=*,-node-lifecycle-controller",
+            "--horizontal-pod-autoscaler-sync-period=1s",
             "--leader-elect=false",
             "--secure-port=0",
         )

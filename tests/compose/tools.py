@@ -87,11 +87,13 @@ def build_kubernetes() -> None:
     found = re.search(r"^\tk8s\.io/kubernetes (v\S+)$", sources, re.MULTILINE)
     assert found, "go.mod has no version of Kubernetes"
     print(f"building Kubernetes {found[1]}", flush=True)
-    # It runs for a minute: without optimization, building it costs a third less of CPU time.
+    # It runs for a minute: without optimization, building it costs a third less of CPU time, and
+    # without garbage collections in the compiler another quarter.
     flags = [f"-ldflags=-s -w -X k8s.io/component-base/version.gitVersion={found[1]}"]
     flags += ["-gcflags=all=-N -l", "-trimpath", "-mod=readonly"]
+    environment = os.environ | {"CGO_ENABLED": "0", "GOGC": "off", "GOMEMLIMIT": "2GiB"}
     command = ["go", "build", "-C", str(KUBERNETES), *flags, "-o", str(CACHE / "kubernetes"), "."]
-    run(command, os.environ | {"CGO_ENABLED": "0"}, timeout=1800)
+    run(command, environment, timeout=1800)
     stamp.write_text(sources)
 
 
