@@ -8,6 +8,7 @@ controllers make the pods, the scheduler places them.
 import contextlib
 import itertools
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +17,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.compose.chart import CHART, MINIMUM, manifest, merged
+from tests.compose.chart import CHART, MINIMUM, manifest, merged, render
 from tests.compose.cluster import MERGE, Cluster, RefusedError
 from tests.compose.engine import EngineError
 from tests.compose.nodes import NODES, Nodes
 from tests.compose.test_chart import CASES, EVERYTHING, RECEIVE, SCALED, TLS
+from tests.compose.tools import CRDS
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.kube
@@ -312,3 +314,28 @@ def test_helm_refuses_two_scalers_before_it_asks_the_server(release: Release) ->
     release.install({})
     with pytest.raises(EngineError, match="two scalers"):
         release.upgrade({"autoscaling": {"enabled": True}, "keda": {"enabled": True}})
+
+
+ROLE = {"config": {"kafka": {"security_protocol": "SASL_SSL", "sasl_mechanism": "AWS_MSK_IAM"}}}
+
+
+@pytest.mark.parametrize("values", [{}, TLS, ROLE], ids=["plain", "password", "role"])
+def test_keda_knows_each_field_of_its_trigger(values: dict[str, Any], tmp_path: Path) -> None:
+    """Its definition takes any text there: the tags of its scaler's fields know better."""
+    source = (CRDS / "kafka_scaler.go").read_text()
+    known = {
+        name: (sources.split(";"), choices.split(";") if choices else None)
+        for name, sources, choices in re.findall(
+            r"`keda:\"name=(\w+),order=([\w;]+)(?:[^\"]*,enum=([\w;]+))?", source
+        )
+    }
+    found = render(tmp_path, merged(SCALED, values))
+    (trigger,) = found["ScaledObject"]["spec"]["triggers"]
+    assert trigger["type"] == "kafka"
+    for name, value in trigger["metadata"].items():
+        sources, choices = known[name]
+        assert "triggerMetadata" in sources
+        assert choices is None or value in choices
+    authentication = found.get("TriggerAuthentication", {"spec": {}})["spec"]
+    for each in authentication.get("env", []) + authentication.get("secretTargetRef", []):
+        assert "authParams" in known[each["parameter"]][0]

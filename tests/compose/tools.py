@@ -26,7 +26,7 @@ GO = {
 }
 #: A program of etcd and Kubernetes' servers; its go.mod and go.sum pin what it is made of.
 KUBERNETES = Path(__file__).with_name("kubernetes")
-#: Resource definitions that the chart can use: the files of a module.
+#: Files of modules: resource definitions that the chart can use, and what KEDA asks Kafka by.
 OPERATORS = {
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": (
         "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
@@ -35,6 +35,7 @@ OPERATORS = {
     "github.com/kedacore/keda/v2@v2.21.0": (
         "config/crd/bases/keda.sh_scaledobjects.yaml",
         "config/crd/bases/keda.sh_triggerauthentications.yaml",
+        "pkg/scalers/kafka_scaler.go",
     ),
 }
 CRDS = CACHE / "crds"
@@ -98,7 +99,7 @@ def build_kubernetes() -> None:
 
 
 def fetch_crds() -> None:
-    """Copy the operators' resource definitions out of their modules unless they are there."""
+    """Copy the operators' files out of their modules unless they are there."""
     stamp = CRDS / "versions"
     if stamp.exists() and stamp.read_text() == str(OPERATORS):
         return
