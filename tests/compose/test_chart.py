@@ -79,7 +79,7 @@ EVERYTHING: dict[str, Any] = {
     "customAnnotations": {"owner": "security"},
     "podLabels": {"sidecar": "none"},
     "podAnnotations": {"sidecar.istio.io/inject": "false"},
-    "persistence": {"storageClass": "gp3"},
+    "persistence": {"enabled": True, "storageClass": "gp3"},
     "nodeSelector": {"kubernetes.io/arch": "amd64"},
     "tolerations": [{"key": "security", "operator": "Exists"}],
     "affinity": {"nodeAffinity": {}},
@@ -108,7 +108,8 @@ CASES: dict[str, dict[str, Any]] = {
     "everything": merged(merged(EVERYTHING, IRSA), TLS),
     "keda": SCALED,
     "keda, with a password and certificates": merged(SCALED, TLS),
-    "nothing kept": {"persistence": {"enabled": False}, "podDisruptionBudget": {"enabled": False}},
+    "volumes": {"persistence": {"enabled": True}},
+    "no budget": {"podDisruptionBudget": {"enabled": False}},
     "a service account of somebody's": {"serviceAccount": {"create": False, "name": "mine"}},
 }
 
@@ -392,12 +393,12 @@ def test_probes_ask_health_and_readiness(tmp_path: Path) -> None:
 
 
 def test_staging_is_a_volume_of_each_pod_or_an_empty_one(tmp_path: Path) -> None:
-    resources = render(tmp_path, {"persistence": {"size": "20Gi"}})
+    resources = render(tmp_path, {"persistence": {"enabled": True, "size": "20Gi"}})
     (claim,) = resources["StatefulSet"]["spec"]["volumeClaimTemplates"]
     assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"
     mounts = {each["name"]: each["mountPath"] for each in worker(resources)["volumeMounts"]}
     assert f"FALCOLAKE_STAGING__PATH={mounts[claim['metadata']['name']]} " in DOCKERFILE.read_text()
-    without = render(tmp_path, {"persistence": {"enabled": False}})
+    without = render(tmp_path, {})
     assert "volumeClaimTemplates" not in without["StatefulSet"]["spec"]
     volumes = {each["name"]: each for each in pod(without)["volumes"]}
     assert volumes["staging"]["emptyDir"] == {"sizeLimit": "8Gi"}

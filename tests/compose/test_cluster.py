@@ -30,6 +30,7 @@ pytestmark = pytest.mark.kube
 NAME = "lake-falcolake"
 WAIT = ("--wait", "--timeout", "3m")
 ALL: dict[str, Any] = merged(EVERYTHING, {"receive": {"enabled": True}})
+VOLUMES: dict[str, Any] = {"persistence": {"enabled": True}}
 MORE = {"everything, and receivers": merged(merged(ALL, RECEIVE), TLS)}
 
 
@@ -169,8 +170,7 @@ def test_the_server_refuses_a_field_that_nobody_knows_and_a_pod_that_is_root(
 def test_the_defaults_run_and_the_doctor_is_admitted(release: Release) -> None:
     release.install({})
     assert release.stateful_set()["status"]["readyReplicas"] == 2
-    claims = {each["status"]["phase"] for each in release.items("persistentvolumeclaims")}
-    assert claims == {"Bound"}
+    assert not release.names("persistentvolumeclaims")
     assert "Succeeded" in release.helm("test", "--timeout", "2m")
     # Helm leaves the pod for its log.
     release.cluster.ask("DELETE", f"/api/v1/namespaces/{release.namespace}/pods/{NAME}-doctor")
@@ -237,7 +237,7 @@ def images(release: Release) -> set[str]:
 
 def test_an_upgrade_and_a_rollback_replace_every_pod(release: Release, former: Path) -> None:
     """From the same chart with an earlier version and fewer values: no release is tagged yet."""
-    release.install({"receive": {"enabled": True}}, former)
+    release.install(merged(VOLUMES, {"receive": {"enabled": True}}), former)
     assert images(release) == {"falcolake:0.0.9"}
     kept = release.names("persistentvolumeclaims")
     release.upgrade(
@@ -301,13 +301,28 @@ def scale(release: Release, replicas: int) -> None:
 
 
 def test_a_worker_that_is_scaled_away_takes_its_volume_with_it(release: Release) -> None:
-    release.install({"replicaCount": 3})
+    release.install(merged(VOLUMES, {"replicaCount": 3}))
+    claims = [each["status"]["phase"] for each in release.items("persistentvolumeclaims")]
+    assert claims == ["Bound"] * 3
     scale(release, 2)
     wait_until(
         lambda: release.names("persistentvolumeclaims") == {f"staging-{NAME}-{n}" for n in (0, 1)},
         message="the third worker's claim is gone",
     )
     assert {each["metadata"]["name"] for each in release.workers()} == {f"{NAME}-0", f"{NAME}-1"}
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_helm_says_how_to_change_between_volumes_and_none(release: Release, before: bool) -> None:
+    release.install({"persistence": {"enabled": before}})
+    after = {"persistence": {"enabled": not before}}
+    with pytest.raises(EngineError, match=rf"kubectl delete statefulset {NAME}` first"):
+        release.upgrade(after)
+    path = f"/apis/apps/v1/namespaces/{release.namespace}/statefulsets/{NAME}"
+    release.cluster.ask("DELETE", path)
+    wait_until(lambda: not release.names("statefulsets", "/apis/apps/v1"))
+    release.upgrade(after)
+    assert bool(release.names("persistentvolumeclaims")) is not before
 
 
 def test_helm_refuses_two_scalers_before_it_asks_the_server(release: Release) -> None:
