@@ -47,6 +47,10 @@ def policy(
     service_account: Annotated[
         str, typer.Option(metavar="NAME", help="With --eks-issuer: the pods' service account.")
     ] = "falcolake",
+    read_only: Annotated[
+        bool,
+        typer.Option("--read-only", help="Permissions to audit, verify and query only."),
+    ] = False,
 ) -> None:
     """Print the IAM documents that workers need, built from the settings.
 
@@ -65,6 +69,7 @@ def policy(
     \b
     Examples:
       falcolake policy permissions > permissions.json
+      falcolake policy permissions --read-only > reader.json
       falcolake policy trust --external-id my-external-id
       falcolake policy trust --namespace falco --service-account falcolake \\
         --eks-issuer https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE
@@ -82,6 +87,9 @@ def policy(
             return iam.trust_eks(account, eks_issuer, namespace, service_account, lake.region)
         return iam.trust_account(account, external_id_of(settings, external_id), lake.region)
 
+    def place() -> iam.Place:
+        return iam.Place.of(lake)
+
     def assume() -> iam.Document:
         if lake.role_arn:
             return iam.may_assume(lake.role_arn)
@@ -91,11 +99,11 @@ def policy(
 
     documents: dict[Kind, Callable[[], Any]] = {
         Kind.TRUST: trust,
-        Kind.PERMISSIONS: lambda: iam.permissions(lake),
+        Kind.PERMISSIONS: lambda: (iam.reading if read_only else iam.permissions)(place()),
         Kind.ASSUME: assume,
         Kind.CRAWLER_TRUST: iam.trust_glue,
-        Kind.CRAWLER_PERMISSIONS: lambda: iam.crawler_permissions(lake),
-        Kind.HINTS: lambda: iam.hints(lake, source_name(lake.prefix)),
+        Kind.CRAWLER_PERMISSIONS: lambda: iam.crawler_permissions(place()),
+        Kind.HINTS: lambda: iam.hints(place(), source_name(lake.prefix)),
     }
     if kind is Kind.HINTS:
         print_text("\n".join(documents[kind]()))

@@ -1,7 +1,8 @@
 """The IAM documents that a lake needs: who may assume its roles, and what those may do.
 
 Pure: settings and arguments in, documents as JSON types out, without asking AWS. A document allows
-what falcolake does and nothing more: no delete, no ACL, no tag, no bucket but the lake's.
+what falcolake does and nothing more: no delete, no ACL, no tag, no bucket but the lake's. The
+templates of `streams.templates` have the same documents, with placeholders in a `Place`.
 
 Source: "Collecting data from custom sources" in the Security Lake user guide; "IAM roles for
 service accounts" in the EKS user guide; the IAM and KMS condition keys of the service
@@ -9,7 +10,7 @@ authorization reference.
 """
 
 import re
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from schemas.sources.place import partition_of
 from streams.errors import Misconfigured
@@ -18,6 +19,9 @@ from streams.settings import sections
 Document = dict[str, Any]
 
 VERSION = "2012-10-17"
+READ = ("s3:GetObject",)
+WRITE = ("s3:PutObject",)
+USE_THE_KEY = "UseTheKey"
 GLUE_POLICY = "service-role/AWSGlueServiceRole"
 HINTS = """
 Amazon Security Lake creates the role {role} with its permissions and trust when the source is
@@ -46,6 +50,45 @@ its own Lake Formation.
 A key of your own must also allow the provider's and the crawler's role in its key policy, unless
 that leaves permissions to IAM.
 """
+
+
+class Key(NamedTuple):
+    """A KMS key: its ARN, or the ARN of all keys together with the alias that chooses one."""
+
+    resource: str
+    alias: str | None = None
+
+
+class Place(NamedTuple):
+    """What the documents name of a lake; in a template, placeholders."""
+
+    partition: str
+    region: str
+    bucket: str
+    prefix: str
+    key: Key | None = None
+
+    @classmethod
+    def of(cls, lake: sections.LakeSettings) -> Self:
+        """Return the place of the settings' lake."""
+        partition = partition_of(lake.region)
+        return cls(partition, lake.region, lake.bucket, lake.prefix, _key_of(lake, partition))
+
+
+def _key_of(lake: sections.LakeSettings, partition: str) -> Key | None:
+    key = lake.kms_key_id
+    if not key:
+        return None
+    account = lake.role_arn.split(":")[4] if lake.role_arn else lake.account_id
+    if not account.isdigit():
+        account = "*"  # external: the key's own id, or its alias, still says which
+    keys = f"arn:{partition}:kms:{lake.region}:{account}:key"
+    place, _, alias = key.rpartition("alias/") if "alias/" in key else ("", "", "")
+    if alias and place.startswith("arn:"):
+        keys = f"{place.rstrip(':')}:key"
+    if alias:
+        return Key(f"{keys}/*", f"alias/{alias}")
+    return Key(key if key.startswith("arn:") else f"{keys}/{key}")
 
 
 def provider_role(source: str, region: str) -> str:
@@ -87,51 +130,96 @@ def trust_eks(
                 f"{name!r} is not a Kubernetes name",
                 "namespaces and service accounts have lower-case letters, digits, dots and hyphens",
             )
+    return trust_pods(partition_of(region), account, place, namespace, service_account)
+
+
+def trust_pods(
+    partition: str, account: str, issuer: str, namespace: str, service_account: str
+) -> Document:
+    """Let the pods of one service account assume a role (IRSA); `issuer` is without https://."""
     return _document(
         {
             "Sid": "WorkersOfTheServiceAccount",
             "Effect": "Allow",
-            "Principal": {
-                "Federated": f"arn:{partition_of(region)}:iam::{account}:oidc-provider/{place}"
-            },
+            "Principal": {"Federated": f"arn:{partition}:iam::{account}:oidc-provider/{issuer}"},
             "Action": "sts:AssumeRoleWithWebIdentity",
             "Condition": {
                 "StringEquals": {
-                    f"{place}:aud": "sts.amazonaws.com",
-                    f"{place}:sub": f"system:serviceaccount:{namespace}:{service_account}",
+                    f"{issuer}:aud": "sts.amazonaws.com",
+                    f"{issuer}:sub": f"system:serviceaccount:{namespace}:{service_account}",
                 }
             },
         }
     )
 
 
+def trust_pod_identity(account: str) -> Document:
+    """Let EKS Pod Identity hand out a role in one account; an association says to which pods."""
+    return _trust_service(
+        "WorkersByPodIdentity",
+        "pods.eks.amazonaws.com",
+        ["sts:AssumeRole", "sts:TagSession"],
+        {"StringEquals": {"aws:SourceAccount": account}},
+    )
+
+
+def trust_ecs(account: str) -> Document:
+    """Let the ECS tasks of one account have a role."""
+    return _trust_service(
+        "WorkersInTasks",
+        "ecs-tasks.amazonaws.com",
+        "sts:AssumeRole",
+        {"StringEquals": {"aws:SourceAccount": account}},
+    )
+
+
+def trust_ec2() -> Document:
+    """Let EC2 instances have a role; an instance profile says which."""
+    return _trust_service("WorkersOnInstances", "ec2.amazonaws.com", "sts:AssumeRole")
+
+
 def trust_glue() -> Document:
     """Let AWS Glue assume the crawler's role."""
+    return _trust_service("Glue", "glue.amazonaws.com", "sts:AssumeRole")
+
+
+def trust_principals(principals: Any) -> Document:
+    """Let roles and users, by their ARNs, assume a role; a template has a reference instead."""
     return _document(
         {
-            "Sid": "Glue",
+            "Sid": "Readers",
             "Effect": "Allow",
-            "Principal": {"Service": "glue.amazonaws.com"},
+            "Principal": {"AWS": principals},
             "Action": "sts:AssumeRole",
         }
     )
 
 
-def permissions(lake: sections.LakeSettings) -> Document:
+def _trust_service(
+    sid: str, service: str, action: str | list[str], condition: Document | None = None
+) -> Document:
+    statement = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Principal": {"Service": service},
+        "Action": action,
+    }
+    return _document(statement | ({"Condition": condition} if condition else {}))
+
+
+def permissions(place: Place) -> Document:
     """Allow what falcolake does under the prefix: list, get and put, and the lake's key.
 
     Workers put, and get to compare what is there already. They also list where Kafka has no
     committed offset of a partition (a new group, or one that Kafka forgot): the lake's last window
     then says where to go on. `audit`, `verify`, `replay` and `doctor` always list and get.
     """
-    listing = {
-        "Sid": "ListThePrefix",
-        "Effect": "Allow",
-        "Action": "s3:ListBucket",
-        "Resource": _bucket(lake),
-        "Condition": {"StringLike": {"s3:prefix": f"{lake.prefix}/*"}},
-    }
-    return _document(listing, *_objects(lake))
+    return _document(_listing(place), *_objects(place, "ReadAndWriteObjects", *READ, *WRITE))
+
+
+def reading(place: Place) -> Document:
+    """Allow what `audit`, `verify` and `query` do under the prefix: list and get, and decrypt."""
+    return _document(_listing(place), *_objects(place, "ReadObjects", *READ))
 
 
 def may_assume(role_arn: str) -> Document:
@@ -146,56 +234,74 @@ def may_assume(role_arn: str) -> Document:
     )
 
 
-def crawler_permissions(lake: sections.LakeSettings) -> Document:
+def crawler_permissions(place: Place) -> Document:
     """Allow Glue's crawler to read the objects; it also needs AWS's own AWSGlueServiceRole."""
-    return _document(*_objects(lake))
+    return _document(*_objects(place, "ReadAndWriteObjects", *READ, *WRITE))
 
 
-def _bucket(lake: sections.LakeSettings) -> str:
-    return f"arn:{partition_of(lake.region)}:s3:::{lake.bucket}"
+def encrypted_transport(place: Place) -> Document:
+    """Refuse requests without TLS: the policy of a bucket of one's own."""
+    return _document(
+        {
+            "Sid": "OnlyWithTls",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": [_bucket(place), f"{_bucket(place)}/*"],
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+    )
 
 
-def _objects(lake: sections.LakeSettings) -> list[Document]:
-    objects = {
-        "Sid": "ReadAndWriteObjects",
-        "Effect": "Allow",
-        "Action": ["s3:GetObject", "s3:PutObject"],
-        "Resource": f"{_bucket(lake)}/{lake.prefix}/*",
-    }
-    return [objects, _key(lake, lake.kms_key_id)] if lake.kms_key_id else [objects]
+def _bucket(place: Place) -> str:
+    return f"arn:{place.partition}:s3:::{place.bucket}"
 
 
-def _key(lake: sections.LakeSettings, key: str) -> Document:
-    """Allow use of the key, through S3 only. A condition names the keys of an alias."""
-    account = lake.role_arn.split(":")[4] if lake.role_arn else lake.account_id
-    if not account.isdigit():
-        account = "*"  # external: the key's own id, or its alias, still says which
-    keys = f"arn:{partition_of(lake.region)}:kms:{lake.region}:{account}:key"
-    place, _, alias = key.rpartition("alias/") if "alias/" in key else ("", "", "")
-    if alias and place.startswith("arn:"):
-        keys = f"{place.rstrip(':')}:key"
-    through = {"kms:ViaService": f"s3.{lake.region}.amazonaws.com"}
-    condition: Document = {"StringEquals": through}
-    if alias:
-        condition["ForAnyValue:StringEquals"] = {"kms:ResourceAliases": f"alias/{alias}"}
-    resource = f"{keys}/*" if alias else key if key.startswith("arn:") else f"{keys}/{key}"
+def _listing(place: Place) -> Document:
     return {
-        "Sid": "UseTheKey",
+        "Sid": "ListThePrefix",
         "Effect": "Allow",
-        "Action": ["kms:GenerateDataKey", "kms:Decrypt"],
-        "Resource": resource,
+        "Action": "s3:ListBucket",
+        "Resource": _bucket(place),
+        "Condition": {"StringLike": {"s3:prefix": f"{place.prefix}/*"}},
+    }
+
+
+def _objects(place: Place, sid: str, *actions: str) -> list[Document]:
+    """Allow these actions on the lake's objects, and the use of its key that they need."""
+    objects = {
+        "Sid": sid,
+        "Effect": "Allow",
+        "Action": list(actions) if len(actions) > 1 else actions[0],
+        "Resource": f"{_bucket(place)}/{place.prefix}/*",
+    }
+    uses = ["kms:GenerateDataKey", "kms:Decrypt"] if set(WRITE) <= set(actions) else "kms:Decrypt"
+    return [objects, _key(place, place.key, uses)] if place.key else [objects]
+
+
+def _key(place: Place, key: Key, actions: str | list[str]) -> Document:
+    """Allow use of the key, through S3 only. A condition names the keys of an alias."""
+    through = {"kms:ViaService": f"s3.{place.region}.amazonaws.com"}
+    condition: Document = {"StringEquals": through}
+    if key.alias:
+        condition["ForAnyValue:StringEquals"] = {"kms:ResourceAliases": key.alias}
+    return {
+        "Sid": USE_THE_KEY,
+        "Effect": "Allow",
+        "Action": actions,
+        "Resource": key.resource,
         "Condition": condition,
     }
 
 
-def hints(lake: sections.LakeSettings, source: str) -> list[str]:
+def hints(place: Place, source: str) -> list[str]:
     """Return what IAM documents alone do not settle: who registers, who crawls, who may query."""
-    region = lake.region.replace("-", "_")
+    region = place.region.replace("-", "_")
     table = f"amazon_security_lake_table_{region}_ext_{re.sub(r'[^a-z0-9]', '_', source.lower())}"
     database = f"amazon_security_lake_glue_db_{region}"
     text = HINTS.format(
-        role=provider_role(source, lake.region),
-        glue=f"arn:{partition_of(lake.region)}:iam::aws:policy/{GLUE_POLICY}",
+        role=provider_role(source, place.region),
+        glue=f"arn:{place.partition}:iam::aws:policy/{GLUE_POLICY}",
         source=source,
         table=f"{database}.{table}",
     )

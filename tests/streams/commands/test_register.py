@@ -180,6 +180,12 @@ def test_every_document_is_json(falcolake: Run, kind: Kind) -> None:
     assert whole[kind.value] == document
 
 
+def test_who_only_reads_has_no_right_to_put(falcolake: Run) -> None:
+    done = falcolake("policy", "permissions", "--read-only", environment=LAKE)
+    listing, objects = json.loads(done.stdout)["Statement"]
+    assert (listing["Action"], objects["Action"]) == ("s3:ListBucket", "s3:GetObject")
+
+
 def test_the_crawlers_trust_needs_no_settings(falcolake: Run) -> None:
     done = falcolake("policy", "crawler-trust")
     assert (done.exit_code, done.stderr) == (0, "")

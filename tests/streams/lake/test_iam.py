@@ -21,9 +21,9 @@ ISSUER = "https://oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE"
 ACCOUNT = "123456789012"
 
 
-def lake_of(**values: Any) -> sections.LakeSettings:
+def lake_of(**values: Any) -> iam.Place:
     given = {"bucket": "my-lake", "region": "eu-central-1", "account_id": ACCOUNT}
-    return sections.LakeSettings(**given | values)
+    return iam.Place.of(sections.LakeSettings(**given | values))
 
 
 def only(document: iam.Document) -> dict[str, Any]:
@@ -124,6 +124,17 @@ def test_a_key_is_allowed_through_s3_only(key: str, resource: str, alias: str | 
         assert condition.pop("StringEquals") == {"kms:ViaService": "s3.eu-central-1.amazonaws.com"}
         wanted = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": alias}} if alias else {}
         assert condition == wanted
+
+
+def test_who_reads_may_list_get_and_decrypt_and_nothing_else() -> None:
+    place = lake_of(kms_key_id="k")
+    reading, all_of_it = iam.reading(place), iam.permissions(place)
+    assert actions(reading) == {"s3:ListBucket", "s3:GetObject", "kms:Decrypt"}
+    for read, write in zip(reading["Statement"], all_of_it["Statement"], strict=True):
+        assert (read["Resource"], read.get("Condition")) == (
+            write["Resource"],
+            write.get("Condition"),
+        )
 
 
 def test_a_key_without_an_account_is_one_of_the_lake_role_s_account() -> None:
