@@ -1,11 +1,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-QUICK := not faults and not chromium and not tools and not kube and not engine and not dist
+QUICK := not faults and not chromium and not tools and not kube and not engine and not dist and not terraform
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= falcolake
 
-.PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-kube test-compose \
+.PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-kube test-compose test-terraform \
 	lake-clients lint check format docs site pictures mutate-protocol mutate-mapping simulate lock bench bench-guard \
 	dist test-dist image chart hostile clean
 
@@ -69,7 +69,7 @@ test-kafka: kafka
 		tests/streams/embedded/test_apache.py tests/streams/embedded/broker/test_conformance_*.py tests/flow \
 		tests/simulation/test_group_contract.py tests/simulation/test_log*_contract.py
 
-# helm, promtool, actionlint, Compose, Kubernetes' schemas, fetched once into .cache (needs Go and Debian).
+# helm, promtool, actionlint, hclfmt, hcldec, Compose, Kubernetes' schemas, fetched once into .cache (needs Go and Debian).
 tools: $(READY)
 	$(BIN)/python -m tests.compose.tools
 
@@ -81,6 +81,13 @@ test-tools: tools
 test-kube: $(READY)
 	$(BIN)/python -m tests.compose.tools helm kubernetes crds
 	$(BIN)/python -m pytest -m kube --durations 20 tests/compose
+
+# Plans and applies Terraform's module at moto, with Terraform (or OpenTofu) in the PATH and the AWS provider, from
+# its registry or from a mirror that TF_CLI_CONFIG_FILE names.
+test-terraform: $(READY)
+	@command -v terraform > /dev/null || command -v tofu > /dev/null || \
+		{ echo "make test-terraform needs terraform or tofu in the PATH" >&2; exit 1; }
+	$(BIN)/python -m pytest -m terraform tests/compose
 
 # The stack of compose/compose.yaml in a Docker engine of its own (needs root, Debian, Java and
 # Maven), with images that are built here.

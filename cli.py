@@ -28,6 +28,7 @@ from streams.commands.settings import settings
 from streams.commands.stack import stack
 from streams.commands.status import status
 from streams.commands.tail import tail
+from streams.commands.template import template
 from streams.commands.top import top
 from streams.commands.verify import verify
 from streams.commands.worker import worker
@@ -93,6 +94,7 @@ app.command()(adopt)
 app.command()(doctor)
 app.command()(register)
 app.command()(policy)
+app.command()(template)
 app.command()(ddl)
 app.command()(init)
 app.command()(settings)

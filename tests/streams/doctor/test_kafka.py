@@ -10,6 +10,7 @@ from streams.doctor import kafka
 from streams.doctor.diagnosis import Diagnosis
 from streams.settings.load import load
 from streams.settings.settings import Settings
+from streams.templates.topics import TOPICS
 from tests.streams.doctor.checks import changed, diagnose, one
 
 
@@ -85,3 +86,20 @@ def test_a_dead_letter_topic_must_not_be_compacted(
     admin.alter_configs([resource])
     found = found_by(load(environment=environment), "dead-letter topic")
     assert "compaction" in one(found, "bad").message
+
+
+def test_doctor_finds_nothing_to_say_of_topics_that_are_made_like_this(
+    environment: dict[str, str], make_topic: Callable[..., str], admin: KafkaAdminClient
+) -> None:
+    settings = changed(environment, KAFKA__TOPIC=make_topic())
+    for topic in TOPICS:
+        name = getattr(settings.kafka, topic.parameter)
+        config = {
+            name: value
+            for name, value in topic.config.items()
+            if name != "min.insync.replicas"  # of several brokers; here is one
+        }
+        admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs=config)])
+    for check in ("retention", "dead-letter topic", "control topic"):
+        found = diagnose(kafka.checks(settings), check)
+        assert {each.level for each in found} == {"good"}, found
