@@ -21,7 +21,6 @@ Document = dict[str, Any]
 VERSION = "2012-10-17"
 READ = ("s3:GetObject",)
 WRITE = ("s3:PutObject",)
-USE_THE_KEY = "UseTheKey"
 GLUE_POLICY = "service-role/AWSGlueServiceRole"
 HINTS = """
 Amazon Security Lake creates the role {role} with its permissions and trust when the source is
@@ -286,7 +285,7 @@ def _key(place: Place, key: Key, actions: str | list[str]) -> Document:
     if key.alias:
         condition["ForAnyValue:StringEquals"] = {"kms:ResourceAliases": key.alias}
     return {
-        "Sid": USE_THE_KEY,
+        "Sid": "UseTheKey",
         "Effect": "Allow",
         "Action": actions,
         "Resource": key.resource,

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from streams.lake import iam
-from streams.templates.parameters import Parameter, Parameters, of_cloudformation
+from streams.templates import stack
+from streams.templates.parameters import Parameters
 from streams.templates.topics import TOPICS, msk_rights
 
 Json = dict[str, Any]
@@ -33,88 +34,12 @@ def template(parameters: Parameters, region: str = "") -> Json:
     return {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"falcolake: roles, lake and topics, made by 'falcolake template'.{where}",
-        "Parameters": {
-            _logical(each.name): _parameter(each) for each in of_cloudformation(parameters)
-        },
-        "Rules": _rules(),
-        "Conditions": _conditions(),
+        "Parameters": stack.parameters(parameters),
+        "Rules": stack.rules(),
+        "Conditions": stack.conditions(),
         "Resources": _bucket() | _worker() | _reader() | _crawler() | _topics(),
         "Outputs": _outputs(),
     }
-
-
-def _logical(name: str) -> str:
-    """Return a parameter's name as CloudFormation has it: kms_key_arn → KmsKeyArn."""
-    return "".join(word.capitalize() for word in name.split("_"))
-
-
-def _parameter(parameter: Parameter) -> Json:
-    kinds = {"text": "String", "number": "Number", "list": "CommaDelimitedList"}
-    found: Json = {"Type": kinds[parameter.kind], "Description": parameter.description}
-    if parameter.default is not None:
-        found["Default"] = parameter.default
-    if parameter.choices:
-        found["AllowedValues"] = list(parameter.choices)
-    elif parameter.kind == "list":
-        # Each of them is matched; none of them is one empty text.
-        found["AllowedPattern"] = f"^(|{parameter.pattern})$"
-    elif parameter.kind == "text":
-        found["AllowedPattern"] = f"^({parameter.pattern})$"
-    else:
-        found["MinValue"] = int(parameter.pattern[1])
-    if "AllowedPattern" in found:
-        found["ConstraintDescription"] = parameter.meaning
-    return found
-
-
-def _equals(parameter: str, value: str) -> Json:
-    return {"Fn::Equals": [{"Ref": parameter}, value]}
-
-
-def _given(parameter: str) -> Json:
-    return {"Fn::Not": [_equals(parameter, "")]}
-
-
-def _rules() -> Json:
-    def rule(when: Json, needed: str, why: str) -> Json:
-        assertion = {"Assert": _given(needed), "AssertDescription": why}
-        return {"RuleCondition": when, "Assertions": [assertion]}
-
-    return {
-        "PodsNeedTheirIssuer": rule(
-            _equals("WorkerTrust", "irsa"),
-            "EksIssuer",
-            "with WorkerTrust=irsa, EksIssuer is the cluster's issuer",
-        ),
-        "SourcesNeedAnExternalId": rule(
-            _equals("Lake", "security-lake"),
-            "ExternalId",
-            "with Lake=security-lake, ExternalId is a long random text",
-        ),
-    }
-
-
-def _conditions() -> Json:
-    def condition(name: str) -> Json:
-        return {"Condition": name}
-
-    return {
-        "HasNewBucket": _equals("Lake", "new-bucket"),
-        "IsSecurityLake": _equals("Lake", "security-lake"),
-        "HasLakeOfItsOwn": {"Fn::Not": [condition("IsSecurityLake")]},
-        "HasKey": _given("KmsKeyArn"),
-        "TrustsPods": _equals("WorkerTrust", "irsa"),
-        "TrustsPodIdentity": _equals("WorkerTrust", "pod-identity"),
-        "TrustsInstances": _equals("WorkerTrust", "ec2"),
-        "HasAssociation": {"Fn::And": [condition("TrustsPodIdentity"), _given("EksCluster")]},
-        "HasReaders": {"Fn::Not": [{"Fn::Equals": [_joined("ReaderArns"), ""]}]},
-        "HasMsk": _given("MskClusterArn"),
-        "HasTopics": {"Fn::And": [condition("HasMsk"), _equals("CreateTopics", "true")]},
-    }
-
-
-def _joined(parameter: str) -> Json:
-    return {"Fn::Join": ["", {"Ref": parameter}]}
 
 
 def _filled(value: Any) -> Any:
@@ -205,7 +130,7 @@ def _worker() -> Json:
         "${MskTopics}",
         "${MskGroups}",
         {
-            name: f"${{{_logical(name)}}}"
+            name: f"${{{stack.logical(name)}}}"
             for name in ("group_id", *(topic.parameter for topic in TOPICS))
         },
     )
@@ -306,8 +231,8 @@ def _topics() -> Json:
         }
 
     return {
-        f"Msk{_logical(each.parameter)}": topic(
-            _logical(each.parameter),
+        f"Msk{stack.logical(each.parameter)}": topic(
+            stack.logical(each.parameter),
             each.config.items(),
             {"Ref": "Partitions"} if each.is_partitioned else 1,
         )

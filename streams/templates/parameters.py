@@ -176,8 +176,8 @@ PARAMETERS = (
         "group_id",
         "Consumer group of the workers",
         "falcolake",
-        pattern=r"[\w.-]{1,249}",
-        meaning="a group's name of letters, digits, dots, underscores and hyphens",
+        pattern=r'[^*?$%"\\\s]{1,249}',
+        meaning="a group's name, without spaces and any of * ? $ % \" \\",
     ),
     Parameter(
         "partitions",

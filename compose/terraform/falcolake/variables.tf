@@ -190,7 +190,7 @@ variable "group_id" {
   default     = "falcolake"
 
   validation {
-    condition     = can(regex("^([\\w.-]{1,249})$", var.group_id))
-    error_message = "group_id must be a group's name of letters, digits, dots, underscores and hyphens."
+    condition     = can(regex("^([^*?$%\"\\\\\\s]{1,249})$", var.group_id))
+    error_message = "group_id must be a group's name, without spaces and any of * ? $ % \" \\."
   }
 }
