@@ -152,6 +152,8 @@ class Partition:
     opened: float | None = None
     #: When this worker last sealed the partition, in monotonic seconds; None if never.
     sealed_at: float | None = None
+    #: When this worker last asked Kafka for a claim that it got, in monotonic seconds, or None.
+    claimed: float | None = None
     highwater: int = 0
     blocked: Blocked | None = None
     #: The topic's id at assignment; empty if Kafka has no ids.

@@ -51,6 +51,11 @@ T = TypeVar("T")
 SHORTEST_PAUSE = 1.0
 LONGEST_PAUSE = 30.0
 
+#: Seconds from asking for a claim in which a put may begin, and after which Kafka is asked again.
+#: They are fewer than Kafka takes to give the partitions of a silent worker to others.
+CLAIM_HOLDS = 5.0
+CLAIM_IS_FRESH = 2.5
+
 
 class Kafka(Protocol):
     """What the ledger needs of the consumer, see `BatchConsumer`."""
@@ -583,20 +588,23 @@ class Ledger:
             raise Lost
         return self.partitions[shipment.window.partition]
 
-    async def claim(self, shipment: Shipment) -> None:
-        """Record in Kafka, once, that windows sealed by another mapping are being overwritten.
+    async def claim(self, shipment: Shipment) -> float:
+        """Record in Kafka that windows sealed by another mapping are being overwritten.
 
+        Returns until when a put of them may begin, in monotonic seconds: nothing in S3 refuses one
+        that comes after the next owner's, so Kafka is asked again if its answer is not fresh.
         Raises as `commit` does.
         """
         assignment, window = shipment
         async with self._lock:
-            partition = self._held(shipment)
-            if partition.inherited != MIXED:
+            partition, now = self._held(shipment), time.monotonic()
+            if partition.claimed is None or now - partition.claimed > CLAIM_IS_FRESH:
                 metadata = partition.claim().encode()
                 claimed = {window.partition: (partition.committed, metadata)}
                 with faults.around("claim"):
                     await self.kafka.commit_offsets(assignment, claimed)
-                partition.inherited = MIXED
+                partition.inherited, partition.claimed = MIXED, now
+            return partition.claimed + CLAIM_HOLDS
 
     async def commit(self, shipment: Shipment) -> None:
         """Commit the end of a shipped window, then forget its rows.

@@ -10,6 +10,7 @@ up to a minute.
 import asyncio
 import itertools
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -21,7 +22,7 @@ from typing import Any, Protocol, TypeVar
 from streams import faults
 from streams.background import in_background
 from streams.backoff import Backoff
-from streams.errors import FalcolakeError
+from streams.errors import FalcolakeError, Unavailable
 from streams.lake.store import Lake
 from streams.staging.objects import Objects
 from streams.staging.parquet import Group
@@ -48,6 +49,11 @@ LONGEST_HOLD = 60.0
 #: Seconds that a stopping worker waits for commits, then for puts: a lake that does not answer
 #: takes minutes to time out.
 STOP_PATIENCE = 5.0
+
+STOOD_STILL = (
+    "nothing to do if it was paused: it asks Kafka whether the window is still its own, and tries "
+    "again; if this repeats, look for a machine that is overloaded, or a slow group coordinator"
+)
 
 
 class DeadLetters(Protocol):
@@ -219,7 +225,7 @@ class Shipper:
         for group, _ in await self._run(self._objects.groups, window):
             if not self._ledger.holds(shipment):
                 raise Lost
-            key, size = await self._put(window, group)
+            key, size = await self._put(shipment, group)
             objects[key] = size
         first = window.first
         while rejects := await self._run(self._staging.rejects, window, first):
@@ -271,8 +277,9 @@ class Shipper:
             ),
         )
 
-    async def _put(self, window: Window, group: Group) -> tuple[str, int]:
+    async def _put(self, shipment: Shipment, group: Group) -> tuple[str, int]:
         """Export one object and put it; return its key and its bytes."""
+        window = shipment.window
         key = self._lake.key(self._objects.key(window, group))
         # Every try has another file: an abandoned one may still be writing to its own.
         file = self._staging.target(next(self._files))
@@ -280,6 +287,7 @@ class Shipper:
             await self._run(self._export, window, group, file)
             size = file.stat().st_size
             async with self._puts:
+                until = await self._ledger.claim(shipment) if window.overwrite else math.inf
                 began = self._began[window.partition] = time.monotonic()
                 with (
                     faults.around("put"),
@@ -289,7 +297,8 @@ class Shipper:
                 ):
                     put = self._begin(
                         partial(
-                            self._lake.put,
+                            self._put_until,
+                            until,
                             key,
                             file,
                             overwrite=window.overwrite,
@@ -303,6 +312,12 @@ class Shipper:
         if not written:
             log.info("%s was in the lake already", key)
         return key, size
+
+    def _put_until(self, until: float, key: str, file: Path, **options: Any) -> bool:
+        """Put a file if a moment, in monotonic seconds, has not passed: a process may be paused."""
+        if time.monotonic() > until:
+            raise Unavailable(f"too late to overwrite {key}: this worker stood still", STOOD_STILL)
+        return self._lake.put(key, file, **options)
 
     def _export(self, window: Window, group: Group, file: Path) -> None:
         began = time.monotonic()

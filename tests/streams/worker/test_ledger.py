@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from streams.windows.progress import Bounds
 from streams.windows.room import BATCH_BYTES, Room, Usage
 from streams.windows.seal import METADATA_BYTES, MIXED, NO_EPOCH, Seal, read_seal
 from streams.windows.window import Limits, Run
-from streams.worker.ledger import SHORTEST_PAUSE
+from streams.worker import ledger
+from streams.worker.ledger import CLAIM_HOLDS, SHORTEST_PAUSE
 from streams.worker.pause import Pause
 from tests.streams.falco_records import MAPPING, OTHER_MAPPING, alert, messages, mixed
 from tests.streams.worker_parts import LIMITS, ROOM, RecordedKafka, Worker, in_loop
@@ -934,6 +936,29 @@ async def test_windows_that_another_mapping_sealed_are_claimed_before_they_are_o
         await back.assign(0)
         await back.take(0, 0, 20)
         assert back.ledger.waiting()[0].window.overwrite
+
+
+@in_loop
+async def test_a_claim_is_asked_for_again_once_it_is_not_fresh(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the owner before had claimed the windows: that says nothing of this one."""
+    async with make() as worker:
+        worker.kafka.committed[0] = (0, Seal(MIXED, (20,)).encode())
+        await worker.assign(0)
+        await worker.take(0, 0, 20)
+        shipment = worker.ledger.waiting()[0]
+        began = time.monotonic()
+        until = await worker.ledger.claim(shipment)
+        assert until >= began + CLAIM_HOLDS
+        assert await worker.ledger.claim(shipment) == until
+        assert worker.effects == ["seal 0 [20]"]
+        monkeypatch.setattr(ledger, "CLAIM_IS_FRESH", 0.0)
+        assert await worker.ledger.claim(shipment) > until
+        assert worker.effects == ["seal 0 [20]"] * 2
+        await worker.assign()
+        with pytest.raises(Lost):
+            await worker.ledger.claim(shipment)
 
 
 # ---- commits

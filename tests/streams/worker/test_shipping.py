@@ -19,6 +19,7 @@ from streams.lake.keys import parse_key
 from streams.settings.sections import LakeSettings
 from streams.windows.batch import Lost
 from streams.windows.seal import Seal
+from streams.worker import ledger
 from streams.worker.shipping import SHORTEST_HOLD
 from tests.streams.falco_records import ACCOUNT, DAY, MAPPING, OTHER_MAPPING, alert, mixed, rows
 from tests.streams.worker_parts import TOPIC, Worker, in_loop
@@ -473,6 +474,30 @@ async def test_a_window_that_another_mapping_sealed_is_claimed_then_overwritten(
         ((_, file),) = stored(other).items()
         assert footer(file)["mapping_version"] == OTHER_MAPPING.version
         assert footer(file)["filtered"] == "20"
+
+
+@in_loop
+async def test_a_worker_that_stood_still_after_its_claim_overwrites_nothing_before_another(
+    make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have lost the window meanwhile, and the next owner has put and committed it."""
+    async with make() as worker:
+        await sealed(worker, value=alert)
+        worker.letters.errors.append(Unavailable("killed", "wait"))
+        worker.kafka.errors.append(Unavailable("killed", "wait"))
+        await worker.ship()
+    async with make(mapping=OTHER_MAPPING) as other:
+        await other.assign(0)
+        await other.take(0, 0, 20)
+        del other.effects[:]
+        with monkeypatch.context() as patch:
+            patch.setattr(ledger, "CLAIM_HOLDS", 0.0)
+            await other.ship()
+        assert other.effects == ["seal 0 [20]"]
+        assert "this worker stood still" in other.shipper.reasons()[0]
+        other.shipper.try_now()
+        await other.ship()
+        assert other.effects == ["seal 0 [20]", "overwrite 0: 0-20", "commit 0 20"]
 
 
 @in_loop
