@@ -308,16 +308,20 @@ class Ledger:
             end = await self._log_end(partition.number)
             await self._look_at_end(partition, end if end < position else oldest)
             return False
-        known = partition.leader_epoch
-        if NO_EPOCH < known < batch.leader_epoch:
+        known, start = partition.leader_epoch, position
+        if oldest > position:
+            start = await self.kafka.log_start(batch.partition)
+        if known > NO_EPOCH and (batch.leader_epoch > known or start > position):
             # Another leader: its log may have lost its end, and may be longer again.
             epoch_end = await self.kafka.epoch_end(batch.partition, known)
             if epoch_end is not None and epoch_end < partition.read_end:
                 await self._look_at_end(partition, epoch_end)
                 return False
         if oldest > position:
-            start = await self.kafka.log_start(batch.partition)
             self.alarms.skipped(batch.partition, position, start)
+        if start > position:
+            # What retention has deleted unread may be of later leaders.
+            partition.leader_epoch = NO_EPOCH
         return True
 
     async def _log_end(self, number: int) -> int:

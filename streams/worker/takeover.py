@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from streams.windows.batch import Found
 from streams.windows.lookup import GoOn, recreated
-from streams.windows.seal import read_seal
+from streams.windows.seal import NO_EPOCH, read_seal
 from streams.windows.window import Blocked, Partition, Run, Sums, resume
 
 #: Until the lake has been looked into.
@@ -69,7 +69,7 @@ def _take(
         ends=list(seal.ends),
         runs=runs,
         topic_id=found.topic_id,
-        leader_epoch=max([seal.leader_epoch, *(run.leader_epoch for run in runs)]),
+        leader_epoch=_whole_in(seal.leader_epoch, runs),
         highwater=found.readable,
         cut=seal.cut,
     )
@@ -87,6 +87,18 @@ def _take(
     if partition.is_open:
         partition.opened = monotonic
     return partition
+
+
+def _whole_in(noted: int, runs: Iterable[Run]) -> int:
+    """Return a leader epoch in which the log had all of these runs, after `noted`; or `NO_EPOCH`.
+
+    Runs without records and epoch are of offsets that retention had deleted, of whatever leaders.
+    """
+    epoch = noted
+    for run in runs:
+        known = bool(run.records) or run.leader_epoch != NO_EPOCH
+        epoch = max(epoch, run.leader_epoch) if known else NO_EPOCH
+    return epoch
 
 
 def go_on(partition: Partition, where: GoOn, start: int, monotonic: float) -> Partition:

@@ -23,7 +23,7 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import errors as kafka_errors
@@ -63,6 +63,18 @@ LOST = (
     kafka_errors.RebalanceInProgressError,
     kafka_errors.CommitFailedError,
 )
+
+
+class Membership(NamedTuple):
+    """What Kafka knows a member's assignment by."""
+
+    generation: int
+    member_id: str
+    #: aiokafka's own object, of the generation before between the join and the sync of a rebalance.
+    assignment: Any
+
+
+NO_MEMBER = Membership(-1, "", None)
 
 
 class Intake(Protocol):
@@ -132,8 +144,7 @@ class BatchConsumer(driver.Consumer):
         # Only the consumer's own thread touches those below.
         self._epoch = 0
         self._held = 0
-        self._generation = -1
-        self._assignment: Any = None
+        self._membership = NO_MEMBER
         self._reached: dict[int, int] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -186,13 +197,14 @@ class BatchConsumer(driver.Consumer):
             fetched = await take(fetcher, active, timeout, most)
         sought = self._epoch != epoch
         subscription = consumer._subscription.subscription
-        if subscription is None or subscription.assignment is not self._assignment:
+        assignment = self._membership.assignment
+        if subscription is None or subscription.assignment is not assignment:
             return []  # no seek has begun this assignment yet: these are read again
         batches = []
         for number, first in self._reached.items():
             tp = TopicPartition(self._topic, number)
             records, leader_epoch = fetched.get(tp, ([], NO_EPOCH))
-            state = self._assignment.state_value(tp)
+            state = assignment.state_value(tp)
             if state is None or not state.has_valid_position:
                 continue
             # The position also moves past transaction markers and aborted records.
@@ -270,15 +282,15 @@ class BatchConsumer(driver.Consumer):
     async def _resume(self) -> None:
         partitions = sorted(tp.partition for tp in self.assignment() if tp.topic == self._topic)
         staged = self._intake.staged_epochs()
-        generation, found = await self._in_thread(self._look_up(partitions, staged))
+        membership, found = await self._in_thread(self._look_up(partitions, staged))
         epoch, positions = await self._intake.assign(found)
-        await self._in_thread(self._begin(epoch, positions, generation))
+        await self._in_thread(self._begin(epoch, positions, membership))
 
     async def _look_up(
         self, partitions: list[int], staged: Mapping[int, AbstractSet[int]]
-    ) -> tuple[int, dict[int, Found]]:
+    ) -> tuple[Membership, dict[int, Found]]:
         consumer = self._thread._ensure_consumer()
-        generation = consumer._coordinator.generation
+        membership = _membership(consumer)
         tps = [TopicPartition(self._topic, partition) for partition in partitions]
         async with asyncio.timeout(COMMIT_TIMEOUT):
             committed = await consumer._coordinator.fetch_committed_offsets(tps)
@@ -309,7 +321,7 @@ class BatchConsumer(driver.Consumer):
                 noted_ends.get(tp),
                 staged_ends[tp],
             )
-        return generation, found
+        return membership, found
 
     async def _ids(self, tps: Iterable[TopicPartition]) -> dict[TopicPartition, str]:
         """Return the topic's id by partition, as its leader knows it: it has the records."""
@@ -353,17 +365,17 @@ class BatchConsumer(driver.Consumer):
             raise kafka_errors.LeaderNotAvailableError(self._topic)
         return leaders
 
-    async def _begin(self, epoch: int, positions: Mapping[int, int], generation: int) -> None:
-        subscription = self._thread._ensure_consumer()._subscription.subscription
-        if subscription is None:
+    async def _begin(
+        self, epoch: int, positions: Mapping[int, int], membership: Membership
+    ) -> None:
+        if _membership(self._thread._ensure_consumer()) != membership:
             raise Lost
-        self._held, self._generation = epoch, generation
-        self._assignment = subscription.assignment
+        self._held, self._membership = epoch, membership
         await self._seek_to(epoch, positions)
 
     async def _seek_to(self, epoch: int, positions: Mapping[int, int]) -> None:
         consumer = self._thread._ensure_consumer()
-        if consumer._coordinator.generation != self._generation:
+        if _membership(consumer) != self._membership:
             raise Lost
         for partition, offset in positions.items():
             try:
@@ -382,10 +394,10 @@ class BatchConsumer(driver.Consumer):
     async def commit_offsets(self, assignment: int, offsets: Mapping[int, tuple[int, str]]) -> None:
         """Commit {partition: (offset, metadata)} for an assignment, named by its first epoch.
 
-        It is one request with that assignment's generation, so the coordinator refuses it after a
-        rebalance. aiokafka's own commit retries with the generation of that moment, and could
-        commit for a partition that another worker has. Raises Lost, or Unavailable if Kafka does
-        not confirm it.
+        It is one request with that assignment's generation and member id, so the coordinator
+        refuses it after a rebalance. aiokafka's own commit retries with those of that moment, and
+        could commit for a partition that another worker has. Raises Lost, or Unavailable if Kafka
+        does not confirm it.
         """
         try:
             await self._in_thread(self._commit_once(assignment, offsets))
@@ -395,19 +407,18 @@ class BatchConsumer(driver.Consumer):
             raise no_answer("commit offsets", error) from error
 
     async def _commit_once(self, assignment: int, offsets: Mapping[int, tuple[int, str]]) -> None:
-        coordinator = self._thread._ensure_consumer()._coordinator
+        consumer = self._thread._ensure_consumer()
+        coordinator = consumer._coordinator
         async with asyncio.timeout(COMMIT_TIMEOUT):
             await coordinator.ensure_coordinator_known()
             async with coordinator._commit_lock:
-                if (
-                    assignment != self._held
-                    or coordinator.generation != self._generation
-                    or self._assignment is None
-                    or not self._assignment.active
-                ):
+                own = self._membership
+                if assignment != self._held or _membership(consumer) != own:
+                    raise Lost
+                if own.assignment is None or not own.assignment.active:
                     raise Lost
                 await coordinator._do_commit_offsets(
-                    self._assignment,
+                    own.assignment,
                     {
                         TopicPartition(self._topic, partition): OffsetAndMetadata(offset, metadata)
                         for partition, (offset, metadata) in offsets.items()
@@ -496,6 +507,12 @@ async def _log_ends(
     fetcher._isolation_level = READ_UNCOMMITTED
     ends: dict[TopicPartition, int] = await fetcher.end_offsets(tps, consumer._request_timeout_ms)
     return ends
+
+
+def _membership(consumer: AIOKafkaConsumer) -> Membership:
+    coordinator, subscription = consumer._coordinator, consumer._subscription.subscription
+    assignment = None if subscription is None else subscription.assignment
+    return Membership(coordinator.generation, coordinator.member_id, assignment)
 
 
 def _open(stable: int, end: int) -> int | None:

@@ -51,6 +51,28 @@ def test_a_zombie_between_seal_and_commit_comes_back_when_all_is_shipped(
     goes_on(world, zombie)
 
 
+@pytest.mark.parametrize("at", ["seal:after:1", "commit:before:1"])
+def test_a_zombie_that_another_process_of_its_name_replaced_commits_nothing(
+    world: World, at: str
+) -> None:
+    """As a node that comes back while its pod runs elsewhere: the generation is the same."""
+    static = {
+        "KAFKA__GROUP_INSTANCE_ID": "one",
+        "KAFKA__SESSION_TIMEOUT": 60,
+        "KAFKA__HEARTBEAT_INTERVAL": 1,
+    }
+    world.publish([alert(n) for n in range(6000)])
+    zombie = stopped(world, "zombie", at, **ZOMBIE, **static)
+    owner = world.worker("owner", **OWNER, **static).start()
+    world.wait_until_shipped(90)
+    before = world.bodies()
+    owner.kill()
+    zombie.send(signal.SIGCONT)
+    wait_until(lambda: zombie.readiness().get("partitions"), 60, "the zombie joined again")
+    assert world.bodies() == before, "the zombie changed the lake"
+    goes_on(world, zombie)
+
+
 def test_a_zombie_s_put_that_comes_before_the_owner_s_is_as_good(world: World) -> None:
     world.publish([alert(n) for n in range(6000)])
     zombie = stopped(world, "zombie", "put:before:1", **ZOMBIE)

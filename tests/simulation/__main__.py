@@ -68,7 +68,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--show", action="store_true", help="print the history of the first seed")
     parser.add_argument("--whole", action="store_true", help="do not shrink what fails")
-    parser.add_argument("--more", choices=plans.WEIGHTS, help="one more fault of this kind in each")
+    parser.add_argument("--more", choices=plans.KINDS, help="one more fault of this kind in each")
     options = parser.parse_args()
     if options.show:
         explain(options.first, options.more, shrunk=False)

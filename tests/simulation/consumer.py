@@ -8,7 +8,7 @@ aiokafka's consumer. `Consumer` replaces what Faust does around it: membership, 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import SimpleNamespace
@@ -18,8 +18,9 @@ from aiokafka import errors as kafka_errors
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.types import TP
 
-from streams.worker.transport import BatchConsumer, Intake
-from tests.simulation.coordinator import Group, Joined
+from streams.errors import Unavailable
+from streams.worker.transport import NO_MEMBER, BatchConsumer, Intake
+from tests.simulation.coordinator import Dealt, Fenced, Group, Joined
 from tests.simulation.log import PartitionLog, Record, Topic
 from tests.simulation.loop import SimulatedLoop, settle
 
@@ -191,6 +192,11 @@ class Coordinator:
         self._client = client
         self._commit_lock = asyncio.Lock()
 
+    @property
+    def member_id(self) -> str:
+        """The member's id."""
+        return self._client.member
+
     async def ensure_coordinator_known(self) -> None:
         """Do nothing: there is one broker."""
 
@@ -226,10 +232,14 @@ class Client:
     _max_poll_records = MOST_RECORDS
     _request_timeout_ms = 40_000
 
-    def __init__(self, name: str, topic: Topic, group: Group, network: Network) -> None:
+    def __init__(
+        self, name: str, topic: Topic, group: Group, network: Network, instance: str = ""
+    ) -> None:
         self.name = name
         #: The member's id, another one after each expulsion.
         self.member = name
+        #: The name of a static member; empty for others.
+        self.instance = instance
         self.group = group
         self.network = network
         self.topic = SimpleNamespace(logs=lambda: topic.logs, id=lambda: topic.id)
@@ -267,11 +277,19 @@ class Client:
         name, _, number = self.member.partition("#")
         self.member = f"{name}#{int(number or 0) + 1}"
 
-    def begin(self, joined: Joined) -> None:
+    @property
+    def generation(self) -> int:
+        """The generation that the group was last in, as this member knows it."""
+        return self._coordinator.generation
+
+    @generation.setter
+    def generation(self, generation: int) -> None:
+        self._coordinator.generation = generation
+
+    def begin(self, partitions: Iterable[int]) -> None:
         """Take the partitions of a new generation."""
-        self._coordinator.generation = joined.generation
         self.assignment.active = False
-        states = {TopicPartition(NAME, number): State() for number in joined.partitions}
+        states = {TopicPartition(NAME, number): State() for number in partitions}
         self.assignment = Assignment(states)
         self._subscription.subscription = SimpleNamespace(assignment=self.assignment)
 
@@ -330,8 +348,17 @@ class Consumer(BatchConsumer):
 
     should_stop = False
 
-    def __init__(self, client: Client, intake: Intake) -> None:
+    def __init__(
+        self,
+        client: Client,
+        intake: Intake,
+        deal: Callable[[list[str]], Dealt],
+        between: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`deal` deals partitions to members; `between` is called between join and sync."""
         self.client = client
+        self._deal = deal
+        self._between = between
         self.flow_active = False
         self.app = SimpleNamespace(consumer_generation_id=-1)
         self.left = False
@@ -340,8 +367,7 @@ class Consumer(BatchConsumer):
         self._intake = intake
         self._topic = NAME
         self._epoch = self._held = 0
-        self._generation = -1
-        self._assignment = None
+        self._membership = NO_MEMBER
         self._reached: dict[int, int] = {}
         self._flows = asyncio.Event()
         self._dealt = asyncio.Event()
@@ -380,24 +406,46 @@ class Consumer(BatchConsumer):
             self._flows.clear()
 
     async def belong(self) -> None:
-        """Be a member of the group: join, beat, join again."""
-        client, loop = self.client, asyncio.get_running_loop()
-        group = client.group
+        """Be a member of the group: join, synchronize, beat, join again.
+
+        Raises Unavailable where aiokafka fails: if another process has this one's instance.
+        """
         while True:
             self._flow(on=False)
-            answer: asyncio.Future[Joined] = loop.create_future()
-            join = partial(group.join, client.member, answer)
             try:
-                await asyncio.wait_for(client.network.ask(join), 15)
-                joined = await asyncio.wait_for(answer, 40)
+                partitions = await self._join()
+            except Fenced as error:
+                raise Unavailable("another process has the same instance", "wait") from error
+            except (kafka_errors.UnknownMemberIdError, kafka_errors.IllegalGenerationError):
+                self.client.expelled()
+                continue
+            except kafka_errors.RebalanceInProgressError:
+                continue
             except (kafka_errors.KafkaError, TimeoutError):
                 await asyncio.sleep(1.0)
                 continue
-            await asyncio.sleep(loop.draw(0.001, 1.0))  # type: ignore[attr-defined]
-            client.begin(joined)
-            self.app.consumer_generation_id = joined.generation
+            self.client.begin(partitions)
+            self.app.consumer_generation_id = self.client.generation
             self._dealt.set()
-            await self._beat_until_rebalance(joined.generation)
+            await self._beat_until_rebalance(self.client.generation)
+
+    async def _join(self) -> tuple[int, ...]:
+        """Join and synchronize; return the partitions. The generation is known before them."""
+        client, loop = self.client, asyncio.get_running_loop()
+        group, member = client.group, client.member
+        answer: asyncio.Future[Joined] = loop.create_future()
+        join = partial(group.join, member, answer, client.instance)
+        await asyncio.wait_for(client.network.ask(join), 15)
+        generation, members = await asyncio.wait_for(answer, 40)
+        client.generation = generation
+        await self._between()
+        dealt = self._deal(list(members)) if members else None
+        given: asyncio.Future[tuple[int, ...]] = loop.create_future()
+        sync = partial(group.sync, member, generation, dealt, given)
+        await asyncio.wait_for(client.network.ask(sync), 15)
+        partitions = await asyncio.wait_for(given, 40)
+        await asyncio.sleep(loop.draw(0.001, 0.5))  # type: ignore[attr-defined]
+        return partitions
 
     async def _beat_until_rebalance(self, generation: int) -> None:
         client = self.client

@@ -17,7 +17,7 @@ CALM = 26.0
 Kind = Literal[
     "kill", "kill at", "pause", "pause at", "move", "join", "leave", "upgrade", "upgrade at",
     "clock", "commits", "kafka away", "offsets forgotten", "retention", "cut", "recreate",
-    "puts", "s3 away", "foreign", "disk full", "letters fail", "flush",
+    "puts", "s3 away", "foreign", "disk full", "letters fail", "flush", "between", "twin",
 ]  # fmt: skip
 
 
@@ -43,7 +43,7 @@ class Fault(NamedTuple):
 
 OF_WORKERS = {
     "kill", "kill at", "pause", "pause at", "join", "leave", "upgrade", "upgrade at", "clock",
-    "disk full",
+    "disk full", "between", "twin",
 }  # fmt: skip
 
 #: What happens just before or after an effect, not at a moment.
@@ -64,12 +64,15 @@ class Plan(NamedTuple):
     faults: tuple[Fault, ...]
     #: Whether the brokers know leader epochs: without them a cut may go unnoticed.
     epochs: bool = True
+    #: Whether the workers are static members of the group (KIP-345).
+    static: bool = False
 
     def __str__(self) -> str:
         world = (
             f"seed {self.seed}: {self.workers} workers, {self.partitions} partitions, windows of "
             f"{self.interval:.0f} s or {self.max_rows} records, {self.batches} batches"
             f"{', transactions' if self.transactions else ''}"
+            f"{', static members' if self.static else ''}"
             f"{'' if self.conditional else ', a store without conditional puts'}"
         )
         return "\n".join([world, *(f"  {fault}" for fault in self.faults)])
@@ -90,6 +93,10 @@ WEIGHTS: dict[Kind, int] = {
 }  # fmt: skip
 
 
+#: All kinds that a plan can have one more of.
+KINDS: tuple[Kind, ...] = (*WEIGHTS, "between", "twin")
+
+
 def draw(seed: int, more: Kind | None = None) -> Plan:
     """Return the plan of a seed, with one more fault of a kind.
 
@@ -100,10 +107,25 @@ def draw(seed: int, more: Kind | None = None) -> Plan:
         return plan
     dice = random.Random(f"{seed} {more}")
     faults = *plan.faults, _fault(more, dice, plan.partitions, plan.workers)
-    return plan._replace(faults=tuple(sorted(faults)), epochs=more != "cut" or dice.random() < 0.5)
+    return plan._replace(
+        faults=tuple(sorted(faults)),
+        epochs=more != "cut" or dice.random() < 0.5,
+        static=plan.static or more == "twin",
+    )
 
 
 def _draw(seed: int) -> Plan:
+    """Return the plan of a seed; how the group goes on is drawn apart from all else."""
+    plan = _draw_most(seed)
+    dice = random.Random(f"{seed} group")
+    static = dice.random() < 0.3
+    kinds: list[Kind] = ["between"] if dice.random() < 0.2 else []
+    kinds += ["twin"] if static and dice.random() < 0.5 else []
+    group = [_fault(kind, dice, plan.partitions, plan.workers) for kind in kinds]
+    return plan._replace(static=static, faults=tuple(sorted([*plan.faults, *group])))
+
+
+def _draw_most(seed: int) -> Plan:
     dice = random.Random(seed)
     partitions, workers = dice.choice([1, 1, 2, 2, 3]), dice.choice([1, 2, 2, 3])
     kinds = dice.choices([*WEIGHTS], [*WEIGHTS.values()], k=dice.choice([1, 2, 3, 3, 4, 5, 6, 8]))
@@ -137,6 +159,8 @@ def _fault(kind: Kind, dice: random.Random, partitions: int, workers: int) -> Fa
         "retention": lambda: (dice.randrange(0, 12), ""),
         "cut": lambda: (dice.randrange(1, 12), ""),
         "recreate": lambda: (0, dice.choice(["", "offsets kept"])),
+        "between": lambda: (0, dice.choice(["", "", "and killed", "its disk lost"])),
+        "twin": lambda: (0, dice.choice(["", "while the first is paused"])),
     }
     if kind in choices:
         number, what = choices[kind]()

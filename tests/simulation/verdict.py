@@ -31,7 +31,7 @@ KNOWN = {
     "trimmed": "retention deleted records of a window whose objects are in the lake",
     "forgotten": "the offset was forgotten, and records of the last window were deleted or cut",
     "overwritten late": "a worker that had lost a window overwrote it with another mapping's rows",
-    "half overwritten": "the topic was recreated while a window was overwritten by another mapping",
+    "half overwritten": "a topic was recreated or cut while another mapping overwrote a window",
     "earlier topic": "the put of an earlier topic's window came after the topic was recreated",
 }
 
@@ -208,8 +208,11 @@ class Verdict:
 
     def _is_excused(self, number: int) -> bool:
         """Whether a partition need not have shipped all: it is blocked, or in a known hole."""
-        blocked = any(number in each.ledger.blocked() for each in self._world.workers.values())
-        if blocked or self._is_trimmed(number) or self._meets_earlier_topic(number):
+        if (
+            self._is_blocked(number)
+            or self._is_trimmed(number)
+            or self._meets_earlier_topic(number)
+        ):
             return True
         return self._is_forgotten(number)
 
@@ -249,10 +252,14 @@ class Verdict:
             reached[place[:2]] = place
             self._judge_window(place, windows[place])
 
-    def _is_gone(self, place: Place) -> bool:
-        """Whether the records of a window that was not committed were deleted with their topic."""
+    def _is_left(self, place: Place) -> bool:
+        """Whether a window was not committed and cannot be: its topic is gone, or its log cut."""
         durable = self._durable.get((place.topic_id, place.partition), 0)
-        return place.topic_id != self._world.topic.id and durable < place.end
+        gone = place.topic_id != self._world.topic.id or self._is_blocked(place.partition)
+        return gone and durable < place.end
+
+    def _is_blocked(self, number: int) -> bool:
+        return any(number in each.ledger.blocked() for each in self._world.workers.values())
 
     def _judge_window(self, place: Place, objects: dict[str, list[Row]]) -> None:
         world = self._world
@@ -261,7 +268,7 @@ class Verdict:
             self.known.add(KNOWN["trimmed"])
         elif len(versions) > 1 and place in self._overwritten_late:
             self.known.add(KNOWN["overwritten late"])
-        elif len(versions) > 1 and self._is_gone(place):
+        elif len(versions) > 1 and self._is_left(place):
             self.known.add(KNOWN["half overwritten"])
         elif len(versions) > 1:
             self.violate(f"{place} has rows of the mappings {sorted(versions)}")

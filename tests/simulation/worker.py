@@ -97,7 +97,15 @@ class DeadLetters:
 class Worker:
     """One life of a worker, from its start to its end; its disk lives longer."""
 
-    def __init__(self, world: "World", name: str, disk: Disk, version: str, path: Path) -> None:
+    def __init__(
+        self,
+        world: "World",
+        name: str,
+        disk: Disk,
+        version: str,
+        path: Path,
+        instance: str = "",
+    ) -> None:
         plan = world.plan
         self.world = world
         self.name = name
@@ -124,8 +132,8 @@ class Worker:
         )
         reader: Any = Reader(SETTINGS, world.bucket, client)
         self.lookup = Lookup(self.ledger, reader, NAME, watch)
-        self.client = Client(name, world.topic, world.group, world.network)
-        self.consumer = Consumer(self.client, self.ledger)
+        self.client = Client(name, world.topic, world.group, world.network, instance)
+        self.consumer = Consumer(self.client, self.ledger, world.deal, world.between)
         self.ledger.kafka = self.consumer
         self._batches: asyncio.Queue[list[Batch]] = asyncio.Queue(2)
         self._tasks: list[asyncio.Task[None]] = []
@@ -183,8 +191,10 @@ class Worker:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        go = partial(self.client.group.leave, self.client.member)
-        with contextlib.suppress(kafka_errors.KafkaError, TimeoutError):  # or its session expires
-            await asyncio.wait_for(self.client.network.ask(go), 5)
+        if not self.client.instance:  # as aiokafka: a static member is to come back
+            go = partial(self.client.group.leave, self.client.member)
+            # or its session expires
+            with contextlib.suppress(kafka_errors.KafkaError, TimeoutError):
+                await asyncio.wait_for(self.client.network.ask(go), 5)
         await self.ledger.close()
         self.world.left(self)

@@ -43,6 +43,9 @@ PATIENCE = 400.0
 #: Names of effects for the history; appends are too many.
 TOLD = {"seal", "claim", "copy", "put", "letter", "commit"}
 
+#: The numbers of second processes of static members begin here.
+TWINS = 10
+
 SHM = Path("/dev/shm")
 
 
@@ -74,7 +77,7 @@ class World:
         self.network = consumer.Network(self.loop, note)
         self.verdict = Verdict(self)
         self.bucket.watch = self.verdict.putting
-        self.group = Group(self.loop.time, self._deal, self.verdict.committing, note)
+        self.group = Group(self.loop.time, self.verdict.committing, note)
         self.letters: Counter[str] = Counter()
         self.letters_fail = False
         #: How many lost offsets workers have reported, by partition.
@@ -96,6 +99,8 @@ class World:
         self._lives = itertools.count(1)
         self._path = path
         self._effects = 0
+        self._gone: set[int] = set()
+        self._at_sync: dict[int | None, Fault] = {}
         self._at = {each.number: each for each in plan.faults if each.kind in AT_EFFECTS}
         self._values = itertools.count(1)
         self._transactions = itertools.count(1)
@@ -134,7 +139,8 @@ class World:
         self.letters[value] += 1
         self.history.note(self.loop.current().name, f"dead letter of {value}")
 
-    def _deal(self, names: list[str]) -> dict[str, tuple[int, ...]]:
+    def deal(self, names: list[str]) -> dict[str, tuple[int, ...]]:
+        """Deal the partitions to members, as a group's leader does."""
         order = names.copy()
         self.dice.shuffle(order)
         dealt: dict[str, tuple[int, ...]] = dict.fromkeys(names, ())
@@ -143,11 +149,24 @@ class World:
             dealt[name] = (*dealt[name], number)
         return dealt
 
+    async def between(self) -> None:
+        """Let happen to a member what the plan wants between its join and its synchronization."""
+        host = self.loop.current()
+        number = next((n for n, each in self.workers.items() if each.host is host), None)
+        fault = self._at_sync.pop(number, None)
+        if number is None or fault is None or self.loop.time() > LASTS + CALM:
+            return
+        if fault.what:
+            self.kill(number, fault, "between join and sync")
+            raise Killed
+        self.pause(number, fault, "between join and sync")
+        await asyncio.sleep(0)
+
     # ---- workers
 
     def start(self, number: int) -> None:
         """Start a worker on its disk."""
-        if number in self.workers:
+        if number in self.workers or number in self._gone:
             return
         life = next(self._lives)
         name = f"w{number}.{life}" if number in self._disks else f"w{number}"
@@ -155,7 +174,8 @@ class World:
         path.mkdir()
         disk = self._disks.setdefault(number, Disk())
         version = self._versions.setdefault(number, "m1")
-        worker = self.workers[number] = Worker(self, name, disk, version, path)
+        instance = f"i{number % TWINS}" if self.plan.static else ""
+        worker = self.workers[number] = Worker(self, name, disk, version, path, instance)
         self.history.note(name, f"starts, mapping {version}")
         self.loop.spawn(worker.host, worker.live(), name)
 
@@ -234,6 +254,8 @@ class World:
         self.network.troubles.clear()
         self.s3.troubles.clear()
         self.bucket.occupy = False
+        for number in [number for number in self.workers if number >= TWINS]:
+            self._end_twin(number)
         for key in sorted(self.bucket.foreign):
             self.bucket.remove_foreign(key)
         for worker in self.workers.values():
@@ -289,6 +311,7 @@ class World:
             "recreate": self._recreate, "puts": self._puts, "s3 away": self._s3_away,
             "foreign": self._foreign, "disk full": self._disk_full,
             "letters fail": self._letters_fail, "flush": self._flush,
+            "between": self._between, "twin": self._twin,
         }[fault.kind]  # fmt: skip
         strike(fault)
 
@@ -322,6 +345,29 @@ class World:
         version = "m2" if self._versions.get(number, "m1") == "m1" else "m1"
         self._versions[number] = version
         return f"to start with mapping {version}"
+
+    def _between(self, fault: Fault) -> None:
+        """Let something happen to a worker when it next joins, which is soon."""
+        self._at_sync[fault.who] = fault
+        self.group.rebalance()
+
+    def _twin(self, fault: Fault) -> None:
+        """Start a second process of a static member's name, as when a lost node comes back."""
+        number = TWINS + fault.who
+        if fault.what and fault.who in self.workers:
+            self.pause(fault.who, fault._replace(kind="pause"))
+        self._happen(fault, "world", f"worker {number} starts as instance i{fault.who}")
+        self.start(number)
+        self._later(fault.seconds + 6.0, partial(self._end_twin, number))
+
+    def _end_twin(self, number: int) -> None:
+        """End a second process; it does not start again."""
+        worker = self.workers.pop(number, None)
+        self._gone.add(number)
+        if worker is not None:
+            self.loop.kill(worker.host)
+            worker.disk.holder = None
+            self.history.note(worker.name, "is gone for good")
 
     def _clock(self, fault: Fault) -> None:
         worker = self.workers.get(fault.who)

@@ -439,6 +439,31 @@ async def test_what_retention_deleted_before_it_was_read_is_not_what_the_log_los
 
 
 @in_loop
+async def test_a_position_that_retention_moved_on_does_not_show_where_the_log_was_cut(
+    make: Callable[..., Worker],
+) -> None:
+    """The consumer began again beyond the last leader's end, before it had a record."""
+    async with make() as worker:
+        worker.kafka.committed[0] = 100, Seal("", (), leader_epoch=5).encode()
+        worker.kafka.epoch_ends[0, 5] = 105
+        await worker.assign(0)
+        await worker.take(0, 100, 105, leader_epoch=5)
+        worker.kafka.starts[0] = 108
+        await worker.take(0, 105, 108, offsets=())
+        assert worker.metric("lost_records_total", partition="0") == 3
+    for end in (110, 112):
+        async with make() as again:
+            await again.assign(0)
+            if end == 110:
+                assert again.ledger.partitions[0].leader_epoch == NO_EPOCH
+            await again.take(0, end - 2, end, leader_epoch=7)
+            partition = again.ledger.partitions[0]
+            assert (partition.position, partition.leader_epoch) == (end, 7)
+            assert not again.ledger.paused
+            assert again.ledger.blocked() == {}
+
+
+@in_loop
 async def test_the_leader_epoch_is_asked_for_only_when_the_leader_changes(
     make: Callable[..., Worker],
 ) -> None:
