@@ -53,7 +53,7 @@ MINUTES ?= 30
 soak: $(READY)
 	$(BIN)/python -m tests.soak $(MINUTES) $(SEED)
 
-# Simulated schedules of the protocol, from seed FIRST on; see docs/simulation.md.
+# Simulated schedules of the protocol, from seed FIRST on, or FIRST=fresh; see docs/simulation.md.
 SEEDS ?= 1000
 FIRST ?= 0
 simulate: $(READY)

@@ -632,14 +632,18 @@ class Ledger:
 
         An end before what was read is the first sign of a log that lost its end. One that is just
         as long again, and a topic that was recreated, would show only once a record comes: so ends
-        of leader epochs and the topic's id are compared here too.
+        of leader epochs and the topic's id are compared here too. A flush of before goes no further
+        than to the end of now: what was beyond it is lost.
         """
-        epoch, before = self.epoch, self._positions()
+        epoch, before, targets = self.epoch, self._positions(), dict(self._targets)
         read = {number: partition.read_end for number, partition in self.partitions.items()}
         with contextlib.suppress(Unavailable):
             epochs = {number: self.partitions[number].leader_epoch for number in before}
             found = await self.kafka.bounds(epochs)
             self._tracker.note(found, clock.now_ms())
+            for number in targets.keys() & found.keys():
+                if self._targets[number] == targets[number]:
+                    self._targets[number] = min(targets[number], found[number].end)
             async with self._lock:
                 for number, bounds in found.items():
                     if epoch != self.epoch:

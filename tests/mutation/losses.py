@@ -18,7 +18,10 @@ CUT = "        partition.cut = seal.cut_at(committed, found.noted_end)\n"
 ENDS = "    look_at_end(partition, found.end)\n    if partition.is_open:\n"
 SAME_TOPIC = "        if run.topic_id == found.topic_id\n        and run.end"
 EACH_EPOCH = "{tp: staged.get(tp.partition, frozenset()) for tp in tps}"
-ASKED = "        epoch, before = self.epoch, self._positions()\n"
+ASKED = "        epoch, before, targets = self.epoch, self._positions(), dict(self._targets)\n"
+
+MEMBER = "    return Membership(coordinator.generation, coordinator.member_id, assignment)\n"
+REACHABLE = "                    self._targets[number] = min(targets[number], found[number].end)\n"
 
 LOSSES = [
     Mutation(
@@ -61,7 +64,11 @@ LOSSES = [
         [Edit(LEDGER, ASKED, "        return\n" + ASKED)],
     ),
     Mutation(
-        "records that Kafka had from its log's start are taken for those before a seek",
-        [Edit(TRANSPORT, "            if sought and records and", "            if records and")],
+        "static members of one name are told apart by the generation alone",
+        [Edit(TRANSPORT, MEMBER, MEMBER.replace("coordinator.member_id", '""'))],
+    ),
+    Mutation(
+        "a flush beyond where the log was cut is waited for",
+        [Edit(LEDGER, REACHABLE, "                    pass\n")],
     ),
 ]

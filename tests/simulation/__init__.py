@@ -7,6 +7,7 @@ contracts    a model or what it stands for, for a contract's tests
 logs         a partition's log, modelled or real, for the contract of both
 coordinator  a consumer group: generations, fencing, offsets
 consumer     what a worker has of aiokafka, under the real `BatchConsumer`
+control      the control topic, requests on it, and what must come of them
 store        an S3 bucket, its client, and how both go wrong
 staging      the contract of `Staging` without DuckDB, on a disk that outlives its worker
 worker       one worker, put together as `streams.app` does

@@ -40,6 +40,8 @@ class Network:
 
     def __init__(self, loop: SimulatedLoop, note: Callable[[str, str], None]) -> None:
         self.away = False
+        #: Partitions of which a fetch has shown where the log was cut, before it grew again.
+        self.short: set[int] = set()
         #: What happens to the next commits, in order.
         self.troubles: deque[Trouble] = deque()
         self._loop = loop
@@ -157,6 +159,8 @@ class Fetcher:
                     found[tp] = Answer(records, end, log.stable, epoch)
                 else:
                     found[tp] = None
+                    if position > log.end == log.epochs[-1][1]:
+                        client.network.short.add(tp.partition)
             return found
 
         taken: dict[TopicPartition, tuple[list[Record], int]] = {}

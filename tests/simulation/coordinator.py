@@ -109,7 +109,7 @@ class Group:
         self._complete()
 
     def _replace(self, before: str, name: str, answer: "asyncio.Future[Joined]") -> None:
-        """Give the place of a static member to the same instance under another id."""
+        """Hand the place of a static member to the same instance under another id."""
         member = self.members.pop(before)
         member.refuse(Fenced())
         self.fenced.add(before)

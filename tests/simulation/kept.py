@@ -1,6 +1,6 @@
 """Plans that once failed, shrunk, by what they found. Each stays as a regression test."""
 
-from tests.simulation.plan import Fault, Plan
+from tests.simulation.plan import NEVER, Fault, Plan
 
 KEPT = {
     # The position after an out-of-range answer was taken for that of a seek, so nobody saw the cut.
@@ -47,7 +47,7 @@ KEPT = {
     ),
     # The new topic was as long as the position, and idle: nothing made the worker ask for its id.
     "a topic that is recreated while its reader is idle blocks its partitions": Plan(
-        seed=10137,
+        seed=103,
         partitions=2,
         workers=2,
         interval=3.0,
@@ -64,7 +64,7 @@ KEPT = {
     ),
     # Only another leader's records made a worker ask for the end of its epoch.
     "a log that is cut and just as long again blocks its partition without a new record": Plan(
-        seed=22190,
+        seed=596,
         partitions=3,
         workers=2,
         interval=3.0,
@@ -133,5 +133,23 @@ KEPT = {
         conditional=True,
         faults=(Fault(8.2, "twin", seconds=6.4, what="while the first is paused"),),
         static=True,
+    ),
+    # No later flush was heard while an earlier one wanted what the log had lost.
+    "a flush is heard although an earlier one wanted more than a cut log has": Plan(
+        seed=300903,
+        partitions=2,
+        workers=2,
+        interval=NEVER,
+        max_rows=1000,
+        batches=6,
+        transactions=False,
+        conditional=True,
+        faults=(
+            Fault(8.5, "commits", who=1, number=2, what="lost"),
+            Fault(17.9, "control", what="a flush"),
+            Fault(22.4, "cut", number=8),
+        ),
+        static=True,
+        listens=True,
     ),
 }

@@ -18,6 +18,7 @@ Kind = Literal[
     "kill", "kill at", "pause", "pause at", "move", "join", "leave", "upgrade", "upgrade at",
     "clock", "commits", "kafka away", "offsets forgotten", "retention", "cut", "recreate",
     "puts", "s3 away", "foreign", "disk full", "letters fail", "flush", "between", "twin",
+    "control",
 ]  # fmt: skip
 
 
@@ -66,6 +67,8 @@ class Plan(NamedTuple):
     epochs: bool = True
     #: Whether the workers are static members of the group (KIP-345).
     static: bool = False
+    #: Whether they listen on the control topic.
+    listens: bool = False
 
     def __str__(self) -> str:
         world = (
@@ -73,6 +76,7 @@ class Plan(NamedTuple):
             f"{self.interval:.0f} s or {self.max_rows} records, {self.batches} batches"
             f"{', transactions' if self.transactions else ''}"
             f"{', static members' if self.static else ''}"
+            f"{', a control topic' if self.listens else ''}"
             f"{'' if self.conditional else ', a store without conditional puts'}"
         )
         return "\n".join([world, *(f"  {fault}" for fault in self.faults)])
@@ -93,8 +97,17 @@ WEIGHTS: dict[Kind, int] = {
 }  # fmt: skip
 
 
+#: Seconds of windows that are never due.
+NEVER = 10_000.0
+
+#: What is written to the control topic.
+CONTROLS = (
+    "a flush", "a flush", "a flush twice", "a late flush", "a question", "garbage", "nothing",
+    "another version", "another group", "ends beyond the log",
+)  # fmt: skip
+
 #: All kinds that a plan can have one more of.
-KINDS: tuple[Kind, ...] = (*WEIGHTS, "between", "twin")
+KINDS: tuple[Kind, ...] = (*WEIGHTS, "between", "twin", "control")
 
 
 def draw(seed: int, more: Kind | None = None) -> Plan:
@@ -111,18 +124,27 @@ def draw(seed: int, more: Kind | None = None) -> Plan:
         faults=tuple(sorted(faults)),
         epochs=more != "cut" or dice.random() < 0.5,
         static=plan.static or more == "twin",
+        listens=plan.listens or more == "control",
+        interval=NEVER if more == "control" else plan.interval,
     )
 
 
 def _draw(seed: int) -> Plan:
-    """Return the plan of a seed; how the group goes on is drawn apart from all else."""
+    """Return the plan of a seed; the group and the control topic are drawn apart from all else."""
     plan = _draw_most(seed)
     dice = random.Random(f"{seed} group")
-    static = dice.random() < 0.3
+    static, listens = dice.random() < 0.3, random.Random(f"{seed} control").random() < 0.2
     kinds: list[Kind] = ["between"] if dice.random() < 0.2 else []
     kinds += ["twin"] if static and dice.random() < 0.5 else []
     group = [_fault(kind, dice, plan.partitions, plan.workers) for kind in kinds]
-    return plan._replace(static=static, faults=tuple(sorted([*plan.faults, *group])))
+    dice = random.Random(f"{seed} requests")
+    count = dice.randrange(1, 6) if listens else 0
+    group += [_fault("control", dice, plan.partitions, plan.workers) for _ in range(count)]
+    plan = plan._replace(
+        static=static, listens=listens, faults=tuple(sorted([*plan.faults, *group]))
+    )
+    # Half of those that listen ship nothing by their clock: only a flush makes them.
+    return plan._replace(interval=NEVER) if listens and dice.random() < 0.5 else plan
 
 
 def _draw_most(seed: int) -> Plan:
@@ -160,6 +182,7 @@ def _fault(kind: Kind, dice: random.Random, partitions: int, workers: int) -> Fa
         "cut": lambda: (dice.randrange(1, 12), ""),
         "recreate": lambda: (0, dice.choice(["", "offsets kept"])),
         "between": lambda: (0, dice.choice(["", "", "and killed", "its disk lost"])),
+        "control": lambda: (0, dice.choice(CONTROLS)),
         "twin": lambda: (0, dice.choice(["", "while the first is paused"])),
     }
     if kind in choices:

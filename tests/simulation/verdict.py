@@ -32,6 +32,7 @@ KNOWN = {
     "forgotten": "the offset was forgotten, and records of the last window were deleted or cut",
     "overwritten late": "a worker that had lost a window overwrote it with another mapping's rows",
     "half overwritten": "a topic was recreated or cut while another mapping overwrote a window",
+    "unseen cut": "without leader epochs a log was cut and longer again before anyone looked",
     "earlier topic": "the put of an earlier topic's window came after the topic was recreated",
 }
 
@@ -95,6 +96,17 @@ class Verdict:
                 self.violate(f"committed up to {offset}, but {text} has no dead letter")
         self._durable[seal.topic_id, number] = max(known, offset)
 
+    def flushed(self, number: int, end: int) -> None:
+        """Look at a flush that `falcolake flush` says is done up to an end of a partition."""
+        world = self._world
+        if world.recreated or number in world.cut | world.trimmed or self.is_excused(number):
+            return
+        for record in world.topic.logs[number].between(0, end):
+            text = record.value.decode()
+            is_there = record.kind not in KEPT or world.bucket.rows[text]
+            if not is_there or (record.kind == "reject" and not world.letters[text]):
+                self.violate(f"a flush up to {end} is done, but nothing came of {text}")
+
     def putting(self, key: str, content: bytes) -> None:
         """Look at an object that S3 takes."""
         found = self._place(key, content)
@@ -128,14 +140,10 @@ class Verdict:
 
     # ---- its end
 
-    def is_settled(self) -> bool:
-        """Whether each partition has shipped, or is blocked for a cause."""
-        return all(not self._open(number) for number in self._world.topic.logs)
-
     def unsettled(self) -> str:
-        """Return what has not shipped, and what its owner says."""
+        """Return what has neither shipped nor is blocked for a cause, and what its owner says."""
         found = [f"partition {n}: {why}" for n in self._world.topic.logs if (why := self._open(n))]
-        return f"not shipped long after the last fault: {'; '.join(found)}"
+        return "; ".join(found)
 
     def _open(self, number: int) -> str:
         """Return why a partition is not settled; empty if it is."""
@@ -203,10 +211,10 @@ class Verdict:
             "filtered": rows or letters,
             "reject": rows or not letters,
         }.get(record.kind, not rows or letters)
-        if wrong and not self._is_excused(written.partition):
+        if wrong and not self.is_excused(written.partition):
             self.violate(f"{where} has {rows} rows and {letters} dead letters")
 
-    def _is_excused(self, number: int) -> bool:
+    def is_excused(self, number: int) -> bool:
         """Whether a partition need not have shipped all: it is blocked, or in a known hole."""
         if (
             self._is_blocked(number)
@@ -214,7 +222,15 @@ class Verdict:
             or self._meets_earlier_topic(number)
         ):
             return True
-        return self._is_forgotten(number)
+        return self._is_forgotten(number) or self._is_unseen(number)
+
+    def _is_unseen(self, number: int) -> bool:
+        """Whether nothing could show that a log was cut."""
+        world = self._world
+        if world.plan.epochs or number not in world.cut - world.network.short:
+            return False
+        self.known.add(KNOWN["unseen cut"])
+        return True
 
     def _is_forgotten(self, number: int) -> bool:
         """Whether the lake says where a partition goes on whose log was trimmed or cut."""
@@ -300,7 +316,7 @@ class Verdict:
         ]
         for number in {each.partition for each in lost}:
             count = sum(each.partition == number for each in lost)
-            if world.reported[number] < count and not self._is_excused(number):
+            if world.reported[number] < count and not self.is_excused(number):
                 self.violate(
                     f"partition {number}: retention deleted {count} records unread, "
                     f"reported {world.reported[number]}"

@@ -5,6 +5,7 @@ The ledger, shipper, lookup, lake, transport's consumer and drain are the real o
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from aiokafka import errors as kafka_errors
 
 from streams import faults
+from streams.control.fleet import Fleet
 from streams.errors import FalcolakeError, Unavailable
 from streams.lake.session import patience
 from streams.lake.store import Lake
@@ -23,9 +25,11 @@ from streams.windows.room import Room
 from streams.windows.window import Blocked, Limits
 from streams.worker.drain import drain
 from streams.worker.ledger import Ledger
+from streams.worker.listener import Listener
 from streams.worker.lookup import Lookup
 from streams.worker.shipping import Shipper
 from streams.worker.watch import Watch
+from tests.simulation import control
 from tests.simulation.consumer import NAME, POLL, Client, Consumer
 from tests.simulation.staging import ACCOUNT, REGION, Disk, Mapping, ModelStaging
 from tests.simulation.store import Reader
@@ -64,6 +68,10 @@ class Metrics:
     def blocked(self, number: int, blocked: Blocked, since: float) -> None:
         """Note a block."""
         self._say(number, f"partition {number}: blocked: {blocked.reason}")
+
+    def told(self, what: str) -> None:
+        """Count a record of the control topic."""
+        self._world.control.told.setdefault(self._name, Counter())[what] += 1
 
     def paused(self, reason: str | None) -> None:
         """Note a pause of reading."""
@@ -135,13 +143,26 @@ class Worker:
         self.client = Client(name, world.topic, world.group, world.network, instance)
         self.consumer = Consumer(self.client, self.ledger, world.deal, world.between)
         self.ledger.kafka = self.consumer
+        self.listener: Listener | None = None
+        if plan.listens:
+            self.listener = Listener(
+                control.SETTINGS, self.ledger, self.shipper.reasons, metrics, Fleet()
+            )
+            self.listener._name = name
         self._batches: asyncio.Queue[list[Batch]] = asyncio.Queue(2)
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def listens(self) -> bool:
+        """Whether its listener follows the control topic now."""
+        return self.listener is not None and not self.listener._fleet.trouble
 
     async def live(self) -> None:
         """Work until an error, or until it has left."""
         try:
             await self.ledger.open()
+            if self.listener is not None:
+                self.listener.start()
             steps = [
                 self.consumer.belong(),
                 self.consumer.recover(),
@@ -186,6 +207,8 @@ class Worker:
         self.leaving = True
         drained = await drain(self.ledger, self.shipper, GRACE)
         self.world.history.note(self.name, "drained" if drained else "not drained in time")
+        if self.listener is not None:
+            await self.listener.stop()
         await self.lookup.stop()
         await self.shipper.stop()
         for task in self._tasks:

@@ -20,11 +20,13 @@ import streams.lake.footers
 import streams.lake.store
 import streams.lake.tails
 import streams.worker.epoch_ends
+import streams.worker.listener
 import streams.worker.lookup
 import streams.worker.shipping
 import streams.worker.transport
 from streams.windows.seal import read_seal
-from tests.simulation import consumer, store
+from tests.simulation import consumer, control, store
+from tests.simulation.control import Control
 from tests.simulation.coordinator import Group
 from tests.simulation.history import History
 from tests.simulation.log import Kind, Topic
@@ -76,6 +78,7 @@ class World:
         self.s3 = store.Client(self.bucket, self.loop, note)
         self.network = consumer.Network(self.loop, note)
         self.verdict = Verdict(self)
+        self.control = Control(self)
         self.bucket.watch = self.verdict.putting
         self.group = Group(self.loop.time, self.verdict.committing, note)
         self.letters: Counter[str] = Counter()
@@ -197,6 +200,7 @@ class World:
         if worker.host.paused:
             return
         worker.host.paused = True
+        self.control.disturb(worker.name, fault.seconds)
         self._happen(fault, worker.name, f"is paused {said}")
 
         def resume() -> None:
@@ -241,9 +245,9 @@ class World:
         await asyncio.sleep(LASTS + CALM)
         self.calm()
         began = self.loop.time()
-        while not self.verdict.is_settled():
+        while why := self.verdict.unsettled() or self.control.unsettled():
             if self.loop.time() - began > PATIENCE:
-                self.verdict.violate(self.verdict.unsettled())
+                self.verdict.violate(f"not settled long after the last fault: {why}")
                 break
             await asyncio.sleep(2.0)
         self.verdict.judge()
@@ -262,6 +266,9 @@ class World:
             worker.disk.full = worker.host.paused = False
         for disk in self._disks.values():
             disk.full = False
+        if self.plan.listens:
+            self.control.ask()
+            self.control.flush()
         self.history.note("world", "no more faults")
 
     def _look(self) -> None:
@@ -311,7 +318,7 @@ class World:
             "recreate": self._recreate, "puts": self._puts, "s3 away": self._s3_away,
             "foreign": self._foreign, "disk full": self._disk_full,
             "letters fail": self._letters_fail, "flush": self._flush,
-            "between": self._between, "twin": self._twin,
+            "between": self._between, "twin": self._twin, "control": self.control.strike,
         }[fault.kind]  # fmt: skip
         strike(fault)
 
@@ -382,6 +389,7 @@ class World:
     def _kafka_away(self, fault: Fault) -> None:
         self._happen(fault, "kafka", f"is away for {fault.seconds} s")
         self.network.away = True
+        self.control.disturb(seconds=fault.seconds)
         self._later(fault.seconds, partial(setattr, self.network, "away", False))
 
     def _forget(self, fault: Fault) -> None:
@@ -469,6 +477,8 @@ def _in_place(world: World) -> Iterator[None]:
         (streams.worker.shipping, "in_background", loop.in_background),
         (streams.worker.shipping, "wait", lambda *_: None),
         (streams.worker.lookup, "in_background", loop.in_background),
+        (streams.worker.listener, "AIOKafkaConsumer", lambda **_: control.Consumer(world)),
+        (streams.worker.listener, "AIOKafkaProducer", lambda **_: control.Producer(world)),
         (streams.lake.tails, "in_background", at_once),
         (streams.lake.footers, "read", store.footer),
         (streams.lake.store, "difference", store.difference),

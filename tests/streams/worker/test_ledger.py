@@ -1115,6 +1115,23 @@ async def test_an_older_flush_takes_nothing_back_and_one_beyond_the_end_asks_for
 
 
 @in_loop
+async def test_a_flush_beyond_where_the_log_was_cut_does_not_hold_up_the_next_one(
+    make: Callable[..., Worker],
+) -> None:
+    async with make(limits=AGELESS) as worker:
+        await worker.assign(0)
+        worker.ledger.flush({0: 30})
+        await worker.take(0, 0, 20)
+        worker.ledger.flush({0: 20})
+        await worker.ledger.seal_due()
+        assert worker.effects == []
+        worker.kafka.ends[0] = 20
+        await worker.ledger.ask_bounds()
+        await worker.ledger.seal_due()
+        assert worker.effects == ["seal 0 [20]"]
+
+
+@in_loop
 async def test_flushes_during_an_outage_seal_two_windows_and_no_more(
     make: Callable[..., Worker],
 ) -> None:
