@@ -15,15 +15,18 @@ from streams.lake import iam
 from streams.templates.topics import msk_rights
 from tests.compose.engine import EngineError, run
 from tests.compose.files import MODULES
+from tests.streams.templates.account import (
+    ACCOUNT,
+    CLUSTER,
+    ISSUER,
+    KEY,
+    READERS,
+    REGION,
+    SOURCE_ROLE,
+)
 
 pytestmark = pytest.mark.terraform
 
-ACCOUNT, REGION = "123456789012", "eu-central-1"
-KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234-abcd"
-READERS = [f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("analyst", "auditor")]
-CLUSTER = f"arn:aws:kafka:{REGION}:{ACCOUNT}:cluster/events/12-ab"
-ISSUER = "oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE"
-SOURCE_ROLE = f"arn:aws:iam::{ACCOUNT}:role/AmazonSecurityLake-Provider-falco-{REGION}"
 LAKE = iam.Place("aws", REGION, "the-lake", "ext/falco")
 SERVICES = ("eks", "iam", "s3", "securitylake", "sts")
 

@@ -456,19 +456,29 @@ async def test_a_crash_after_any_step_ends_with_the_same_lake(
         assert leftovers(again) == []
 
 
-@in_loop
-async def test_a_window_that_another_mapping_sealed_is_claimed_then_overwritten(
-    make: Callable[..., Worker],
-) -> None:
+async def put_and_killed(make: Callable[..., Worker]) -> None:
+    """Seal a window of 20 records and put it, and be killed before its dead letters are sent."""
     async with make() as worker:
         await sealed(worker, value=alert)
         worker.letters.errors.append(Unavailable("killed", "wait"))
         worker.kafka.errors.append(Unavailable("killed", "wait"))
         await worker.ship()
+
+
+async def taken_over(worker: Worker) -> None:
+    """Take the partition and its 20 records; forget the effects of that."""
+    await worker.assign(0)
+    await worker.take(0, 0, 20)
+    del worker.effects[:]
+
+
+@in_loop
+async def test_a_window_that_another_mapping_sealed_is_claimed_then_overwritten(
+    make: Callable[..., Worker],
+) -> None:
+    await put_and_killed(make)
     async with make(mapping=OTHER_MAPPING) as other:
-        await other.assign(0)
-        await other.take(0, 0, 20)
-        del other.effects[:]
+        await taken_over(other)
         await other.ship()
         assert other.effects == ["seal 0 [20]", "overwrite 0: 0-20", "commit 0 20"]
         ((_, file),) = stored(other).items()
@@ -481,15 +491,9 @@ async def test_a_worker_that_stood_still_after_its_claim_overwrites_nothing_befo
     make: Callable[..., Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may have lost the window meanwhile, and the next owner has put and committed it."""
-    async with make() as worker:
-        await sealed(worker, value=alert)
-        worker.letters.errors.append(Unavailable("killed", "wait"))
-        worker.kafka.errors.append(Unavailable("killed", "wait"))
-        await worker.ship()
+    await put_and_killed(make)
     async with make(mapping=OTHER_MAPPING) as other:
-        await other.assign(0)
-        await other.take(0, 0, 20)
-        del other.effects[:]
+        await taken_over(other)
         with monkeypatch.context() as patch:
             patch.setattr(ledger, "CLAIM_HOLDS", 0.0)
             await other.ship()
