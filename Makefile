@@ -148,7 +148,7 @@ pictures: $(READY)
 	$(BIN)/python -m tests.docs.pictures
 
 # Hostile records from their value to Parquet, each with a bound on its time; a million take 10 minutes.
-COUNT ?= 1000000
+hostile: COUNT ?= 1000000
 hostile: $(READY)
 	$(BIN)/python -m tests.hostile $(COUNT) $(SEED)
 
@@ -161,7 +161,7 @@ mutate-mapping: $(READY)
 	$(BIN)/python -m tests.mutation.mapping_rows
 
 # Figures of this machine, side by side with others, into docs/benchmarks.*: see tests/bench.
-COUNT ?= 100000
+bench: COUNT ?= 100000
 RUNS ?= 3
 LARGEST ?= 1000000
 bench: $(READY)
