@@ -30,6 +30,9 @@ Ideas that were measured, and the results:
 - Caching what repeats (rules, scenes, seconds) and parsing what findings share once per object:
   used, the largest gains of all. So is nesting in SQL: the peers' `from_pylist` takes three times
   as long.
+- Text of few values as DuckDB's ENUMs, of the parts that findings share: used. COPY, three runs
+  each in turns: 27.1 to 24.7 µs for 35 fields, 25.4 to 23.8 for 17, 48.9 to 48.4 for all sources.
+  Looking first whether any finding has a second evidence takes 2 µs of what this saves.
 - One process per core: two workers use as much CPU per alert as one. A service manager or
   Kubernetes starts them; falcolake has no supervisor.
 - zstd level -3 instead of 1: 1 µs less, files 45 % larger. No Bloom filters: 1 µs less, but a
