@@ -3,12 +3,12 @@
 import hashlib
 import json
 import random
-import time
 from collections.abc import Iterable
 
 import pytest
 
 from streams.imports.cutting import Cutter, Piece
+from tests.timing import cpu_seconds
 
 
 def cut(
@@ -198,11 +198,6 @@ HARD = {
 
 @pytest.mark.parametrize("name", HARD)
 def test_time_grows_no_faster_than_a_file(name: str) -> None:
-    def seconds(size: int) -> float:
-        text = HARD[name](size)
-        began = time.process_time()
-        cut(text, 1 << 14)
-        return time.process_time() - began
-
-    small = min(seconds(12_000) for _ in range(3))
-    assert seconds(96_000) < 8 * 4 * small + 0.1
+    small, large = HARD[name](12_000), HARD[name](96_000)
+    least = cpu_seconds(lambda: cut(small, 1 << 14))
+    assert cpu_seconds(lambda: cut(large, 1 << 14)) < 8 * 4 * least + 0.1
