@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.mapping import Finding
-from schemas.ocsf.parts import SHARED
+from schemas.ocsf.parts import MORE, SHARED
 from streams.staging.filing import place_of, record_days
 from streams.windows.batch import Rejected
 
@@ -38,6 +38,10 @@ own texts; the others are of `schemas.mapping.Finding`."""
 
 PLACED = SCHEMA.append(pa.field("place", pa.dictionary(pa.int32(), pa.string())))
 """Of a batch with findings of several groups, which has each finding's place (`filing`) as well."""
+
+#: Metadata of a batch in which no finding has more evidences than the first. Those that an earlier
+#: version staged lack it.
+_NO_MORE = {b"more": b"0"}
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 
@@ -65,8 +69,9 @@ def pack(
         return _compress(_encode((offsets, timestamps, findings)))
     schema = PLACED if placed else SCHEMA
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema, options=_OPTIONS) as stream:
-        stream.write_batch(_batch(schema, offsets, timestamps, findings))
+    batch = _batch(schema, offsets, timestamps, findings)
+    with pa.ipc.new_stream(sink, batch.schema, options=_OPTIONS) as stream:
+        stream.write_batch(batch)
     written: bytes = sink.getvalue().to_pybytes()
     return written
 
@@ -101,7 +106,14 @@ def _batch(
                 return _dictionary([place_of(each.region, each.account_id) for each in findings])
         return _dictionary(values(name)) if name in SHARED else text(name)
 
+    if not any(MORE in finding.body for finding in findings):
+        schema = schema.with_metadata(_NO_MORE)
     return pa.record_batch([column(name) for name in schema.names], schema=schema)
+
+
+def may_have_more(batch: pa.Table) -> bool:
+    """Return whether any finding may have more evidences than the first, see `parts.MORE`."""
+    return not _NO_MORE.items() <= (batch.schema.metadata or {}).items()
 
 
 def _dictionary(values: Sequence[str]) -> pa.DictionaryArray:

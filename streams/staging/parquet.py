@@ -168,11 +168,10 @@ class _Rows:
         self._source = source
         self._row_group_bytes = sizes.row_group_bytes
         self._shared = {part: _Texts(sizes.shared_bytes) for part in SHARED}
-        #: Whether any finding may have more evidences than the first.
-        self.more = False
-        batches = []
-        for batch in source((*_KEYS, *SHARED, _BODY)):
-            self.more = self.more or pc.any(pc.match_substring(batch[_BODY], MORE)).as_py() is True
+        batches, doubtful = [], []
+        for number, batch in enumerate(source((*_KEYS, *SHARED))):
+            if packed.may_have_more(batch):
+                doubtful.append(number)
             for part, texts in self._shared.items():
                 texts.add(batch[part])
             batches.append(batch.select(_KEYS))
@@ -185,6 +184,8 @@ class _Rows:
         self._count, self._bytes = len(ends), ends[-1].as_py() if len(ends) else 0
         #: Whether text attributes of few values are to be ENUMs.
         self.enums = self._count >= sizes.enums_from
+        #: Whether any finding may have more evidences than the first; told exactly for ENUMs.
+        self.more = not self.enums or any(map(self._has_more, doubtful))
         slices = pc.divide(pc.subtract(ends, lengths), sizes.slice_bytes)
         self._slices = pc.unique(slices).to_pylist()
         #: For each batch, the slice of each row, and the set of these slices.
@@ -196,6 +197,10 @@ class _Rows:
             self._places.append(places)
             self._having.append(frozenset(pc.unique(places).to_pylist()))
             start += len(batch)
+
+    def _has_more(self, batch: int) -> bool:
+        (rows,) = self._source((_BODY,), batch, batch + 1)
+        return pc.any(pc.match_substring(rows[_BODY], MORE)).as_py() is True
 
     def per_group(self) -> int:
         """Return how many rows a row group has."""

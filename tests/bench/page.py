@@ -31,8 +31,9 @@ Ideas that were measured, and the results:
   used, the largest gains of all. So is nesting in SQL: the peers' `from_pylist` takes three times
   as long.
 - Text of few values as DuckDB's ENUMs, of the parts that findings share: used. COPY, three runs
-  each in turns: 27.1 to 24.7 µs for 35 fields, 25.4 to 23.8 for 17, 48.9 to 48.4 for all sources.
-  Looking first whether any finding has a second evidence takes 2 µs of what this saves.
+  each in turns: 29.3 to 24.1 µs for 35 fields, 28.0 to 22.0 for 17, 51.7 to 47.5 for all sources.
+  The table of the steps above is from before a batch told by itself whether a finding has a second
+  evidence: reading the bodies for that took 2 µs.
 - One process per core: two workers use as much CPU per alert as one. A service manager or
   Kubernetes starts them; falcolake has no supervisor.
 - zstd level -3 instead of 1: 1 µs less, files 45 % larger. No Bloom filters: 1 µs less, but a

@@ -121,6 +121,18 @@ def test_an_object_has_the_same_rows_and_schema_with_enums_and_without(
     assert inside == (event_class == "detection_finding" and not renames)
 
 
+def test_an_alert_of_another_day_with_more_evidences_changes_no_object_of_this_one(
+    tmp_path: Path,
+) -> None:
+    """One append has both days, and only bodies tell which of them has a second evidence."""
+    mapping = Mapping(Options(region=REGION))
+    values = list(itertools.islice(alerts(SYSCALL), 400))
+    alone = exported(tmp_path / "alone", mapping, values, 1)
+    other = json.dumps(json.loads(RENAME) | {"time": "2026-01-01T00:00:00Z"}).encode()
+    both = exported(tmp_path / "both", mapping, [*values, other], 1)
+    assert both.read_bytes() == alone.read_bytes()
+
+
 def test_a_body_tells_whether_there_are_more_evidences() -> None:
     mapping = Mapping(Options())
     renamed, plain = mapping.map(RENAME, 0), mapping.map(json.dumps(SHELL).encode(), 0)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.mapping import Finding
 from streams.staging.filing import LATEST
-from streams.staging.packed import FEW, SCHEMA, pack, unpack, unpack_all
+from streams.staging.packed import FEW, SCHEMA, may_have_more, pack, unpack, unpack_all
 from tests.streams.falco_records import rows
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
@@ -81,3 +81,16 @@ def test_findings_that_repeat_each_other_take_a_fraction_of_their_text() -> None
     packed = packed_rows(0, 500)
     texts = sum(unpack(packed, ["size"])["size"].to_pylist())
     assert len(packed) < texts / 8
+
+
+@pytest.mark.parametrize("count", [FEW, FEW + 1])
+@pytest.mark.parametrize("columns", [["offset"], ["offset", "body"]])
+def test_a_batch_tells_whether_a_finding_may_have_more_evidences(
+    columns: list[str], count: int
+) -> None:
+    made = rows(0, 0, count)
+    plain = pack(made.offsets, made.timestamps, made.findings)
+    assert not may_have_more(unpack(plain, columns))
+    findings = [made.findings[0]._replace(body='{"more":[{}]}'), *made.findings[1:]]
+    assert may_have_more(unpack(pack(made.offsets, made.timestamps, findings), columns))
+    assert may_have_more(SCHEMA.empty_table())  # as an earlier version staged it
