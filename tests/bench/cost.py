@@ -6,6 +6,7 @@ the standard library, because the peers run in their own environments.
 
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -71,6 +72,16 @@ class Meter:
 def read_cost(output: str) -> Cost:
     """Read what `Meter.end` printed: the last line."""
     return Cost(**json.loads(output.strip().splitlines()[-1]))
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Ask a process to end, and kill it if it has not after half a minute."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def until(condition: Callable[[], T], seconds: float, what: str, pause: float = 0.05) -> T:

@@ -44,7 +44,7 @@ KINDS = {
     SYSCALL: "syscall alerts of 35 fields, Falco's native JSON",
     STOCK: "syscall alerts of 17 fields, as Falco's own rules print most of them",
     MIX: "alerts of all sources, in the forms of Falco, falcosidekick and Fluent Bit",
-    SOME_VARIED: "of these, 30 % with a file name, arguments and command lines of their own",
+    SOME_VARIED: "of the first, 30 % with a file name, arguments and command lines of their own",
     ALL_VARIED: "each with a file name, arguments and command lines of its own",
 }
 _VARIED = {SOME_VARIED: 30, ALL_VARIED: 100}
@@ -116,7 +116,7 @@ class Ground:
 
     def empty_topic(self, kind: str, partitions: int, count: int) -> Topic:
         """Create a topic for these alerts, which `fill` publishes."""
-        file = self.directory / f"{kind}-{count}.jsonl"
+        file = self._file(kind, count)
         if not file.exists():
             with file.open("wb") as lines:
                 lines.writelines(value + b"\n" for value in itertools.islice(alerts(kind), count))
@@ -126,10 +126,19 @@ class Ground:
 
     def fill(self, topic: Topic) -> None:
         """Publish a topic's alerts."""
-        file = self.directory / f"{topic.kind}-{topic.count}.jsonl"
+        file = self._file(topic.kind, topic.count)
         settings = load(environment=self.stack.environment(topic.name))
         report = produce.run(settings, start_ns=START_NS, count=None, file=file)
         assert report.sent == topic.count, report
+
+    def values(self, topic: Topic) -> Iterator[bytes]:
+        """Yield a topic's alerts."""
+        with self._file(topic.kind, topic.count).open("rb") as lines:
+            for line in lines:
+                yield line.rstrip(b"\n")
+
+    def _file(self, kind: str, count: int) -> Path:
+        return self.directory / f"{kind}-{count}.jsonl"
 
     def run_name(self, what: str) -> str:
         """Return a unique name for a run, for its group, prefix and directory."""

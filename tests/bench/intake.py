@@ -24,8 +24,8 @@ import aiohttp
 from kafka import KafkaConsumer, TopicPartition
 
 from streams.embedded.ports import free_ports
-from tests.bench.cost import Cost, cpu_seconds, peak_memory, until
-from tests.bench.ground import Ground, Topic, alerts
+from tests.bench.cost import Cost, cpu_seconds, end, peak_memory, until
+from tests.bench.ground import Ground, Topic
 
 #: The environment variable with falcosidekick's path, or its name on the PATH.
 VARIABLE = "FALCOSIDEKICK"
@@ -88,7 +88,7 @@ def _topic(ground: Ground, kind: str, count: int) -> Topic:
 def _measure(
     ground: Ground, topic: Topic, port: int, command: list[str], environment: dict[str, str]
 ) -> Cost:
-    values = itertools.islice(alerts(topic.kind), topic.count)
+    values = ground.values(topic)
     log = ground.directory / f"{topic.name}.log"
     with _Counted(ground, topic) as counted, _serving(command, environment, port, log) as process:
         asyncio.run(_post(port, itertools.islice(values, WARM_UP)))
@@ -129,12 +129,7 @@ def _serving(
         until(answers, 60, f"{command[0]} answers")
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
 class _Counted:

@@ -6,7 +6,6 @@ read everything before the second has joined.
 
 import itertools
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import NamedTuple
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
-from tests.bench.cost import Cost, cpu_seconds, peak_memory, until
+from tests.bench.cost import Cost, cpu_seconds, end, peak_memory, until
 from tests.bench.ground import Ground, Topic
 
 #: Seconds of the window: everything in an older backlog is due once it is read.
@@ -93,12 +92,7 @@ class Worker:
 
     def stop(self) -> None:
         """End it."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        end(self.process)
 
 
 @contextmanager
