@@ -13,21 +13,29 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from schemas.classes import detection_finding, security_finding
-from schemas.classes.envelope import Product, Received, RuleKey, hostname_of, quote
+from schemas.classes.envelope import (
+    Product,
+    Received,
+    RuleKey,
+    hostname_of,
+    quote,
+)
 from schemas.falco.alert import Alert, NotAnAlertError, read, shorten, spare_key
 from schemas.falco.identity import uuid5_of
 from schemas.falco.moment import Moment, of_milliseconds, of_nanoseconds, parse
 from schemas.falco.values import EMPTY
 from schemas.memory import Store, remembered, weigh
 from schemas.ocsf import columns as tables
-from schemas.ocsf.parts import joined, select, structures
+from schemas.ocsf.parts import Own, joined, parsed, select, structures
 from schemas.ocsf.releases import INT64, PRIORITIES, RELEASES
+from schemas.slots import COLUMNS, Slots, Template, Templates, has_slots
 from schemas.sources.draft import Draft, Row
 from schemas.sources.dropping import Drop, Dropping, dropped_by
 from schemas.sources.place import NOTHING, NOWHERE, Custom, OfRule, Place, check
@@ -97,6 +105,7 @@ class Finding(NamedTuple):
     """The record's value exactly as received."""
     unmapped: str
     """A JSON object of strings; `{}` if nothing is unmapped."""
+    own: Own = Own()
 
 
 class Reject(NamedTuple):
@@ -118,6 +127,7 @@ SceneKey = tuple[Shape, tuple[Any, ...], str, str | None]
 """The shape, the values of its repeating fields, the source and the host."""
 
 _decode = msgspec.json.Decoder().decode
+_NO_SLOTS: Final = (None,) * len(COLUMNS)
 
 
 class Mapping:
@@ -126,13 +136,14 @@ class Mapping:
     def __init__(self, options: Options) -> None:
         """Raise ValueError, which says what to set instead, for options that are not valid."""
         _check(options)
-        self._options = options
+        self.options = options
         self._release = RELEASES[options.ocsf_version]
         made: Any = detection_finding
         if options.event_class == "security_finding":
             self._release = replace(self._release, names=security_finding.NAMES)
             made = security_finding
         self._class = made
+        self._has_slots = made is detection_finding
         self._product = Product(options.product_version, options.tenant_uid)
         self._custom = Custom(options.place, options.fields, self._release)
         self._is_custom = bool(self._custom)
@@ -142,7 +153,8 @@ class Mapping:
         self._drops = bool(self._dropping)
         self._here = (options.region, options.account_id)
         self._locates = options.location == "alert"
-        self._shapes = Store[tuple[str, ...], Shape](_SHAPES_BYTES)
+        self._shapes = Store[tuple[str, ...], tuple[Shape, Slots | None]](_SHAPES_BYTES)
+        self._templates = Templates()
         self._rules = Store[tuple[Any, ...], str](_RULES_BYTES)
         self._scenes = Store[SceneKey, Scene](_SCENES_BYTES)
         self.columns: Dictionary[str, str] = tables.columns(
@@ -182,14 +194,27 @@ class Mapping:
             long = shorten(alert, limit)
             long[spare_key("raw_data", long, alert.output_fields or ())] = raw
         received = Received(raw, len(value), timestamp)
-        rule, scene, body, unmapped = self._build(alert, received, moment)
+        uid = alert.uuid or uuid5_of(
+            alert.hostname or "", alert.time or "", alert.rule, alert.output or raw
+        )
+        template, slots = self._parts(alert, received, moment, uid)
         region, account_id = self._here
         if self._locates:
             region, account_id = self._named_by(alert.output_fields or {})
+        rule, scene, body, unmapped = template
         if long:
-            unmapped |= long
-        text = quote(unmapped) if unmapped else "{}"
-        return Finding(moment.ms, region, account_id, moment.day, rule, scene, body, raw, text)
+            unmapped = quote(_decode(unmapped) | long)
+        own = Own(
+            uid,
+            alert.time or None,
+            timestamp if timestamp >= 0 else None,
+            len(value) if self._release.modern else None,
+            alert.message or alert.output or None,
+            *slots,
+        )
+        return Finding(
+            moment.ms, region, account_id, moment.day, rule, scene, body, raw, unmapped, own
+        )
 
     def finding(self, value: bytes | None, timestamp: int) -> dict[str, Any] | Reject | Filtered:
         """Return the complete OCSF finding as plain data; see `map`."""
@@ -198,7 +223,9 @@ class Mapping:
             return found
         time = {"time": found.time, "time_dt": of_milliseconds(found.time)}
         rule, scene, body = map(_decode, (found.rule, found.scene, found.body))
-        finding = joined(self._options.event_class, self._release.version, rule, scene, body | time)
+        finding = joined(
+            self.options.event_class, self._release.version, rule, scene, body | time, found.own
+        )
         limit = self._release.text_limit
         if limit is None or len(found.raw_data) <= limit:
             finding["raw_data"] = found.raw_data
@@ -213,20 +240,40 @@ class Mapping:
 
     def select(self, rows: str, *, more: bool = True) -> str:
         """Return SQL that turns `rows` into the OCSF columns; see `parts.select`."""
-        options = self._options
+        options = self.options
         limit = self._release.text_limit
         return select(options.event_class, options.ocsf_version, limit, rows, more=more)
 
+    def parsed(self, part: str, text: str) -> str:
+        """Return SQL that reads one of `parts.SHARED` from the column `text`, for `select`."""
+        return parsed(self.options.event_class, self._release.version, part, text)
+
+    def _parts(
+        self, alert: Alert, received: Received, moment: Moment, uid: str
+    ) -> tuple[Template, Sequence[Any]]:
+        """Return the parts of a finding, remembered or built now, and the values of its slots."""
+        alert.output_fields, shape, slots = self._named(alert)
+        read = None if slots is None else slots.read(alert, moment, received.text)
+        if slots is None or read is None:
+            return self._build(alert, shape, received, moment, uid)
+        values, key = read
+        try:
+            template = self._templates.get(key, values)
+        except TypeError:  # A list or an object, which cannot be in a key.
+            slots.has_lists = True
+            return self._build(alert, shape, received, moment, uid)
+        if template is None:
+            template, built = self._build(alert, shape, received, moment, uid)
+            self._templates.add(key, values, template, built)
+            return template, built
+        slots.misses = 0
+        return template, values
+
     def _build(
-        self, alert: Alert, received: Received, moment: Moment
-    ) -> tuple[str, str, str, dict[str, str]]:
-        """Return the parts and the unmapped fields of an alert."""
-        given, shape = self._named(alert)
-        alert.output_fields = given
+        self, alert: Alert, shape: Shape, received: Received, moment: Moment, uid: str
+    ) -> tuple[Template, Sequence[Any]]:
+        given = alert.output_fields or {}
         release = self._release
-        uid = alert.uuid or uuid5_of(
-            alert.hostname or "", alert.time or "", alert.rule, alert.output or received.text
-        )
         fields = present(given, shape.others, shape.texts)
         source = _source(alert, fields, shape)
         draft = Draft(fields, shape, source, uid, moment.ns, release.names)
@@ -248,25 +295,27 @@ class Mapping:
         if ours is not NOTHING:
             key = (*key, ours)  # type: ignore[assignment]
         rule = self._rules.get(key) or self._new_rule(key, ours)
-        return rule, scene.text, quote(body), draft.unmapped() if fields else {}
+        unmapped = quote(draft.unmapped()) if fields else "{}"
+        slots = [*map(draft.own.get, COLUMNS)] if self._has_slots else _NO_SLOTS
+        return Template(rule, scene.text, quote(body), unmapped), slots
 
     def _dropped_by(self, alert: Alert) -> str | None:
         candidates = self._dropping.candidates(alert.rule)
         if not candidates:
             return None
-        given, shape = self._named(alert)
+        given, shape, _ = self._named(alert)
         named = given.get("evt.source")
         source = _source(alert, {} if named in EMPTY else {"evt.source": named}, shape)
         return dropped_by(candidates, given, alert.tags or (), source)
 
-    def _named(self, alert: Alert) -> tuple[dict[str, Any], Shape]:
-        """Return the fields by Falco's own names, and their shape."""
+    def _named(self, alert: Alert) -> tuple[dict[str, Any], Shape, Slots | None]:
+        """Return the fields by Falco's own names, their shape and their slots."""
         given = alert.output_fields or {}
-        shape = self._shape_of(given)
+        shape, slots = self._shape_of(given)
         if shape.is_foreign:
             given = as_dotted(given)
-            shape = self._shape_of(given)
-        return given, shape
+            shape, slots = self._shape_of(given)
+        return given, shape, slots
 
     def _scene_of(
         self, given: dict[str, Any], shape: Shape, source: str, hostname: str | None
@@ -290,15 +339,17 @@ class Mapping:
             self._scenes.add(key, scene, weigh(*key[1:]) + 3 * weigh(scene.text) + _SCENE_BYTES)
         return scene
 
-    def _shape_of(self, given: dict[str, Any]) -> Shape:
+    def _shape_of(self, given: dict[str, Any]) -> tuple[Shape, Slots | None]:
         names = tuple(given)
         return self._shapes.get(names) or self._new_shape(names)
 
-    def _new_shape(self, names: tuple[str, ...]) -> Shape:
+    def _new_shape(self, names: tuple[str, ...]) -> tuple[Shape, Slots | None]:
         shape = Shape(names)
-        if self._shapes.add(names, shape, weigh(names) + _FIELD_BYTES * len(names)):
+        slots = Slots(shape, self._release) if self._has_slots and has_slots(shape) else None
+        if self._shapes.add(names, (shape, slots), weigh(names) + _FIELD_BYTES * len(names)):
             self._scenes.clear()  # They would keep the shapes alive.
-        return shape
+            self._templates.clear()
+        return shape, slots
 
     def _new_scene(self, key: SceneKey) -> Scene:
         shape, values, source, hostname = key

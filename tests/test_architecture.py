@@ -20,6 +20,7 @@ FLOORS = (
     "schemas.ocsf",
     "schemas.sources",
     "schemas.classes",
+    "schemas.slots",
     "schemas.mapping",
     "schemas.explain",
     "streams",

@@ -12,7 +12,6 @@ from schemas.classes.envelope import (
     analytic_of,
     attacks_of,
     loggers_of,
-    message_of,
     metadata_of,
     page_of,
     rule_metadata_of,
@@ -86,17 +85,27 @@ def body_of(
     alert: Alert, draft: Draft, scene: Scene, received: Received, release: Release
 ) -> dict[str, Any]:
     """Return the part that belongs to this finding alone."""
-    body: dict[str, Any] = {"metadata": metadata_of(alert, received, draft.uid, release)}
-    if message := message_of(alert):
-        body["message"] = message
-    if release.modern:
-        body["raw_data_size"] = received.size
+    body: dict[str, Any] = {}
+    if release.modern and (metadata := metadata_of(alert, received)):
+        body["metadata"] = metadata
+    _take_uids(draft)
     if draft.related:
         body["finding_info"] = {"related_events": draft.related}
     if draft.cloud and release.modern and "account" in draft.cloud:
         draft.observe("cloud.account.uid", 35, draft.cloud["account"]["uid"])
     _add_parts(body, draft)
     return body
+
+
+def _take_uids(draft: Draft) -> None:
+    """Move the uids of the call's request and of the only related event to columns."""
+    api = draft.evidence.get("api")
+    if api.__class__ is dict and "request" in api:
+        uid = api["request"].pop("uid")
+        if uid != draft.uid:
+            draft.own["request_uid"] = uid
+    if len(draft.related) == 1:
+        draft.own["event_uid"] = draft.related[0].pop("uid")
 
 
 def _add_parts(body: dict[str, Any], draft: Draft) -> None:

@@ -207,31 +207,25 @@ def rule_metadata_of(key: RuleKey, release: Release, product: Product) -> dict[s
     return metadata
 
 
-def metadata_of(alert: Alert, received: Received, uid: str, release: Release) -> dict[str, Any]:
-    """Return the part of `metadata` that belongs to this finding alone."""
-    metadata: dict[str, Any] = {"uid": uid}
-    if alert.time:
-        metadata["original_time"] = alert.time
-    if received.timestamp >= 0:
-        metadata["logged_time"] = received.timestamp
-    if release.modern:
-        if alert.uuid:
-            metadata["original_event_uid"] = uid
-        # falcosidekick ends the strings that it truncates with this.
-        if "[...]" in received.text:
-            metadata["is_truncated"] = True
+def metadata_of(alert: Alert, received: Received) -> dict[str, Any]:
+    """Return what the body has of `metadata` from 1.4; see `schemas.ocsf.parts`."""
+    metadata: dict[str, Any] = {}
+    if alert.uuid:
+        metadata["original_event_uid"] = ""
+    if is_truncated(received.text):
+        metadata["is_truncated"] = True
     return metadata
+
+
+def is_truncated(text: str) -> bool:
+    """Return whether falcosidekick has truncated strings of an alert: it ends them like this."""
+    return "[...]" in text
 
 
 def loggers_of(hostname: str, release: Release) -> list[dict[str, Any]]:
     """Return `metadata.loggers`: the host that runs Falco, for alerts not about that host."""
     attribute = "hostname" if release.modern or is_hostname(hostname) else "name"
     return [{"name": "Falco", "device": {attribute: hostname, "type_id": 0, "type": "Unknown"}}]
-
-
-def message_of(alert: Alert) -> str | None:
-    """Return the alert's text, without the leading time and priority if Falco sent that form."""
-    return alert.message or alert.output or None
 
 
 def hostname_of(alert: Alert, fields: dict[str, Any]) -> str | None:

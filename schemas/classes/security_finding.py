@@ -16,14 +16,13 @@ from schemas.classes.envelope import (
     analytic_of,
     attacks_of,
     loggers_of,
-    message_of,
-    metadata_of,
     page_of,
     rule_metadata_of,
     severity_of,
     types_of,
 )
 from schemas.falco.alert import Alert
+from schemas.ocsf.parts import uid_of_process
 from schemas.ocsf.releases import OTHER_FILE, Release
 from schemas.sources.draft import Draft
 from schemas.sources.scene import Scene
@@ -48,6 +47,9 @@ NAMES = MappingProxyType(
     }
 )
 """Where this class has the attribute that an observable of a Detection Finding points at."""
+
+_OF_PROCESS = ("pid", "cmd_line", "created_time", "tid", "namespace_pid")
+_OF_PARENT = (("pid", "parent_pid"), ("cmd_line", "parent_cmd_line"))
 
 # The same for every attribute, by the prefix of its path: in a Detection Finding, and here.
 _PLACES = (
@@ -117,13 +119,11 @@ def body_of(
     alert: Alert, draft: Draft, scene: Scene, received: Received, release: Release
 ) -> dict[str, Any]:
     """Return the part that belongs to this finding alone."""
-    body: dict[str, Any] = {"metadata": metadata_of(alert, received, draft.uid, release)}
-    if message := message_of(alert):
-        body["message"] = message
+    body: dict[str, Any] = {}
     if draft.related:
         body["finding"] = {"related_events": draft.related}
     if "process" in draft.evidence:
-        draft.evidence["process"] = _whole(draft.evidence["process"], scene.process)
+        draft.evidence["process"] = _whole(_with_own(draft), scene.process)
         body["process"] = _process(draft.evidence["process"])
     draft.evidence |= scene.evidence
     if draft.evidence or draft.more_evidences:
@@ -140,6 +140,23 @@ def body_of(
 def profiles_of(draft: Draft, scene: Scene, _release: Release) -> tuple[str, ...]:
     """Return exactly the profiles whose attributes the finding has."""
     return ("datetime", "cloud") if draft.cloud or scene.shared.cloud else ("datetime",)
+
+
+def _with_own(draft: Draft) -> dict[str, Any]:
+    """Return the process of the body with the values that another class has in columns."""
+    own = draft.own
+    process: dict[str, Any] = {"uid": uid_of_process(draft.uid)} if "pid" not in own else {}
+    process |= {name: own[name] for name in _OF_PROCESS if name in own}
+    if "session_uid" in own:
+        process["session"] = {"uid": own["session_uid"]}
+    process |= draft.evidence["process"]
+    if "parent_process" in process:
+        parent = {name: own[column] for name, column in _OF_PARENT if column in own}
+        parent |= process["parent_process"]
+        if "pid" not in parent:
+            parent["uid"] = uid_of_process(draft.uid, ":parent")
+        process["parent_process"] = parent
+    return process
 
 
 def _whole(own: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """The parts that a finding is staged in, and how to join them again.
 
 Most of a finding repeats in other findings: its rule, and its *scene*, which is the host,
-container, workload, user and program. So a finding is three JSON objects. `rule` and `scene` are
-shared: a batch stages each of them once. `body` belongs to one finding. Each attribute belongs to
-one part (`_OWNERS`; by default the body), except `resources` and `observables`, which may be in
-two. Attributes that repeat another are not staged at all (`_REPEATED`, `_COPIES`, and each
+container, workload, user and program. So a finding is three JSON objects, `rule`, `scene` and
+`body`, which has the rest. A batch stages each text once, however many findings have it. So that a
+body repeats too, the values that differ from one run of a program to the next are not in it: they
+are staged in columns of their own (`Own`, `_SLOTS`). Each attribute belongs to one part
+(`_OWNERS`; by default the body), except `resources` and `observables`, which may be in several.
+Attributes that follow from others are not staged at all (`_REPEATED`, `_COPIES`, `_UIDS`, and each
 `*_time_dt`, which is its `*_time` as a timestamp). In the parts, the list `evidences` is split into
 `evidence`, its first element, and `more`.
 
@@ -22,9 +24,38 @@ from typing import Any, Final, NamedTuple
 
 from schemas.falco.moment import of_milliseconds
 from schemas.ocsf import columns as tables
+from schemas.ocsf.releases import OBSERVABLE_TYPES, RELEASES
 
-SHARED: Final = ("rule", "scene")
-"""The parts that findings share."""
+PARTS: Final = ("rule", "scene", "body")
+"""The parts of a finding."""
+
+SHARED: Final = (*PARTS, "unmapped")
+"""The texts that findings may share: the parts, and the object of unmapped fields."""
+
+
+class Own(NamedTuple):
+    """The values of a finding that are staged in columns of their own."""
+
+    uid: str = ""
+    original_time: str | None = None
+    logged_time: int | None = None
+    """Milliseconds since the epoch, like each time here."""
+    raw_data_size: int | None = None
+    """Bytes of the record's value; from 1.4."""
+    message: str | None = None
+    request_uid: str | None = None
+    """Of a cloud's call; the finding's uid if its audit log has none."""
+    event_uid: str | None = None
+    """Of the only related event."""
+    cmd_line: str | None = None
+    pid: int | None = None
+    tid: int | None = None
+    namespace_pid: int | None = None
+    session_uid: str | None = None
+    created_time: int | None = None
+    parent_cmd_line: str | None = None
+    parent_pid: int | None = None
+
 
 _HEAD: Final = """
     activity_id activity_name category_uid category_name class_uid class_name type_uid type_name
@@ -68,6 +99,59 @@ _EITHER: Final = frozenset(
     }
 )
 _CONCATENATED: Final = frozenset({"resources", "observables"})
+_ENVELOPE: Final = {
+    "metadata.uid": "uid",
+    "metadata.original_time": "original_time",
+    "metadata.logged_time": "logged_time",
+    "message": "message",
+}
+_SLOTS: Final = MappingProxyType(
+    {
+        "detection_finding": {
+            **_ENVELOPE,
+            "raw_data_size": "raw_data_size",
+            "evidence.process.cmd_line": "cmd_line",
+            "evidence.process.pid": "pid",
+            "evidence.process.tid": "tid",
+            "evidence.process.ptid": "tid",
+            "evidence.process.namespace_pid": "namespace_pid",
+            "evidence.process.session.uid": "session_uid",
+            "evidence.process.created_time": "created_time",
+            "evidence.process.parent_process.cmd_line": "parent_cmd_line",
+            "evidence.process.parent_process.pid": "parent_pid",
+            "actor.process.cmd_line": "cmd_line",
+            "actor.process.pid": "pid",
+        },
+        "security_finding": _ENVELOPE,
+    }
+)
+"""The attributes whose values are staged in columns of `Own`."""
+_UIDS: Final = MappingProxyType(
+    {
+        "detection_finding": {
+            "evidence.process.uid": ("pid", ""),
+            "evidence.process.parent_process.uid": ("parent_pid", ":parent"),
+            "actor.process.uid": ("pid", ""),
+        },
+        "security_finding": {},
+    }
+)
+"""Of a process without this pid: its uid, made from the finding's, and how that ends.
+
+A body has none, but a place for it, so that a process without other attributes is there too.
+"""
+_COLUMNS: Final = "columns"
+"""The owner of the attributes that are staged in columns of `Own`."""
+_PROCESS: Final = "falco:"
+_FORWARDED: Final = "metadata.original_event_uid"
+"""The finding's uid if it came with the alert. A body has an empty text there."""
+_REQUEST: Final = "evidence.api.request"
+_RELATED: Final = "finding_info.related_events"
+_OBSERVED: Final = (
+    ("cmd_line", 13, "evidences[].process.cmd_line"),
+    ("pid", 15, "evidences[].process.pid"),
+)
+"""Columns of `Own` that are observables too, with their types and names; from 1.3."""
 MORE: Final = '"more":'
 """A body has this text in it if its finding has more evidences than the first."""
 _REPEATED: Final = MappingProxyType(
@@ -107,9 +191,18 @@ _LAST_MOMENT: Final = 253_402_300_799_999
 _BESIDE: Final = ("raw_data", "unmapped")
 
 
-def joined(event_class: str, version: str, rule: Any, scene: Any, body: Any) -> dict[str, Any]:
+def uid_of_process(uid: str, ending: str = "") -> str:
+    """Return the uid of a process that has no pid, made from its finding's: OCSF requires one."""
+    return f"{_PROCESS}{uid}{ending}"
+
+
+def joined(
+    event_class: str, version: str, rule: Any, scene: Any, body: Any, own: Own
+) -> dict[str, Any]:
     """Return the finding joined from its parts; `body` must have `time` and `time_dt`."""
-    finding: dict[str, Any] = _merged(_merged(rule, scene), body)
+    observed = {"observables": seen} if (seen := _observed(version, own)) else {}
+    finding: dict[str, Any] = _merged(_merged(_merged(rule, scene), observed), body)
+    _fill(finding, event_class, version, own)
     if event_class == "detection_finding":
         first = [finding.pop("evidence")] if "evidence" in finding else []
         for evidence in first:
@@ -124,6 +217,48 @@ def joined(event_class: str, version: str, rule: Any, scene: Any, body: Any) -> 
         if value is not None and parent in finding:
             finding[parent][name] = value
     _add_moments(finding, _moments(tables.attributes(event_class, version), version))
+    return finding
+
+
+def _observed(version: str, own: Own) -> list[dict[str, Any]]:
+    """Return the observables that are columns."""
+    if not RELEASES[version].from_1_3:
+        return []
+    return [
+        {"name": name, "type_id": id_, "type": OBSERVABLE_TYPES[id_], "value": str(value)}
+        for column, id_, name in _OBSERVED
+        if (value := getattr(own, column)) is not None
+    ]
+
+
+def _fill(finding: dict[str, Any], event_class: str, version: str, own: Own) -> None:
+    """Add the values of columns, and what follows from them."""
+    tree = _tree(event_class, version)
+    for path, column in _SLOTS[event_class].items():
+        value = getattr(own, column)
+        if value is not None and path in tree:
+            *steps, name = path.split(".")
+            holder = finding
+            for step in steps:
+                holder = holder.setdefault(step, {})
+            holder[name] = value
+    for path, (pid, ending) in _UIDS[event_class].items():
+        process = _at(finding, path.removesuffix(".uid"))
+        if process is not None and getattr(own, pid) is None:
+            process["uid"] = uid_of_process(own.uid, ending)
+    if _at(finding, _FORWARDED) is not None:
+        finding["metadata"]["original_event_uid"] = own.uid
+    if event_class == "detection_finding":
+        if (request := _at(finding, _REQUEST)) is not None:
+            request["uid"] = own.request_uid or own.uid
+        if own.event_uid is not None:
+            _at(finding, _RELATED)[0]["uid"] = own.event_uid
+
+
+def _at(finding: Any, path: str) -> Any:
+    """Return the value at a path; None if there is none."""
+    for step in path.split("."):
+        finding = finding.get(step) if finding is not None else None
     return finding
 
 
@@ -187,19 +322,21 @@ def _merged(one: Any, other: Any) -> Any:
 
 @cache
 def structures(event_class: str, version: str) -> MappingProxyType[str, str]:
-    """Return the structure of each part, for DuckDB's `from_json`."""
+    """Return the structure of each of `SHARED`, for DuckDB's `from_json`."""
     tree = _tree(event_class, version)
+    unmapped = json.dumps(tables.columns(event_class, version)["unmapped"])
     return MappingProxyType(
-        {part: json.dumps(dict(_members(event_class, tree, part))) for part in (*SHARED, "body")}
+        {part: json.dumps(dict(_members(event_class, tree, part))) for part in PARTS}
+        | {"unmapped": unmapped}
     )
 
 
 def met(*, more: bool) -> frozenset[str]:
-    """Return the paths in a shared part that `select` joins with values of the body.
+    """Return the paths that `select` joins with values of another part.
 
     `more` says whether there may be a finding with more evidences than the first.
     """
-    return _EITHER | _CONCATENATED | ({"evidence"} if more else set())
+    return _EITHER | _CONCATENATED | ({"evidence", "more"} if more else set())
 
 
 def select(
@@ -207,17 +344,23 @@ def select(
 ) -> str:
     """Return SQL that turns `rows` into the columns of `columns.columns`.
 
-    `rows` has the columns time, rule and scene (structs, see `structures`), body, raw_data and
-    unmapped. Without `more`, no body may have `MORE` in it. `from_json` silently turns a value that
-    does not fit its type into NULL, and a malformed row fails the query: the mapping makes sure
-    that neither happens. A JSON attribute becomes text because its column is text. A value too long
-    for the release is in `unmapped`.
+    `rows` has the columns time and raw_data, those of `Own`, and those of `SHARED` as `parsed`
+    reads them. Without `more`, no body may have `MORE` in it. A value too long for the release is
+    in `unmapped`.
     """
     wanted, evidence = _wanted(event_class, version, text_limit, more)
-    structure = structures(event_class, version)["body"]
-    body = f"from_json(body, '{structure}')"
-    read = f"SELECT * REPLACE ({body} AS body) FROM {rows}"  # noqa: S608 - nothing here is input
-    return f"SELECT {wanted} FROM (SELECT *{evidence} FROM ({read}))"  # noqa: S608 - the same
+    return f"SELECT {wanted} FROM (SELECT *{evidence} FROM {rows})"  # noqa: S608 - no input
+
+
+def parsed(event_class: str, version: str, part: str, text: str) -> str:
+    """Return SQL that reads the column `text`, one of `SHARED`, for `select`.
+
+    `from_json` silently turns a value that does not fit its type into NULL, and a malformed row
+    fails the query: the mapping makes sure that neither happens. A JSON attribute becomes text
+    because its column is text. Without unmapped fields there is no map.
+    """
+    made = f"from_json({text}, '{structures(event_class, version)[part]}')"
+    return f"CASE WHEN {text} <> '{{}}' THEN {made} END" if part == "unmapped" else made
 
 
 @cache
@@ -231,8 +374,8 @@ def _wanted(event_class: str, version: str, text_limit: int | None, more: bool) 
         raw_data = f"CASE WHEN {fits} THEN raw_data END"
     special = {
         "raw_data": raw_data,
-        "unmapped": "CASE WHEN unmapped <> '{}' THEN "
-        f"from_json(unmapped, '{json.dumps(types['unmapped'])}') END",
+        "unmapped": "unmapped",
+        **({"observables": _observables()} if RELEASES[version].from_1_3 else {}),
         "evidences": _EVIDENCES if more else _FIRST_EVIDENCE,
     }
     tree = _tree(event_class, version)
@@ -243,6 +386,18 @@ def _wanted(event_class: str, version: str, text_limit: int | None, more: bool) 
         f'{special.get(name) or _expression(event_class, tree, name)} AS "{name}"' for name in types
     )
     return wanted, evidence
+
+
+def _observables() -> str:
+    """Return SQL for the observables of scene, columns and body, in this order."""
+    several = []
+    for column, id_, name in _OBSERVED:
+        one = f"'name': '{name}', 'type_id': {id_}, 'type': '{OBSERVABLE_TYPES[id_]}'"
+        one += f", 'value': {column}::VARCHAR"
+        several.append(f"CASE WHEN {column} IS NULL THEN [] ELSE [{{{one}}}] END")
+    parts = ("scene.observables", *several, "body.observables")
+    all_ = f"list_concat({', '.join(parts)})"
+    return f"CASE WHEN len({all_}) > 0 THEN {all_} END"
 
 
 _FIRST_EVIDENCE: Final = "CASE WHEN evidence IS NOT NULL THEN [evidence] END"
@@ -288,6 +443,11 @@ def _owner(event_class: str, tree: Mapping[str, str], path: str) -> str | None:
     computed = (each for each in tree if each in _COPIES or _is_moment(each))
     if path in _COPIES or any(each.startswith(inside) for each in computed):
         return None
+    slots = _SLOTS[event_class]
+    if path in slots:
+        return _COLUMNS
+    if any(each.startswith(inside) for each in slots):
+        return None
     steps = path.split(".")
     for end in range(len(steps), 0, -1):
         if owner := owners.get(".".join(steps[:end])):
@@ -323,27 +483,16 @@ def _members(
 
 
 def _expression(event_class: str, tree: Mapping[str, str], path: str) -> str:
-    """Return SQL for an attribute, from the parts that have it."""
+    """Return SQL for an attribute, from the parts and columns that have it."""
     if path in _REPEATED:
         return _expression(event_class, tree, _REPEATED[path])
-    if path in _TIME:
-        return _TIME[path]
     if _is_moment(path):
-        of = path.removesuffix("_dt")
-        if _REPEATED.get(of) == "time":
-            return _TIME["time_dt"]
-        ms = _expression(event_class, tree, of)
-        fits = f"{ms} BETWEEN {_FIRST_MOMENT} AND {_LAST_MOMENT}"
-        return f"CASE WHEN {fits} THEN make_timestamp_ms({ms})::TIMESTAMP_MS END"
-    if path in _CONCATENATED:
-        one, other = f"scene.{path}", f"body.{path}"
-        return (
-            f"CASE WHEN {one} IS NULL THEN {other} WHEN {other} IS NULL THEN {one} "
-            f"ELSE list_concat({one}, {other}) END"
-        )
-    if path in _EITHER:
-        return f"coalesce(scene.{path}, body.{path})"
+        return _moment(event_class, tree, path)
+    if special := _special(event_class, tree, path):
+        return special
     owner = _owner(event_class, tree, path)
+    if owner == _COLUMNS:
+        return f"{_SLOTS[event_class][path]}::{tree[path]}"
     if owner is not None:
         return f"{owner}.{path}"
     of = _COPIES.get(path, path)
@@ -355,11 +504,56 @@ def _expression(event_class: str, tree: Mapping[str, str], path: str) -> str:
     return f"CASE WHEN {absent} THEN NULL ELSE {{{inner}}} END"
 
 
+def _moment(event_class: str, tree: Mapping[str, str], path: str) -> str:
+    """Return SQL for a `*_time_dt`."""
+    of = path.removesuffix("_dt")
+    if path in _TIME or _REPEATED.get(of) == "time":
+        return _TIME["time_dt"]
+    ms = _expression(event_class, tree, of)
+    fits = f"{ms} BETWEEN {_FIRST_MOMENT} AND {_LAST_MOMENT}"
+    return f"CASE WHEN {fits} THEN make_timestamp_ms({ms})::TIMESTAMP_MS END"
+
+
+def _special(event_class: str, tree: Mapping[str, str], path: str) -> str | None:
+    """Return SQL for an attribute that follows from others, or that several parts have."""
+    if path in _UIDS[event_class]:
+        pid, ending = _UIDS[event_class][path]
+        return f"CASE WHEN {pid} IS NULL THEN '{_PROCESS}' || uid || '{ending}' END"
+    if path == _FORWARDED:
+        return f"CASE WHEN body.{path} IS NOT NULL THEN uid END"
+    if path == _RELATED:
+        one = f"[{{'uid': event_uid, 'type': body.{path}[1].type}}]"
+        return f"CASE WHEN event_uid IS NULL THEN body.{path} ELSE {one} END"
+    if path in _CONCATENATED:
+        one, other = f"scene.{path}", f"body.{path}"
+        return (
+            f"CASE WHEN {one} IS NULL THEN {other} WHEN {other} IS NULL THEN {one} "
+            f"ELSE list_concat({one}, {other}) END"
+        )
+    if path in _EITHER:
+        return f"coalesce(scene.{path}, {_call(tree, path)})"
+    return _TIME.get(path)
+
+
+def _call(tree: Mapping[str, str], path: str) -> str:
+    """Return SQL for what a body has at a path; a call's request has its uid from a column."""
+    if path == _REQUEST + ".uid":
+        return "coalesce(request_uid, uid)"
+    if not _REQUEST.startswith(path) or path not in tree:
+        return f"body.{path}"
+    members = (each.rpartition(".")[2] for each in _inner(tree, path))
+    inner = ", ".join(f"'{name}': {_call(tree, f'{path}.{name}')}" for name in members)
+    return f"CASE WHEN body.{path} IS NOT NULL THEN {{{inner}}} END"
+
+
 def _holders(event_class: str, tree: Mapping[str, str], path: str) -> Iterator[str]:
-    """Yield the structs in the parts that hold some of `path`; without any of them it is NULL."""
-    for part in (*SHARED, "body"):
+    """Yield the structs and columns that hold some of `path`; without any of them it is NULL."""
+    for part in PARTS:
         if any(True for _ in _members(event_class, tree, part, path)):
             yield f"{part}.{path}"
+    inside = path + "."
+    slots = _SLOTS[event_class].items()
+    yield from (column for each, column in slots if each in tree and each.startswith(inside))
     for copy, of in _COPIES.items():
         if copy.rpartition(".")[0] == path:
             yield from _holders(event_class, tree, of)

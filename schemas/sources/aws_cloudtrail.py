@@ -46,7 +46,12 @@ ROWS = (
     Row("ct.src", (f"{_API}.service.name",), "With ct.name."),
     Row("ct.shortsrc", (f"{_API}.service.name",), "If there is no ct.src."),
     Row("ct.apiversion", (f"{_API}.version",)),
-    Row("ct.requestid", (f"{_API}.request.uid",), "If missing: ct.id, then the finding's uid."),
+    Row(
+        "ct.requestid",
+        (f"{_API}.request.uid",),
+        "If missing: ct.id, then the finding's uid.",
+        slots=("request_uid",),
+    ),
     Row(
         "ct.request*",
         (f"{_API}.request.data", DATA),
@@ -86,6 +91,7 @@ ROWS = (
         "ct.id",
         ("finding_info.related_events[].uid", f"{_API}.request.uid"),
         "Joins with Security Lake's own CloudTrail logs. request: if there is no ct.requestid.",
+        slots=("event_uid",),
     ),
     Row("s3.bucket", ("resources[].uid", "resources[].name"), "arn:aws:s3:::bucket/key"),
     Row("s3.key", ("resources[].uid",), "With s3.bucket."),

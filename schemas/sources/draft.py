@@ -39,6 +39,8 @@ class Row(NamedTuple):
     attributes: tuple[str, ...]
     why: str = ""
     kind: str = TEXT
+    slots: tuple[str, ...] = ()
+    """The columns of `schemas.ocsf.parts.Own` that get the value, whatever it is."""
 
 
 class Program(NamedTuple):
@@ -97,6 +99,8 @@ class Draft:
         self.ns = ns
         self.names = names
         self.evidence: dict[str, Any] = {}
+        self.own: dict[str, Any] = {}
+        """Values of the acting process for columns of `schemas.ocsf.parts.Own`, by their names."""
         self.actor: dict[str, Any] = {}
         self.resources: list[Any] = []
         self.observables: list[Observable] = []
@@ -144,10 +148,8 @@ class Draft:
         return found
 
     def process(self) -> dict[str, Any]:
-        """Return the acting process, with a uid: OCSF requires one if there is no pid."""
-        made: dict[str, Any] | None = self.evidence.get("process")
-        if made is None:
-            made = self.evidence["process"] = {"uid": "falco:" + self.uid}
+        """Return the acting process."""
+        made: dict[str, Any] = self.evidence.setdefault("process", {})
         return made
 
     def observe(self, name: str, type_id: int, value: str) -> None:

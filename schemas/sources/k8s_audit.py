@@ -25,6 +25,7 @@ ROWS = (
         "ka.auditid",
         (f"{_API}.request.uid", "finding_info.related_events[].uid"),
         "Joins with Security Lake's own EKS audit logs.",
+        slots=("request_uid", "event_uid"),
     ),
     Row("ka.response.code", (f"{_API}.response.code", DATA), _NO_VERB, ANY),
     Row("ka.response.reason", (f"{_API}.response.message", DATA), _NO_VERB),

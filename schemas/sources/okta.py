@@ -47,7 +47,12 @@ _NO_TYPE = "data: without an event type."
 
 ROWS = (
     Row("okta.evt.type", (f"{_API}.operation",), 'Service "okta".'),
-    Row("okta.transaction.id", (f"{_API}.request.uid",), "If missing: the finding's uid."),
+    Row(
+        "okta.transaction.id",
+        (f"{_API}.request.uid",),
+        "If missing: the finding's uid.",
+        slots=("request_uid",),
+    ),
     Row("okta.result", (f"{_API}.response.message", DATA), _NO_TYPE),
     Row("okta.reason", (f"{_API}.response.error", DATA), _NO_TYPE),
     Row("okta.severity", (DATA,)),

@@ -70,8 +70,16 @@ _BUILDERS: tuple[tuple[Builder, tuple[Row, ...]], ...] = (
     (syscall_event.build, (*syscall_event.CALL_ROWS, *syscall_event.ROWS)),
 )
 
+EVENT = frozenset({syscall_event.build})
+"""The builder of what has no attribute, which every alert may need."""
+CLOUDS = frozenset(build for build, _ in _BUILDERS) - {
+    *(syscall_process.build, syscall_file.build, syscall_network.build, *EVENT)
+}
+"""The builders of the sources that are not syscalls."""
+
 TIMES = ("evt.time", "evt.time.iso8601", "evt.datetime", "evt.rawtime")
-_ECHOES = frozenset({*TIMES, "ct.time", "okta.published", "gcp.time", "evt.source", "evt.hostname"})
+ECHOES_OF_TIME = frozenset({*TIMES, "ct.time", "okta.published", "gcp.time"})
+_ECHOES = ECHOES_OF_TIME | {"evt.source", "evt.hostname"}
 
 _COMMON_ROWS = (
     Row("evt.hostname", ("device.hostname",), "If the alert has no hostname."),
@@ -276,7 +284,7 @@ class Shape(Names):
             if (of.repeating_without_call if has_number else of.repeating)
         )
         """The fields of the container, Kubernetes workload, user, program and call."""
-        self.repeating_values = _getter(self.repeating)
+        self.repeating_values = getter(self.repeating)
         apart = frozenset(self.repeating)
         self.others = tuple([field for field in fields if field not in apart]) if apart else fields
         """The other fields."""
@@ -340,8 +348,6 @@ class Scene:
             draft.observe("cloud.account.uid", 35, shared.cloud["account"]["uid"])
         self.evidence = draft.evidence
         self.process: dict[str, Any] = draft.evidence.pop("process", {})
-        # The process's uid is not shared: it contains the finding's uid.
-        self.process.pop("uid", None)
         self.actor = draft.actor
         self.resources = draft.resources
         self.observables = draft.observables
@@ -351,11 +357,7 @@ class Scene:
         # OCSF requires a process with a container, and a pid or a uid of a process.
         self.needs_process = bool(self.process or self.program or self.evidence.keys() - {"api"})
         self.left = draft.unmapped()
-        self.numbers = tuple(
-            (place, value.__class__)
-            for place, value in enumerate(values)
-            if value is not None and value.__class__ is not str
-        )
+        self.numbers = numbers_in(values)
         """Place and class of each value that is not text: as keys, 1, 1.0 and True are equal."""
         self.text = ""
         """The finding's part `scene` as JSON; the mapping sets it."""
@@ -373,7 +375,17 @@ class Scene:
             draft.fields.update(self.left)
 
 
-def _getter(fields: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+def numbers_in(values: tuple[Any, ...]) -> tuple[tuple[int, type], ...]:
+    """Return place and class of each value that is neither text nor None."""
+    return tuple(
+        (place, value.__class__)
+        for place, value in enumerate(values)
+        if value is not None and value.__class__ is not str
+    )
+
+
+def getter(fields: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """Return a function that returns the values of fields, as a tuple."""
     if len(fields) > 1:
         return itemgetter(*fields)
     if fields:

@@ -3,7 +3,8 @@
 All of it goes to `evidences[].process`, and a short copy to `actor`, which Athena reads without
 UNNEST. `schemas.ocsf.parts` adds another to `evidences[].actor`, where AWS's own findings have it.
 OCSF requires a pid or a uid of a process. Stock rules print no pid; then the process gets a uid
-made from the finding's.
+made from the finding's, when the parts are joined. What differs from run to run goes to
+`Draft.own`.
 """
 
 from __future__ import annotations
@@ -60,24 +61,31 @@ PROGRAM_ROWS = (
 """What every run of a program has in common."""
 
 ROWS = (
-    Row("proc.pid", (f"{_PROCESS}.pid", "actor.process.pid", f"{_ACTOR}.pid"), _NO_PID, ANY),
+    Row(
+        "proc.pid",
+        (f"{_PROCESS}.pid", "actor.process.pid", f"{_ACTOR}.pid"),
+        _NO_PID,
+        ANY,
+        ("pid",),
+    ),
     Row(
         "proc.cmdline",
         (f"{_PROCESS}.cmd_line", "actor.process.cmd_line", f"{_ACTOR}.cmd_line"),
+        slots=("cmd_line",),
     ),
     Row("proc.exeline", (f"{_PROCESS}.cmd_line",), "If there is no proc.cmdline."),
-    Row("proc.vpid", (f"{_PROCESS}.namespace_pid",), "", ANY),
-    Row("proc.sid", (f"{_PROCESS}.session.uid",)),
-    Row("thread.tid", (f"{_PROCESS}.ptid", f"{_PROCESS}.tid"), "ptid from 1.6.", ANY),
-    Row("proc.pid.ts", (f"{_PROCESS}.created_time",), "In milliseconds.", ANY),
+    Row("proc.vpid", (f"{_PROCESS}.namespace_pid",), "", ANY, ("namespace_pid",)),
+    Row("proc.sid", (f"{_PROCESS}.session.uid",), slots=("session_uid",)),
+    Row("thread.tid", (f"{_PROCESS}.ptid", f"{_PROCESS}.tid"), "ptid from 1.6.", ANY, ("tid",)),
+    Row("proc.pid.ts", (f"{_PROCESS}.created_time",), "In milliseconds.", ANY, ("created_time",)),
     Row(
         "proc.duration",
         (f"{_PROCESS}.created_time",),
         "The alert's time minus this, if there is no proc.pid.ts.",
         ANY,
     ),
-    Row("proc.ppid", (f"{_PARENT}.pid",), _NO_PID, ANY),
-    Row("proc.pcmdline", (f"{_PARENT}.cmd_line",)),
+    Row("proc.ppid", (f"{_PARENT}.pid",), _NO_PID, ANY, ("parent_pid",)),
+    Row("proc.pcmdline", (f"{_PARENT}.cmd_line",), slots=("parent_cmd_line",)),
     Row("proc.pvpid", (f"{_PARENT}.namespace_pid",), "", ANY),
     Row("proc.ppid.ts", (f"{_PARENT}.created_time",), "In milliseconds.", ANY),
     Row(
@@ -157,9 +165,9 @@ def _parent_program(draft: Draft, process: dict[str, Any]) -> tuple[dict[str, An
 def begin(draft: Draft, process: dict[str, Any], program: Program) -> None:
     """Add to the finding's body what a program in its scene requires."""
     draft.program = program
-    draft.actor["process"] = {"uid": process["uid"]}
-    if program.parent and "proc.ppid" not in draft.fields:
-        process["parent_process"] = {"uid": f"falco:{draft.uid}:parent"}
+    draft.actor["process"] = {}
+    if program.parent:
+        process["parent_process"] = {}
     if any(program.ancestors):
         process["ancestry"] = [each for each in (program.parent, *program.ancestors) if each]
 
@@ -170,31 +178,23 @@ def build(draft: Draft, release: Release) -> None:
     pop = fields.pop
     had_process = "process" in draft.evidence
     process = draft.process()
-    short: dict[str, Any] = draft.actor.setdefault("process", {"uid": process["uid"]})
-    pid = draft.integer("proc.pid") if "proc.pid" in fields else None
-    if pid is not None:
-        process["pid"] = short["pid"] = pid
-        del process["uid"], short["uid"]
+    draft.actor.setdefault("process", {})
+    if "proc.pid" in fields and (pid := draft.integer("proc.pid")) is not None:
+        draft.own["pid"] = pid
     cmd_line = pop("proc.cmdline", None)
     if cmd_line is None:
         cmd_line = pop("proc.exeline", None)
     if cmd_line is not None:
-        process["cmd_line"] = short["cmd_line"] = cmd_line
-    _details(draft, release, process)
+        draft.own["cmd_line"] = cmd_line
+    _details(draft, release)
     _parent(draft, process)
     if release.modern and draft.shape.generations:
         _ancestry(draft, process)
-    if process.keys() == {"uid"} and draft.program is None:
+    if not process and not draft.own and draft.program is None:
         # None of the fields describes a process.
         del draft.actor["process"]
         if not had_process:
             del draft.evidence["process"]
-        return
-    if release.from_1_3:
-        if cmd_line is not None:
-            draft.observe("evidences[].process.cmd_line", 13, cmd_line)
-        if pid is not None:
-            draft.observe("evidences[].process.pid", 15, str(pid))
 
 
 def _file(draft: Draft, release: Release, process: dict[str, Any]) -> None:
@@ -219,22 +219,22 @@ def _file(draft: Draft, release: Release, process: dict[str, Any]) -> None:
     process["file"] = {**file_of(path), **more} if more else executable(path)
 
 
-def _details(draft: Draft, release: Release, process: dict[str, Any]) -> None:
-    fields = draft.fields
+def _details(draft: Draft, release: Release) -> None:
+    fields, own = draft.fields, draft.own
     if "proc.pid.ts" in fields or "proc.duration" in fields:
-        _created(draft, process, "proc.pid.ts", "proc.duration")
+        _created(draft, own, "proc.pid.ts", "proc.duration")
     if "thread.tid" in fields:
         if release.modern:
             tid = draft.integer("thread.tid", -INT64, INT64)
         else:
             tid = draft.integer("thread.tid")
         if tid is not None:
-            process["ptid" if release.modern else "tid"] = tid
+            own["tid"] = tid
     if "proc.vpid" in fields and (vpid := draft.integer("proc.vpid")) is not None:
-        process["namespace_pid"] = vpid
+        own["namespace_pid"] = vpid
         draft.profile("container")
     if (sid := fields.pop("proc.sid", None)) is not None:
-        process["session"] = {"uid": sid}
+        own["session_uid"] = sid
 
 
 def _created(draft: Draft, process: dict[str, Any], since: str, lasting: str) -> None:
@@ -246,20 +246,18 @@ def _created(draft: Draft, process: dict[str, Any], since: str, lasting: str) ->
 
 
 def _parent(draft: Draft, process: dict[str, Any]) -> None:
-    fields = draft.fields
+    fields, own = draft.fields, draft.own
     parent: dict[str, Any] = process.get("parent_process", {})
     if "proc.ppid" in fields and (pid := draft.integer("proc.ppid")) is not None:
-        parent["pid"] = pid
+        own["parent_pid"] = pid
     if (cmd_line := fields.pop("proc.pcmdline", None)) is not None:
-        parent["cmd_line"] = cmd_line
+        own["parent_cmd_line"] = cmd_line
     if "proc.pvpid" in fields and (vpid := draft.integer("proc.pvpid")) is not None:
         parent["namespace_pid"] = vpid
         draft.profile("container")
     if "proc.ppid.ts" in fields or "proc.ppid.duration" in fields:
         _created(draft, parent, "proc.ppid.ts", "proc.ppid.duration")
-    if parent or (draft.program and draft.program.parent):
-        if "pid" not in parent:
-            parent["uid"] = f"falco:{draft.uid}:parent"
+    if parent or "parent_pid" in own or "parent_cmd_line" in own:
         process["parent_process"] = parent
 
 
@@ -301,16 +299,17 @@ def _ancestry(draft: Draft, process: dict[str, Any]) -> None:
     """Add the ancestors, parent first: those of the scene, each with its own pid and cmd_line."""
     generations = draft.shape.generations
     known, named = draft.program or Program({}, ({},) * len(generations))
-    parent = process.get("parent_process", {})
-    first = known | {key: parent[key] for key in ("cmd_line", "pid") if key in parent}
+    own = draft.own
+    parent = (("cmd_line", "parent_cmd_line"), ("pid", "parent_pid"))
+    first = known | {name: own[column] for name, column in parent if column in own}
     others = []
     for generation, ancestor in zip(generations, named, strict=True):
-        own = dict(ancestor)
+        whole = dict(ancestor)
         if (cmd_line := _take(draft, generation, "cmd_line")) is not None:
-            own["cmd_line"] = cmd_line
+            whole["cmd_line"] = cmd_line
         if "pid" in generation and (pid := draft.integer(generation["pid"])) is not None:
-            own["pid"] = pid
-        others.append(own)
+            whole["pid"] = pid
+        others.append(whole)
     if any(others):
         process["ancestry"] = [ancestor for ancestor in (first, *others) if ancestor]
 

@@ -303,13 +303,12 @@ class _Filed:
         here = pc.and_(pc.equal(filed["day"], self._day), pc.equal(filed["place"], self._place))
         rows, origins = rows.filter(here).combine_chunks(), origins.filter(here)
         own = (origins["day"].to_pylist(), origins["place"].to_pylist())
-        for name in {*SHARED, "unmapped"}.intersection(rows.column_names):
+        for name in set(SHARED).intersection(rows.column_names):
             texts = pc.cast(rows[name], pa.string())
             if name == "unmapped":
                 texts = pa.array(map(self._noted, texts.to_pylist(), *own), pa.string())
-            else:
-                texts = pc.dictionary_encode(texts)
-            rows = rows.set_column(rows.column_names.index(name), name, texts)
+            encoded = pc.dictionary_encode(texts)
+            rows = rows.set_column(rows.column_names.index(name), name, encoded)
         return rows
 
     def _noted(self, unmapped: str, day: int, place: str) -> str:

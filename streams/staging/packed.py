@@ -10,31 +10,38 @@ in pieces.
 
 import functools
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.mapping import Finding
-from schemas.ocsf.parts import MORE, SHARED
+from schemas.ocsf.parts import MORE, SHARED, Own
 from streams.staging.filing import place_of, record_days
 from streams.windows.batch import Rejected
 
-_TEXTS = ("body", "raw_data", "unmapped")
+_NUMBERS = (int, int | None)
+_OWN = {
+    name: pa.int64() if hint in _NUMBERS else pa.string()
+    for name, hint in get_type_hints(Own).items()
+}
 SCHEMA = pa.schema(
     [
         ("offset", pa.int64()),
         ("time", pa.int64()),
         ("recorded", pa.int32()),
-        *((part, pa.dictionary(pa.int32(), pa.string())) for part in SHARED),
-        *((name, pa.string()) for name in _TEXTS),
+        *((text, pa.dictionary(pa.int32(), pa.string())) for text in SHARED),
+        *_OWN.items(),
+        ("raw_data", pa.string()),
         ("size", pa.int64()),
     ]
 )
-"""`recorded` is the day of the record's timestamp, see `filing`; `size` is the bytes of the row's
-own texts; the others are of `schemas.mapping.Finding`."""
+"""`recorded` is the day of the record's timestamp, see `filing`; `size` is the bytes of the texts
+in `_SIZED`; the others are of `schemas.mapping.Finding`."""
+
+#: The texts that make a row of the lake large.
+_SIZED = ("body", "raw_data", "unmapped", "message", "cmd_line", "parent_cmd_line")
 
 PLACED = SCHEMA.append(pa.field("place", pa.dictionary(pa.int32(), pa.string())))
 """Of a batch with findings of several groups, which has each finding's place (`filing`) as well."""
@@ -83,32 +90,36 @@ def _batch(
     findings: Sequence[Finding],
 ) -> pa.RecordBatch:
     """Return the columns of a schema."""
-
-    def values(name: str) -> list[Any]:
-        return list(map(attrgetter(name), findings))
+    columns = zip(*findings, strict=True)
+    values: dict[str, Sequence[Any]] = dict(zip(Finding._fields, columns, strict=True))
+    values |= zip(Own._fields, zip(*values.pop("own"), strict=True), strict=True)
 
     @functools.cache
-    def text(name: str) -> pa.Array:
-        return pa.array(values(name), pa.string())
-
     def column(name: str) -> pa.Array:
         match name:
             case "offset":
                 return pa.array(offsets, pa.int64())
-            case "time":
-                return pa.array(values(name), pa.int64())
             case "recorded":
                 return record_days(timestamps)
             case "size":
-                lengths = [pc.cast(pc.binary_length(text(each)), pa.int64()) for each in _TEXTS]
-                return functools.reduce(pc.add, lengths)
+                return functools.reduce(pc.add, (_lengths(column(each)) for each in _SIZED))
             case "place":
-                return _dictionary([place_of(each.region, each.account_id) for each in findings])
-        return _dictionary(values(name)) if name in SHARED else text(name)
+                places = zip(values["region"], values["account_id"], strict=True)
+                return _dictionary([place_of(*each) for each in places])
+        if name in SHARED:
+            return _dictionary(values[name])
+        return pa.array(values[name], SCHEMA.field(name).type)
 
-    if not any(MORE in finding.body for finding in findings):
+    if not any(MORE in body for body in column("body").dictionary.to_pylist()):
         schema = schema.with_metadata(_NO_MORE)
     return pa.record_batch([column(name) for name in schema.names], schema=schema)
+
+
+def _lengths(texts: pa.Array) -> pa.Array:
+    """Return the bytes of each text; 0 where there is none."""
+    if pa.types.is_dictionary(texts.type):
+        return _lengths(texts.dictionary).take(texts.indices)
+    return pc.cast(pc.fill_null(pc.binary_length(texts), 0), pa.int64())
 
 
 def may_have_more(batch: pa.Table) -> bool:

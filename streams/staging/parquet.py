@@ -138,19 +138,19 @@ class Writer:
 
 
 def _parsed(mapping: Mapping, rows: "_Rows") -> str:
-    """Return SQL for the rows with shared parts as structs, from a list or each row's own text."""
+    """Return SQL for the rows with shared texts as structs, from a list or each row's own text."""
     tables, parts = ["sorted"], []
     for part in SHARED:
-        structure = mapping.structures[part]
         if part in rows.texts:
-            one = f'from_json("text", {literal(structure)})'
+            one = mapping.parsed(part, '"text"')
             if rows.enums:
                 texts = rows.texts[part]["text"].to_pylist()
-                one += f"::{enumerated(structure, texts, met(more=rows.more))}"
+                type_ = enumerated(mapping.structures[part], texts, met(more=rows.more))
+                one = f"({one})::{type_}"
             tables.append(f"(SELECT list({one}) AS {part}s FROM {part}_texts)")
             parts.append(f"{part}s[{part}] AS {part}")
         else:
-            parts.append(f"from_json({part}, {literal(structure)}) AS {part}")
+            parts.append(f"{mapping.parsed(part, part)} AS {part}")
     return f"(SELECT * REPLACE ({', '.join(parts)}) FROM {', '.join(tables)})"
 
 
@@ -200,7 +200,7 @@ class _Rows:
 
     def _has_more(self, batch: int) -> bool:
         (rows,) = self._source((_BODY,), batch, batch + 1)
-        return pc.any(pc.match_substring(rows[_BODY], MORE)).as_py() is True
+        return any(MORE in body for body in rows[_BODY].chunk(0).dictionary.to_pylist())
 
     def per_group(self) -> int:
         """Return how many rows a row group has."""

@@ -39,7 +39,7 @@ BEGUN_BYTES = 8192
 HEADERS_BYTES = 3 * 4096
 
 #: The version of these tables, and of the format that `packed` writes.
-LAYOUT = 8
+LAYOUT = 9
 
 TABLES = """
     CREATE TABLE {s}.segment(layout INTEGER, topic VARCHAR, mapping_version VARCHAR);

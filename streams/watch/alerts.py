@@ -105,7 +105,6 @@ class _Scene(msgspec.Struct, frozen=True):
 
 
 class _Body(msgspec.Struct, frozen=True):
-    message: str = ""
     resources: list[_Resource] = []
 
 
@@ -131,6 +130,6 @@ def see(finding: Finding) -> Seen:
         host,
         pod.namespace,
         pod.name,
-        body.message,
+        finding.own.message or "",
         frozenset(each.namespace for each in resources if each.namespace),
     )

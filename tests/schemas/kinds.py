@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.mapping import Finding, Mapping, Options
@@ -25,6 +26,12 @@ def mapped(mapping: Mapping, value: bytes | None, timestamp: int = -1) -> Findin
     found = mapping.map(value, timestamp)
     assert isinstance(found, Finding), found
     return found
+
+
+def text_of(found: Finding) -> str:
+    """Return all that is staged of a finding but the record itself, as JSON texts in a row."""
+    own = msgspec.json.encode(found.own).decode()
+    return found.rule + found.scene + found.body + found.unmapped + own
 
 
 def finding_of(mapping: Mapping, value: bytes | None, timestamp: int = -1) -> dict[str, Any]:

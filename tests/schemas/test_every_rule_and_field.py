@@ -16,7 +16,7 @@ from schemas.ocsf.releases import MATURITY_CONFIDENCE_IDS, PRIORITIES
 from streams import samples
 from tests.alerts import PLAIN, native
 from tests.schemas.fields import field_types, marked, traces
-from tests.schemas.kinds import MAPPINGS, each_kind, finding_of, mapped
+from tests.schemas.kinds import MAPPINGS, each_kind, finding_of, mapped, text_of
 from tests.schemas.ocsf_schema import errors
 
 START = 1_795_442_607_123_456_789
@@ -97,7 +97,7 @@ def check(kind: tuple[str, str], source: str, fields: dict[str, Any]) -> None:
     found = mapped(MAPPINGS[kind], value, NOW)
     finding = finding_of(MAPPINGS[kind], value, NOW)
     assert errors(kind[0], finding) == [], fields
-    text = found.rule + found.scene + found.body + found.unmapped
+    text = text_of(found)
     lost = [name for name in fields if not any(part in text for part in traces(name, fields[name]))]
     assert lost == []
     resources = finding.get("resources", [])

@@ -23,7 +23,7 @@ from tests.schemas.fields import (
     thousands,
     traces,
 )
-from tests.schemas.kinds import KINDS, MAPPINGS, OLD, each_kind, finding_of, mapped
+from tests.schemas.kinds import KINDS, MAPPINGS, OLD, each_kind, finding_of, mapped, text_of
 from tests.schemas.ocsf_schema import errors
 
 #: All kinds for a sweep over all fields; in the quick tests only the default one.
@@ -116,7 +116,7 @@ def test_no_field_is_lost(kind: tuple[str, str], data: st.DataObject) -> None:
 
     found = mapped(MAPPINGS[kind], value)
 
-    text = found.rule + found.scene + found.body + found.unmapped
+    text = text_of(found)
     for name, item in fields.items():
         assert any(trace in text for trace in traces(name, item)), (name, item)
 

@@ -19,14 +19,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.mapping import Finding, Mapping, Options
-from schemas.ocsf.parts import SHARED
+from schemas.ocsf.parts import SHARED, Own
+from streams.staging import packed
 
 MAPPING = Mapping(Options())
 NONE = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in MAPPING.columns.items())
 SCHEMA = duckdb.sql(f"SELECT {NONE}").to_arrow_table().schema
-COLUMNS = {"time": pa.int64()} | dict.fromkeys(
-    ("rule", "scene", "body", "raw_data", "unmapped"), pa.string()
-)
+TEXTS = ("raw_data", *SHARED)
 
 
 def row(finding: dict[str, Any]) -> dict[str, Any]:
@@ -63,21 +62,23 @@ def from_dicts(findings: Sequence[dict[str, Any]]) -> bytes:
 
 def from_parts(findings: Sequence[Finding]) -> bytes:
     """Return Parquet of findings from `Mapping.map`."""
-    arrays = [
-        pa.array([getattr(each, name) for each in findings], kind) for name, kind in COLUMNS.items()
-    ]
+    columns = {name: pa.array([getattr(each, name) for each in findings]) for name in TEXTS}
+    columns["time"] = pa.array([each.time for each in findings], pa.int64())
+    for name in Own._fields:
+        kind = packed.SCHEMA.field(name).type
+        columns[name] = pa.array([getattr(each.own, name) for each in findings], kind)
+    own = ", ".join(Own._fields)
     parsed = ", ".join(f"{part}s.value AS {part}" for part in SHARED)
     joins = "".join(f" JOIN {part}s ON {part}s.text = rows.{part}" for part in SHARED)
     with duckdb.connect() as database, tempfile.TemporaryDirectory() as name:
         database.execute("SET threads=1; SET TimeZone='UTC'")
-        database.register("rows", pa.table(arrays, names=list(COLUMNS)))
+        database.register("rows", pa.table(columns))
         for part in SHARED:
             database.execute(
-                f"CREATE TABLE {part}s AS SELECT text, from_json(text, ?) AS value"
-                f" FROM (SELECT DISTINCT {part} AS text FROM rows)",
-                [MAPPING.structures[part]],
+                f"CREATE TABLE {part}s AS SELECT text, {MAPPING.parsed(part, 'text')} AS value"
+                f" FROM (SELECT DISTINCT {part} AS text FROM rows)"
             )
-        source = f"(SELECT time, {parsed}, body, raw_data, unmapped FROM rows{joins})"
+        source = f"(SELECT time, {parsed}, raw_data, {own} FROM rows{joins})"
         file = Path(name) / "object.parquet"
         database.execute(
             f"COPY ({MAPPING.select(source)}) TO '{file}'"

@@ -3,17 +3,20 @@
 import json
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.mapping import Finding
+from schemas.ocsf.parts import Own
 from streams.staging.filing import LATEST
 from streams.staging.packed import FEW, SCHEMA, may_have_more, pack, unpack, unpack_all
 from tests.streams.falco_records import rows
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 NUMBER = st.integers(-(2**63), 2**63 - 1)
+OF_TYPE = {pa.int64(): NUMBER, pa.string(): TEXT}
 FINDING = st.builds(
     Finding,
     time=NUMBER,
@@ -25,6 +28,9 @@ FINDING = st.builds(
     body=TEXT,
     raw_data=TEXT,
     unmapped=TEXT,
+    own=st.builds(
+        Own, TEXT, *(st.none() | OF_TYPE[SCHEMA.field(each).type] for each in Own._fields[1:])
+    ),
 )
 
 
@@ -44,10 +50,16 @@ def test_findings_come_out_as_they_went_in(found: list[tuple[int, int, Any]], ti
     assert table["offset"].to_pylist() == list(offsets)
     for name in ("time", "rule", "scene", "body", "raw_data", "unmapped"):
         assert table[name].to_pylist() == [getattr(each, name) for each in findings]
+    for name in Own._fields:
+        assert table[name].to_pylist() == [getattr(each.own, name) for each in findings]
     days = [min(max(0, each), LATEST) // 86_400_000 for each in timestamps]
     assert table["recorded"].to_pylist() == days
-    own = [each.body + each.raw_data + each.unmapped for each in findings]
-    assert table["size"].to_pylist() == [len(text.encode()) for text in own]
+    sizes = []
+    for each in findings:
+        own = (each.own.message, each.own.cmd_line, each.own.parent_cmd_line)
+        texts = [each.body, each.raw_data, each.unmapped, *filter(None, own)]
+        sizes.append(len("".join(texts).encode()))
+    assert table["size"].to_pylist() == sizes
     assert table.schema == SCHEMA
 
 
@@ -62,6 +74,7 @@ def test_what_findings_share_is_there_once() -> None:
     table = unpack(packed_rows(0, 500))
     (rule,) = table["rule"].chunk(0).dictionary.to_pylist()
     assert json.loads(rule)["finding_info"]["title"] == "Terminal shell in container"
+    assert len(table["body"].chunk(0).dictionary) == 1
 
 
 def test_few_findings_of_several_appends_are_read_as_one_batch() -> None:
@@ -74,13 +87,13 @@ def test_few_findings_of_several_appends_are_read_as_one_batch() -> None:
 def test_a_single_finding_takes_less_room_than_its_text() -> None:
     packed = packed_rows(0, 1)
     (finding,) = rows(0, 0, 1).findings
-    assert len(packed) < sum(len(text) for text in finding[4:])
+    assert len(packed) < sum(len(text) for text in finding[4:9])
 
 
 def test_findings_that_repeat_each_other_take_a_fraction_of_their_text() -> None:
     packed = packed_rows(0, 500)
-    texts = sum(unpack(packed, ["size"])["size"].to_pylist())
-    assert len(packed) < texts / 8
+    texts = sum(len("".join(each[4:9])) for each in rows(0, 0, 500).findings)
+    assert len(packed) < texts / 15
 
 
 @pytest.mark.parametrize("count", [FEW, FEW + 1])
