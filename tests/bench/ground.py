@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Self
@@ -204,6 +204,19 @@ class Ground:
             endpoint_override=s3.endpoint_url,
             region=s3.region,
         )
+
+    def counter(self, run: str) -> Callable[[], int]:
+        """Return a function that counts the rows in a run's objects, and reads each footer once."""
+        rows: dict[str, int] = {}
+        files = self.files()
+
+        def count() -> int:
+            for path in self.objects(run):
+                if path not in rows:
+                    rows[path] = pq.read_metadata(path, filesystem=files).num_rows
+            return sum(rows.values())
+
+        return count
 
     def check(self, topic: Topic, run: str) -> int:
         """Check a run's objects; return how many there are.

@@ -11,20 +11,17 @@ falcosidekick is measured if `FALCOSIDEKICK` names its program; nothing here fet
 import asyncio
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import aiohttp
 from kafka import KafkaConsumer, TopicPartition
 
 from streams.embedded.ports import free_ports
-from tests.bench.cost import Cost, cpu_seconds, end, peak_memory, until
+from tests.bench import programs
+from tests.bench.cost import Cost, cpu_seconds, peak_memory, until
 from tests.bench.ground import Ground, Topic
 
 #: The environment variable with falcosidekick's path, or its name on the PATH.
@@ -38,16 +35,6 @@ PARTITIONS = 4
 WARM_UP = 1_000
 
 SECONDS = 300
-
-
-def falcosidekick() -> str:
-    """Return the path of falcosidekick's program; raise RuntimeError if there is none."""
-    wanted = os.environ.get(VARIABLE)
-    if not wanted:
-        raise RuntimeError(f"set {VARIABLE} to the path of its program to measure it")
-    if (found := shutil.which(wanted)) is None:
-        raise RuntimeError(f"{VARIABLE} names no program: {wanted}")
-    return found
 
 
 def version(program: str) -> str:
@@ -90,7 +77,8 @@ def _measure(
 ) -> Cost:
     values = ground.values(topic)
     log = ground.directory / f"{topic.name}.log"
-    with _Counted(ground, topic) as counted, _serving(command, environment, port, log) as process:
+    ready = programs.serving(command, environment, f"http://127.0.0.1:{port}/ping", log)
+    with _Counted(ground, topic) as counted, ready as process:
         asyncio.run(_post(port, itertools.islice(values, WARM_UP)))
         until(lambda: counted.records() >= WARM_UP, SECONDS, f"{command[0]} has warmed up")
         began, cpu = time.monotonic(), cpu_seconds(process.pid)
@@ -104,32 +92,6 @@ def _measure(
     if (found := counted.at_the_end) != topic.count:
         raise ValueError(f"{command[0]} wrote {found:,} records of {topic.count:,} alerts")
     return cost
-
-
-@contextmanager
-def _serving(
-    command: list[str], environment: dict[str, str], port: int, log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a server until the end of the block, which begins once it answers."""
-
-    def answers() -> bool:
-        if process.poll() is not None:
-            raise RuntimeError(f"{command[0]} ended by itself: {log.read_text()[-500:]}")
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5) as page:
-                return bool(page.status == 200)
-        except OSError:
-            return False
-
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    try:
-        until(answers, 60, f"{command[0]} answers")
-        yield process
-    finally:
-        end(process)
 
 
 class _Counted:

@@ -3,8 +3,8 @@
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
-from tests.bench.ground import SYSCALL
-from tests.bench.program import FALCOLAKE, Report
+from tests.bench.ground import STOCK, SYSCALL
+from tests.bench.program import FALCOLAKE, SENT, Report
 
 WIDTH, LEFT, RIGHT = 760, 230, 90
 BAR, GAP, TITLE = 20, 8, 34
@@ -46,7 +46,11 @@ def picture(report: Report) -> str:
 def _panels(report: Report) -> list[tuple[str, list[Bar]]]:
     side = [Bar("the floor", report.floors[SYSCALL].us, "floor")] if report.floors else []
     side += [Bar(each.name, each.us, "ours") for each in report.ours if each.name == FALCOLAKE]
-    side += [Bar(each.name, each.us, "other") for each in report.others]
+    side += [
+        Bar(each.name, each.us, "other")
+        for each in report.programs + report.others
+        if not each.name.endswith(SENT[STOCK])
+    ]
     growth = [Bar(f"{each['count']:,} alerts", each["us"], "ours") for each in report.growth]
     titles = ("CPU µs per alert, Kafka to S3 (less is better)", "falcolake, by backlog")
     return [panel for panel in zip(titles, (side, growth), strict=True) if panel[1]]

@@ -13,7 +13,19 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from tests.bench import contest, intake, latency, machine, mapping, profile, trickle, worker
+from tests.bench import (
+    bento,
+    content,
+    contest,
+    intake,
+    latency,
+    machine,
+    mapping,
+    profile,
+    programs,
+    trickle,
+    worker,
+)
 from tests.bench.cost import Cost
 from tests.bench.ground import (
     ALL_VARIED,
@@ -44,7 +56,7 @@ ROWS = {
 }
 TAKE = "Faust agent, take(), reads only"
 RECEIVE = "falcolake receive"
-#: The alerts that are sent over HTTP, and how the table calls them.
+#: The alerts that programs of others get, and how the tables call them.
 SENT = {SYSCALL: "35 fields", STOCK: "17 fields"}
 
 
@@ -74,6 +86,8 @@ class Report:
     bytes: dict[str, float] = field(default_factory=dict)
     floors: dict[str, Figure] = field(default_factory=dict)
     ours: list[Figure] = field(default_factory=list)
+    programs: list[Figure] = field(default_factory=list)
+    contents: list[dict[str, Any]] = field(default_factory=list)
     others: list[Figure] = field(default_factory=list)
     intake: list[Figure] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)
@@ -96,7 +110,7 @@ def read(text: str) -> Report:
     found = json.loads(text)
     found["floors"] = {kind: Figure(**each) for kind, each in found["floors"].items()}
     found["mapping"] = {name: tuple(each) for name, each in found.get("mapping", {}).items()}
-    for group in ("ours", "others", "intake"):
+    for group in ("ours", "programs", "others", "intake"):
         found[group] = [Figure(**each) for each in found.get(group, [])]
     return Report(**found)
 
@@ -219,11 +233,39 @@ class Program:
         for peer in contest.PEERS:
             others[peer.name] = partial(peer.run, self.ground, syscall)
             notes[peer.name] = peer.note
-        report = self.report
-        found = self._in_turns(mine | floors | others, notes, report.count)
+        report, put = self.report, dict[str, tuple[Topic, str]]()
+        theirs = self._bento(topics, put)
+        found = self._in_turns(mine | floors | theirs | others, notes, report.count)
         report.ours = [found[name] for name in mine if name in found]
+        report.programs = [found[name] for name in theirs if name in found]
         report.others = [found[name] for name in others if name in found]
         report.floors = {kind: found[name] for kind, name in names.items() if name in found}
+        for kind, words in SENT.items():
+            if (run := lakes.get(topics[kind].name)) is not None:
+                put[f"{FALCOLAKE}, {words}"] = topics[kind], run
+        for name, (topic, run) in sorted(put.items(), reverse=True):
+            described = partial(content.describe, self.ground, topic, run, name)
+            if (seen := self._attempt(f"the objects of {name}", described)) is not None:
+                report.contents.append(seen._asdict())
+
+    def _bento(
+        self, topics: Mapping[str, Topic], put: dict[str, tuple[Topic, str]]
+    ) -> dict[str, Callable[[], Cost]]:
+        """Return the runs of Bento, if it is named; each leaves in `put` what it has put."""
+        program = self._attempt("Bento", partial(programs.named, bento.VARIABLE))
+        if program is None:
+            return {}
+
+        def runs(name: str, topic: Topic) -> Callable[[], Cost]:
+            def run() -> Cost:
+                cost, of = bento.measure(self.ground, topic, program)
+                put[name] = topic, of
+                return cost
+
+            return run
+
+        names = {f"Bento {bento.version(program)}, {words}": kind for kind, words in SENT.items()}
+        return {name: runs(name, topics[kind]) for name, kind in names.items()}
 
     def _two_workers(self) -> None:
         """Measure two workers on more alerts: their wall-clock speed shows only in a longer run."""
@@ -242,7 +284,7 @@ class Program:
             f"{RECEIVE}, {words}": partial(intake.receive, self.ground, kind, self.report.count)
             for kind, words in SENT.items()
         }
-        program = self._attempt("falcosidekick", intake.falcosidekick)
+        program = self._attempt("falcosidekick", partial(programs.named, intake.VARIABLE))
         if program is not None:
             name = f"falcosidekick {intake.version(program)}"
             for kind, words in SENT.items():

@@ -30,12 +30,3 @@ def test_who_ends_before_it_answers_has_no_figure(ground: Ground, tmp_path: Path
     program.chmod(0o700)
     with pytest.raises(RuntimeError, match="ended by itself: no such topic"):
         intake.peer(ground, str(program), STOCK, 100)
-
-
-def test_falcosidekick_is_measured_only_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(intake.VARIABLE, raising=False)
-    with pytest.raises(RuntimeError, match="set FALCOSIDEKICK to the path"):
-        intake.falcosidekick()
-    monkeypatch.setenv(intake.VARIABLE, "/nowhere/falcosidekick")
-    with pytest.raises(RuntimeError, match="names no program: /nowhere/falcosidekick"):
-        intake.falcosidekick()

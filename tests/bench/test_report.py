@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.bench import machine
+from tests.bench.content import Content
 from tests.bench.cost import Cost
 from tests.bench.ground import ALL_VARIED, SOME_VARIED, SYSCALL, Ground, alerts
 from tests.bench.page import page
@@ -47,6 +48,8 @@ def report() -> Report:
     made.floors = {SYSCALL: figure(FLOOR, 1000, [Cost(0.1, 0.02, 90.0)])}
     costs = [Cost(0.1, 0.05, 100.0), Cost(0.2, 0.04, 300.0), Cost(0.3, 0.09, 200.0)]
     made.ours = [figure(FALCOLAKE, 1000, costs)]
+    made.programs = [figure("Bento v1, 35 fields", 1000, [Cost(1, 0.1, 2000)])]
+    made.contents = [Content("Bento v1, 35 fields", 4, 420_000, 210, 120_000, 3)._asdict()]
     made.others = [figure("other | one", 1000, [Cost(1, 0.2, 1300)], "as <documented>")]
     made.growth = [
         {"count": n, "seconds": 1, "cpu": 1, "us": us, "memory": 1, "staging": 1, "objects": 4}
@@ -76,7 +79,9 @@ def test_a_report_is_read_as_it_was_written(report: Report) -> None:
 def test_page_and_terminal_have_every_figure(report: Report) -> None:
     for text in (page(report, "picture.svg"), plain(report)):
         words = re.sub(r"[| ]+", " ", text)
-        assert "falcolake 50.0 (40.0 to 90.0) 20,000 5,000 200 MB 2.50" in words
+        assert "falcolake, 35 fields 50.0 (40.0 to 90.0) 20,000 5,000 200 MB 2.50" in words
+        assert "Bento v1, 35 fields 100.0 10,000 1,000 2,000 MB 5.00" in words
+        assert "Bento v1, 35 fields 4 420 210 120,000 3" in words
         assert "1,000,000 1.0 s 1,000,000 1.0 s 44.0 1.10" in words
         assert "detection_finding 1.1.0 22.5 22.2" in words
         assert "produced to staged 0.02 s 5.40 s 6.00 s" in words
@@ -105,8 +110,8 @@ def test_the_picture_is_svg_with_bars_as_long_as_the_figures(report: Report) -> 
     root = ET.fromstring(picture(report))
     bars = [each for each in root.iter() if each.tag.endswith("rect")]
     lengths = [float(bar.attrib["width"]) for bar in bars]
-    assert [lengths[n] / lengths[0] for n in (1, 2)] == pytest.approx([2.5, 10.0], rel=0.01)
-    assert lengths[4] / lengths[3] == pytest.approx(1.1, rel=0.01)
+    assert [lengths[n] / lengths[0] for n in (1, 2, 3)] == pytest.approx([2.5, 5, 10], rel=0.01)
+    assert lengths[5] / lengths[4] == pytest.approx(1.1, rel=0.01)
     assert all(float(bar.attrib["x"]) == LEFT for bar in bars)
 
 
