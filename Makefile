@@ -6,7 +6,7 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE ?= falcolake
 
 .PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-kube test-compose test-terraform \
-	lake-clients lint check format docs site pictures mutate-protocol mutate-mapping simulate lock bench bench-guard \
+	lake-clients lint check format docs site pictures mutate-protocol mutate-mapping simulate lock bench bench-growth bench-guard \
 	dist test-dist image chart hostile clean
 
 setup: $(READY)
@@ -166,6 +166,13 @@ RUNS ?= 3
 LARGEST ?= 1000000
 bench: $(READY)
 	$(BIN)/python -m tests.bench --count $(COUNT) --runs $(RUNS) --largest $(LARGEST)
+
+# Only growth, to a backlog of ten million, and 1, 2 and 4 workers, into build/bench: half an hour.
+bench-growth: COUNT ?= 100000
+bench-growth: LARGEST = 10000000
+bench-growth: $(READY)
+	$(BIN)/python -m tests.bench --count $(COUNT) --runs $(RUNS) --largest $(LARGEST) \
+		--only growth workers --into build/bench
 
 # Fails when mapping, staging and COPY have become twice as slow beside the floor.
 bench-guard: $(READY)

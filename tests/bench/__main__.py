@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.bench.ground import ROOT, Ground
 from tests.bench.page import page
 from tests.bench.picture import picture
-from tests.bench.program import Program, Report, read
+from tests.bench.program import PARTS, Program, Report, read
 from tests.bench.tables import plain
 
 
@@ -21,6 +21,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--count", type=int, default=100_000, help="alerts in a run")
     parser.add_argument("--runs", type=int, default=3, help="runs per median")
     parser.add_argument("--largest", type=int, default=1_000_000, help="the largest backlog")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=[], help="measure only these")
     parser.add_argument("--into", type=Path, default=ROOT / "docs", help="directory of the files")
     parser.add_argument("--render", action="store_true", help="only redraw page and picture")
     return parser.parse_args()
@@ -40,7 +41,8 @@ def main() -> int:
         render(read(file.read_text()), wanted.into)
         return 0
     with Ground() as ground:
-        report = Program(ground, wanted.count, wanted.runs, wanted.largest).run()
+        report = Program(ground, wanted.count, wanted.runs, wanted.largest).run(wanted.only)
+    wanted.into.mkdir(parents=True, exist_ok=True)
     file.write_text(report.json())
     render(report, wanted.into)
     print(plain(report))

@@ -31,7 +31,7 @@ from tests.buckets import keys
 
 ROOT = Path(__file__).parents[2]
 
-#: 2026-11-23T00:00:00Z: a million alerts, 50 ms apart, fit into a day.
+#: 2026-11-23T00:00:00Z: a million alerts, 50 ms apart, fit into a day; ten million are of six.
 START_NS = 1_795_392_000_000_000_000
 INTERVAL_NS = 50_000_000
 
@@ -130,6 +130,11 @@ class Ground:
         settings = load(environment=self.stack.environment(topic.name))
         report = produce.run(settings, start_ns=START_NS, count=None, file=file)
         assert report.sent == topic.count, report
+
+    def forget(self, topic: Topic) -> None:
+        """Remove the file of a topic's alerts, and do not return the topic again."""
+        del self._topics[topic.kind, topic.partitions, topic.count]
+        self._file(topic.kind, topic.count).unlink()
 
     def values(self, topic: Topic) -> Iterator[bytes]:
         """Yield a topic's alerts."""

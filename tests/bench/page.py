@@ -77,12 +77,13 @@ Corrections to their configuration are welcome."""
 
 def page(report: Report, picture: str) -> str:
     """Return the page as Markdown; `picture` is the picture's file next to it."""
+    measured = " and ".join(report.only) or "everything"
     day = datetime.fromtimestamp(report.machine["made_ms"] // 1000, UTC).strftime("%-d %B %Y")
     return (
         "\n\n".join(
             [
                 "# Benchmarks",
-                f"`make bench` wrote this page on {day}, from one run of everything.",
+                f"`make bench` wrote this page on {day}, from one run of {measured}.",
                 f"![CPU per alert, side by side, and by backlog]({picture})",
                 *map(_section, tables(report)),
                 LIMITS,

@@ -7,7 +7,7 @@ is the median of its runs. A failure is reported with its reason, and the rest c
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from statistics import median
@@ -39,7 +39,8 @@ from tests.bench.ground import (
 )
 from tests.bench.steps import STEPS
 
-GROWTH = (10_000, 100_000, 1_000_000, 3_000_000)
+GROWTH = (10_000, 100_000, 1_000_000, 3_000_000, 10_000_000)
+WORKERS = (1, 2, 4)
 PARTITIONS = 4
 TIMES = 4
 FALCOLAKE = "falcolake"
@@ -77,7 +78,10 @@ class Figure:
 
 @dataclass
 class Report:
-    """The results of one `make bench`, as stored in its JSON file."""
+    """The results of one `make bench`, as stored in its JSON file.
+
+    `only` names the parts that were measured, if not all were.
+    """
 
     count: int
     runs: int
@@ -95,10 +99,12 @@ class Report:
     shares: dict[str, float] = field(default_factory=dict)
     faults: float = 0.0
     growth: list[dict[str, float]] = field(default_factory=list)
+    workers: list[dict[str, Any]] = field(default_factory=list)
     latency: dict[str, Any] = field(default_factory=dict)
     idle: float | None = None
     trickle: list[dict[str, float]] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    only: list[str] = field(default_factory=list)
 
     def json(self) -> str:
         """Write it."""
@@ -145,22 +151,11 @@ class Program:
             {module: contest.versions(module) for module in contest.MODULES},
         )
 
-    def run(self) -> Report:
-        """Measure everything."""
-        parts = (
-            self._fill,
-            self._contest,
-            self._two_workers,
-            self._intake,
-            self._steps,
-            self._mapping,
-            self._profile,
-            self._growth,
-            self._latency,
-            self._trickle,
-        )
-        for part in parts:
-            self._attempt(part.__name__.strip("_").replace("_", " "), part)
+    def run(self, only: Sequence[str] = ()) -> Report:
+        """Measure everything, or only these of `PARTS`."""
+        self.report.only = list(only)
+        for part in only or PARTS:
+            self._attempt(part, getattr(self, f"_{part}"))
         return self.report
 
     def _attempt(self, name: str, part: Callable[[], Any]) -> Any:
@@ -173,11 +168,13 @@ class Program:
             return None
 
     def _topic(self, kind: str = SYSCALL, partitions: int = PARTITIONS) -> Topic:
-        return self.ground.topic(kind, partitions, self.report.count)
+        topic = self.ground.topic(kind, partitions, self.report.count)
+        self.report.bytes[kind] = topic.size
+        return topic
 
     def _fill(self) -> None:
         for kind in KINDS:
-            self.report.bytes[kind] = self._topic(kind).size
+            self._topic(kind)
         for partitions in (1, 12):
             self._topic(SYSCALL, partitions)
 
@@ -267,16 +264,32 @@ class Program:
         names = {f"Bento {bento.version(program)}, {words}": kind for kind, words in SENT.items()}
         return {name: runs(name, topics[kind]) for name, kind in names.items()}
 
-    def _two_workers(self) -> None:
-        """Measure two workers on more alerts: their wall-clock speed shows only in a longer run."""
-        count = TIMES * self.report.count
+    def _workers(self) -> None:
+        """Measure workers that share more alerts: their speed shows only in a longer run."""
+        count, last = TIMES * self.report.count, dict[str, worker.Worked]()
 
-        def run() -> Cost:
-            topic = self.ground.empty_topic(SYSCALL, PARTITIONS, count)
-            return worker.run_many(self.ground, topic, 2).cost
+        def runs(name: str, number: int) -> Callable[[], Cost]:
+            def run() -> Cost:
+                topic = self.ground.empty_topic(SYSCALL, PARTITIONS, count)
+                last[name] = worker.run_many(self.ground, topic, number)
+                return last[name].cost
 
-        name = f"2 workers, {count:,} alerts that come at once"
-        self.report.ours += self._in_turns({name: run}, {}, count).values()
+            return run
+
+        names = {f"workers: {number}": number for number in WORKERS}
+        found = self._in_turns({name: runs(name, names[name]) for name in names}, {}, count)
+        self.report.workers = [
+            {
+                "workers": names[name],
+                "count": count,
+                "us": each.us,
+                "per_second": each.per_second,
+                "memory": each.memory,
+                "staging": last[name].staging,
+                "objects": last[name].objects,
+            }
+            for name, each in found.items()
+        ]
 
     def _intake(self) -> None:
         """Measure what brings alerts from HTTP into Kafka."""
@@ -321,7 +334,9 @@ class Program:
 
     def _growth(self) -> None:
         for count in (each for each in GROWTH if each <= self.largest):
-            worked = worker.run(self.ground, self.ground.topic(SYSCALL, PARTITIONS, count))
+            topic = self.ground.topic(SYSCALL, PARTITIONS, count)
+            self.report.bytes[SYSCALL] = topic.size
+            worked = worker.run(self.ground, topic)
             cost = worked.cost
             self.report.growth.append(
                 {
@@ -335,6 +350,8 @@ class Program:
                 }
             )
             say(f"  {count:,}: {cost.cpu / count * 1e6:.1f} µs CPU per alert")
+            if count != self.report.count:
+                self.ground.forget(topic)
 
     def _latency(self) -> None:
         self.report.latency = latency.measure(self.ground)
@@ -344,6 +361,21 @@ class Program:
         for rate in trickle.RATES:
             found = trickle.measure(self.ground, rate, PARTITIONS)
             self.report.trickle.append(found._asdict())
+
+
+PARTS = (
+    "fill",
+    "contest",
+    "workers",
+    "intake",
+    "steps",
+    "mapping",
+    "profile",
+    "growth",
+    "latency",
+    "trickle",
+)
+"""What `Program` measures, in this order; each is a method of it."""
 
 
 def say(words: str) -> None:

@@ -15,7 +15,7 @@ from tests.bench.ground import ALL_VARIED, SOME_VARIED, SYSCALL, Ground, alerts
 from tests.bench.page import page
 from tests.bench.picture import LEFT, picture
 from tests.bench.profile import shares
-from tests.bench.program import FALCOLAKE, FLOOR, Program, Report, figure, read
+from tests.bench.program import FALCOLAKE, FLOOR, PARTS, Program, Report, figure, read
 from tests.bench.tables import plain
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -55,6 +55,11 @@ def report() -> Report:
         {"count": n, "seconds": 1, "cpu": 1, "us": us, "memory": 1, "staging": 1, "objects": 4}
         for n, us in ((100_000, 40.0), (1_000_000, 44.0))
     ]
+    made.workers = [
+        {"workers": n, "count": 4000, "us": 50.0, "per_second": 900.0 * n}
+        | {"memory": 500.0 * n, "staging": 9_000_000, "objects": 4}
+        for n in (1, 2)
+    ]
     made.mapping = {"detection_finding 1.1.0": (22.5, 22.25)}
     made.shares, made.faults = shares(PERF), 4.25
     delays = {"p50": 20.0, "p99": 5400.0, "most": 6000.0}
@@ -83,6 +88,7 @@ def test_page_and_terminal_have_every_figure(report: Report) -> None:
         assert "Bento v1, 35 fields 100.0 10,000 1,000 2,000 MB 5.00" in words
         assert "Bento v1, 35 fields 4 420 210 120,000 3" in words
         assert "1,000,000 1.0 s 1,000,000 1.0 s 44.0 1.10" in words
+        assert "2 50.0 1,800 2.00 1,000 MB 9 MB 4" in words
         assert "detection_finding 1.1.0 22.5 22.2" in words
         assert "produced to staged 0.02 s 5.40 s 6.00 s" in words
         assert "falcolake receive, 35 fields 200.0 5,000 500 66 MB" in words
@@ -136,6 +142,17 @@ def test_a_contender_that_fails_is_dropped_and_the_rest_continue() -> None:
     assert ran == ["bad", "good", "good", "good"]
     assert list(found) == ["good"]
     assert made.report.failed == {"bad": "RuntimeError: no such thing"}
+
+
+def test_only_the_named_parts_are_measured() -> None:
+    made = Program(Ground(), 1000, 1, 0)
+    made._attempt = lambda name, part: ran.append(name)  # type: ignore[method-assign]
+    ran: list[str] = []
+    made.run(["growth", "workers"])
+    assert ran == ["growth", "workers"]
+    assert "from one run of growth and workers." in page(made.report, "picture.svg")
+    made.run()
+    assert tuple(ran[2:]) == PARTS
 
 
 def test_varied_alerts_have_values_of_their_own() -> None:

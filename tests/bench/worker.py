@@ -27,6 +27,10 @@ SHORT_WINDOW = 2
 
 PAUSE = 0.02
 
+#: Seconds that a run may take, and how many alerts a second the slowest machine handles.
+SECONDS = 900
+LEAST_PER_SECOND = 2_000
+
 
 class Worked(NamedTuple):
     """The total cost of all workers, the peak size of staging in bytes, and the objects put.
@@ -159,7 +163,8 @@ def to_the_end(ground: Ground, topic: Topic, name: str, workers: list[Worker]) -
         return all(tp in found and found[tp].offset == ends[tp] for tp in tps)
 
     try:
-        until(shipped, 900, f"all of {topic.name} is committed", 0.1)
+        seconds = max(SECONDS, topic.count / LEAST_PER_SECOND)
+        until(shipped, seconds, f"all of {topic.name} is committed", 0.1)
         costs = [worker.cost() for worker in workers]
     finally:
         admin.close()
