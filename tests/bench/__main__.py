@@ -8,10 +8,12 @@ import argparse
 import sys
 from pathlib import Path
 
+from tests.bench import capacity
 from tests.bench.ground import ROOT, Ground
 from tests.bench.page import page
 from tests.bench.picture import picture
-from tests.bench.program import PARTS, Program, Report, read
+from tests.bench.program import PARTS, Program
+from tests.bench.report import Report, read
 from tests.bench.tables import plain
 
 
@@ -23,14 +25,17 @@ def options() -> argparse.Namespace:
     parser.add_argument("--largest", type=int, default=1_000_000, help="the largest backlog")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=[], help="measure only these")
     parser.add_argument("--into", type=Path, default=ROOT / "docs", help="directory of the files")
-    parser.add_argument("--render", action="store_true", help="only redraw page and picture")
+    parser.add_argument("--render", action="store_true", help="only redraw pages and picture")
     return parser.parse_args()
 
 
 def render(report: Report, directory: Path) -> None:
-    """Write the page and the picture of a report."""
+    """Write the page and the picture of a report, and the capacity model where sizing.md is."""
     (directory / "benchmarks.svg").write_text(picture(report))
     (directory / "benchmarks.md").write_text(page(report, "benchmarks.svg"))
+    sizing = directory / "sizing.md"
+    if sizing.exists() and report.capacity:
+        sizing.write_text(capacity.inserted(sizing.read_text(), capacity.section(report)))
 
 
 def main() -> int:

@@ -96,8 +96,8 @@ class Record:
 class Work:
     """The two workloads to compare, on the same alerts. Use `with`."""
 
-    def __init__(self, count: int = COUNT) -> None:
-        values = itertools.islice(alerts(SYSCALL), count)
+    def __init__(self, count: int = COUNT, kind: str = SYSCALL) -> None:
+        values = itertools.islice(alerts(kind), count)
         self.records = [Record(offset, value) for offset, value in enumerate(values)]
         self.mapping = Mapping(Options())
         self._numbers = itertools.count()

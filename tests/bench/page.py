@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tests.bench.program import Report
+from tests.bench.report import Report
 from tests.bench.tables import Table, machine, method, tables
 
 LIMITS = """## What stands in the way

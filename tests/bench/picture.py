@@ -4,7 +4,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from tests.bench.ground import STOCK, SYSCALL
-from tests.bench.program import FALCOLAKE, SENT, Report
+from tests.bench.report import FALCOLAKE, SENT, Report
 
 WIDTH, LEFT, RIGHT = 760, 230, 90
 BAR, GAP, TITLE = 20, 8, 34

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from tests.bench.ground import KINDS, STOCK, SYSCALL
 from tests.bench.intake import CONNECTIONS
-from tests.bench.program import FALCOLAKE, ROWS, SENT, SMALLER, Figure, Report
+from tests.bench.report import FALCOLAKE, ROWS, SENT, SMALLER, Figure, Report
 
 
 class Table(NamedTuple):

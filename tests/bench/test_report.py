@@ -15,7 +15,8 @@ from tests.bench.ground import ALL_VARIED, SOME_VARIED, SYSCALL, Ground, alerts
 from tests.bench.page import page
 from tests.bench.picture import LEFT, picture
 from tests.bench.profile import shares
-from tests.bench.program import FALCOLAKE, FLOOR, PARTS, Program, Report, figure, read
+from tests.bench.program import PARTS, Program
+from tests.bench.report import FALCOLAKE, FLOOR, Report, figure, read
 from tests.bench.tables import plain
 
 DOCS = Path(__file__).parents[2] / "docs"

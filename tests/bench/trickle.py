@@ -57,13 +57,13 @@ def measure(ground: Ground, rate: int, partitions: int, seconds: int = SECONDS) 
         until(worker.assigned, 60, "the worker has the partitions")
         staged = staged_count(worker)
         worker.begin()
-        took = asyncio.run(_send(ground, topic.name, rate, partitions, count))
+        took = asyncio.run(send(ground, topic.name, rate, partitions, count))
         until(lambda: staged() >= count, 60, "all of it is staged", pause=0.5)
         cost = worker.cost()
     return Trickle(rate, partitions, count / took, cost.cpu / count * 1000)
 
 
-async def _send(ground: Ground, topic: str, rate: int, partitions: int, count: int) -> float:
+async def send(ground: Ground, topic: str, rate: int, partitions: int, count: int) -> float:
     """Send each alert in a request of its own; return how many seconds it took."""
     producer = AIOKafkaProducer(bootstrap_servers=ground.stack.kafka_bootstrap, linger_ms=0)
     began = time.monotonic()
