@@ -7,7 +7,8 @@ is the median of its runs. A failure is reported with its reason, and the rest c
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from statistics import median
 from typing import Any
@@ -18,6 +19,7 @@ from tests.bench import (
     content,
     contest,
     intake,
+    killed,
     latency,
     machine,
     mapping,
@@ -178,6 +180,26 @@ class Program:
         names = {f"Bento {bento.version(program)}, {words}": kind for kind, words in SENT.items()}
         return {name: runs(name, topics[kind]) for name, kind in names.items()}
 
+    def _killed(self) -> None:
+        """Kill what reads the backlog, and start it again; once each."""
+        topic, starts = self._topic(), dict[str, Callable[[str], killed.Start]]()
+
+        @contextmanager
+        def ours(run: str) -> Iterator[subprocess.Popen[bytes]]:
+            with worker.started(self.ground, topic, run, 1, worker.WINDOW) as (one,):
+                yield one.process
+
+        starts[FALCOLAKE] = lambda run: partial(ours, run)
+        program = self._attempt("Bento", partial(programs.named, bento.VARIABLE))
+        if program is not None:
+            name = f"Bento {bento.version(program)}"
+            starts[name] = lambda run: partial(bento.started, self.ground, topic, run, program)
+        for name, start in starts.items():
+            run = self.ground.run_name(f"killed {name}")
+            kill = partial(killed.measure, self.ground, topic, run, name, start(run))
+            if (found := self._attempt(f"kill -9 {name}", kill)) is not None:
+                self.report.killed.append(found._asdict())
+
     def _workers(self) -> None:
         """Measure workers that share more alerts: their speed shows only in a longer run."""
         count, last = TIMES * self.report.count, dict[str, worker.Worked]()
@@ -283,6 +305,7 @@ class Program:
 PARTS = (
     "fill",
     "contest",
+    "killed",
     "workers",
     "intake",
     "steps",

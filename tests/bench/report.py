@@ -58,6 +58,7 @@ class Report:
     ours: list[Figure] = field(default_factory=list)
     programs: list[Figure] = field(default_factory=list)
     contents: list[dict[str, Any]] = field(default_factory=list)
+    killed: list[dict[str, Any]] = field(default_factory=list)
     others: list[Figure] = field(default_factory=list)
     intake: list[Figure] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)

@@ -23,6 +23,7 @@ def tables(report: Report) -> list[Table]:
     made = [
         _side_by_side(report),
         _contents(report),
+        _killed(report),
         _frameworks(report),
         _end_to_end(report),
         _intake(report),
@@ -115,6 +116,19 @@ def _contents(report: Report) -> Table:
         "same alerts. Left out are the timestamps `*_dt`, which repeat the milliseconds beside "
         "them: Bento cannot write timestamps, so it has integers there.",
         [header, *rows],
+    )
+
+
+def _killed(report: Report) -> Table:
+    rows = [
+        [each["name"], *(f"{each[key]:,}" for key in ("alerts", "rows", "lost", "doubled"))]
+        for each in report.killed
+    ]
+    return Table(
+        "Upon kill -9",
+        "Killed once its first object was in the lake, and started again with what it had left on "
+        "disk, until its group had committed all of the topic.",
+        [["", "alerts", "rows in the lake", "lost", "doubled"], *rows],
     )
 
 

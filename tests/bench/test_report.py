@@ -12,6 +12,7 @@ from tests.bench import machine
 from tests.bench.content import Content
 from tests.bench.cost import Cost
 from tests.bench.ground import ALL_VARIED, SOME_VARIED, SYSCALL, Ground, alerts
+from tests.bench.killed import Killed
 from tests.bench.page import page
 from tests.bench.picture import LEFT, picture
 from tests.bench.profile import shares
@@ -51,6 +52,7 @@ def report() -> Report:
     made.ours = [figure(FALCOLAKE, 1000, costs)]
     made.programs = [figure("Bento v1, 35 fields", 1000, [Cost(1, 0.1, 2000)])]
     made.contents = [Content("Bento v1, 35 fields", 4, 420_000, 210, 120_000, 3)._asdict()]
+    made.killed = [Killed("Bento v1", 1000, 1300, 0, 300)._asdict()]
     made.others = [figure("other | one", 1000, [Cost(1, 0.2, 1300)], "as <documented>")]
     made.growth = [
         {"count": n, "seconds": 1, "cpu": 1, "us": us, "memory": 1, "staging": 1, "objects": 4}
@@ -89,6 +91,7 @@ def test_page_and_terminal_have_every_figure(report: Report) -> None:
         assert "Bento v1, 35 fields 100.0 10,000 1,000 2,000 MB 5.00" in words
         assert "Bento v1, 35 fields 4 420 210 120,000 3" in words
         assert "1,000,000 1.0 s 1,000,000 1.0 s 44.0 1.10" in words
+        assert "Bento v1 1,000 1,300 0 300" in words
         assert "2 50.0 1,800 2.00 1,000 MB 9 MB 4" in words
         assert "detection_finding 1.1.0 22.5 22.2" in words
         assert "produced to staged 0.02 s 5.40 s 6.00 s" in words

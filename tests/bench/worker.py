@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -145,29 +145,41 @@ def run_many(ground: Ground, topic: Topic, count: int) -> Worked:
         return to_the_end(ground, topic, name, workers)
 
 
-def to_the_end(ground: Ground, topic: Topic, name: str, workers: list[Worker]) -> Worked:
-    """Wait until the group's offsets are the topic's ends; add up what the workers took."""
-    bootstrap, peak = ground.stack.kafka_bootstrap, 0
+@contextmanager
+def committed(ground: Ground, topic: Topic, group: str) -> Iterator[Callable[[], bool]]:
+    """Yield a function that says whether a group's offsets are the ends of a filled topic."""
+    bootstrap = ground.stack.kafka_bootstrap
     consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     tps = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
     ends = consumer.end_offsets(tps)
     consumer.close()
     admin = KafkaAdminClient(bootstrap_servers=bootstrap)
 
-    def shipped() -> bool:
-        nonlocal peak
-        for worker in workers:
-            worker.assigned()
-        peak = max(peak, sum(worker.staged_bytes() for worker in workers))
-        found = admin.list_group_offsets([name])[name]
+    def is_at_the_end() -> bool:
+        found = admin.list_group_offsets([group])[group]
         return all(tp in found and found[tp].offset == ends[tp] for tp in tps)
 
     try:
+        yield is_at_the_end
+    finally:
+        admin.close()
+
+
+def to_the_end(ground: Ground, topic: Topic, name: str, workers: list[Worker]) -> Worked:
+    """Wait until the group's offsets are the topic's ends; add up what the workers took."""
+    peak = 0
+    with committed(ground, topic, name) as is_at_the_end:
+
+        def shipped() -> bool:
+            nonlocal peak
+            for worker in workers:
+                worker.assigned()
+            peak = max(peak, sum(worker.staged_bytes() for worker in workers))
+            return is_at_the_end()
+
         seconds = max(SECONDS, topic.count / LEAST_PER_SECOND)
         until(shipped, seconds, f"all of {topic.name} is committed", 0.1)
         costs = [worker.cost() for worker in workers]
-    finally:
-        admin.close()
     total = Cost(
         max(cost.seconds for cost in costs),
         sum(cost.cpu for cost in costs),
