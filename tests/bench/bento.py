@@ -47,7 +47,8 @@ def version(program: str) -> str:
 
 
 def configure(directory: Path) -> Path:
-    """Write the configuration into a directory; return its file."""
+    """Write the configuration into a directory, made if missing; return its file."""
+    directory.mkdir(parents=True, exist_ok=True)
     mapping = (_HERE / "bento.blobl").read_text()
     rules = json.dumps(_rules(), indent=2, ensure_ascii=False)
     (directory / "bento.blobl").write_text(f"let rules = {rules}\n\n{mapping}")
@@ -102,7 +103,6 @@ def started(
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run Bento on a topic until the end of the block, which begins once it has connected."""
     directory = ground.directory / f"bento-{run}"
-    directory.mkdir(exist_ok=True)
     file = configure(directory)
     (port,) = free_ports(1)
     environment = ground.environment(topic, run) | {

@@ -79,10 +79,10 @@ def _measure(
     log = ground.directory / f"{topic.name}.log"
     ready = programs.serving(command, environment, f"http://127.0.0.1:{port}/ping", log)
     with _Counted(ground, topic) as counted, ready as process:
-        asyncio.run(_post(port, itertools.islice(values, WARM_UP)))
+        asyncio.run(post(port, itertools.islice(values, WARM_UP)))
         until(lambda: counted.records() >= WARM_UP, SECONDS, f"{command[0]} has warmed up")
         began, cpu = time.monotonic(), cpu_seconds(process.pid)
-        asyncio.run(_post(port, values))
+        asyncio.run(post(port, values))
         until(lambda: counted.records() >= topic.count, SECONDS, f"all is in {topic.name}")
         cost = Cost(
             time.monotonic() - began,
@@ -113,7 +113,7 @@ class _Counted:
         return sum(self._consumer.end_offsets(self._places).values())
 
 
-async def _post(port: int, values: Iterator[bytes]) -> None:
+async def post(port: int, values: Iterator[bytes]) -> None:
     """Send each value in a request of its own; raise RuntimeError if one is not answered 200."""
     address = f"http://127.0.0.1:{port}/"
     headers = {"Content-Type": "application/json"}

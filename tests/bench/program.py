@@ -25,6 +25,7 @@ from tests.bench import (
     mapping,
     profile,
     programs,
+    sidekick,
     trickle,
     worker,
 )
@@ -241,6 +242,14 @@ class Program:
                 contenders[f"{name}, {words}"] = run
         self.report.intake = list(self._in_turns(contenders, {}, self.report.count).values())
 
+    def _sidekick(self) -> None:
+        """Measure falcosidekick's own output to Security Lake, once."""
+        program = programs.named(intake.VARIABLE)
+        name = f"falcosidekick {intake.version(program)}"
+        names = {kind: f"{name}, {words}" for kind, words in SENT.items()}
+        found = sidekick.measure(self.ground, program, names)
+        self.report.sidekick = [each._asdict() for each in found]
+
     def _take(self, topic: Topic) -> Cost:
         run = self.ground.run_name("take")
         return self.ground.run_script("tests.bench.take_agent", topic, run)
@@ -308,6 +317,7 @@ PARTS = (
     "killed",
     "workers",
     "intake",
+    "sidekick",
     "steps",
     "mapping",
     "profile",

@@ -59,6 +59,7 @@ class Report:
     programs: list[Figure] = field(default_factory=list)
     contents: list[dict[str, Any]] = field(default_factory=list)
     killed: list[dict[str, Any]] = field(default_factory=list)
+    sidekick: list[dict[str, Any]] = field(default_factory=list)
     others: list[Figure] = field(default_factory=list)
     intake: list[Figure] = field(default_factory=list)
     steps: dict[str, float] = field(default_factory=dict)

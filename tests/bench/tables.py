@@ -26,6 +26,7 @@ def tables(report: Report) -> list[Table]:
         _killed(report),
         _frameworks(report),
         _end_to_end(report),
+        _sidekick(report),
         _intake(report),
         _steps(report),
         _mapping(report),
@@ -54,8 +55,9 @@ def machine(report: Report) -> str:
 def method(report: Report) -> str:
     """Return how it was measured."""
     sizes = "; ".join(f"{KINDS[kind]}: {size:,.0f} bytes" for kind, size in report.bytes.items())
+    sizes = f" ({sizes})" if sizes else ""
     return (
-        f"Each run has a backlog of {report.count:,} alerts ({sizes}). Figures are the median of "
+        f"Each run has a backlog of {report.count:,} alerts{sizes}. Figures are the median of "
         f"{report.runs} runs, which alternate. CPU is user and system time of the whole process, "
         "all threads: ours from the first assignment to the last commit, Bento's from when it is "
         "ready to its last object, Pathway's from its start (its engine reads long before it calls "
@@ -160,6 +162,31 @@ def _end_to_end(report: Report) -> Table:
         "Rows differ from the first one only in what they name. The memory of two workers is "
         "their sum. Other alerts are compared with a floor of the same alerts.",
         [COSTS, *rows],
+    )
+
+
+def _sidekick(report: Report) -> Table:
+    rows = [
+        [
+            each["name"],
+            f"{each['received']:.1f}",
+            f"{each['put']:.1f}",
+            f"{each['memory']:,.0f} MB",
+            f"{each['rows']:,} of {each['sent']:,}",
+            f"{each['bytes'] / max(each['rows'], 1):,.0f}",
+            f"{each['columns']}",
+        ]
+        for each in report.sidekick
+    ]
+    header = [
+        *("", "HTTP, CPU µs per alert", "conversion and put", "memory"),
+        *("rows in the lake", "bytes per alert", "columns"),
+    ]
+    return Table(
+        "falcosidekick to Security Lake",
+        "Its output `awssecuritylake`, from HTTP to S3 without Kafka, run once on as many alerts "
+        "as its queue holds; see the method below.",
+        [header, *rows],
     )
 
 

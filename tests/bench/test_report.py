@@ -18,6 +18,7 @@ from tests.bench.picture import LEFT, picture
 from tests.bench.profile import shares
 from tests.bench.program import PARTS, Program
 from tests.bench.report import FALCOLAKE, FLOOR, Report, figure, read
+from tests.bench.sidekick import Lake
 from tests.bench.tables import plain
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -53,6 +54,7 @@ def report() -> Report:
     made.programs = [figure("Bento v1, 35 fields", 1000, [Cost(1, 0.1, 2000)])]
     made.contents = [Content("Bento v1, 35 fields", 4, 420_000, 210, 120_000, 3)._asdict()]
     made.killed = [Killed("Bento v1", 1000, 1300, 0, 300)._asdict()]
+    made.sidekick = [Lake("falcosidekick 2, 35 fields", 9, 8, 16_000, 29, 120, 90, 680)._asdict()]
     made.others = [figure("other | one", 1000, [Cost(1, 0.2, 1300)], "as <documented>")]
     made.growth = [
         {"count": n, "seconds": 1, "cpu": 1, "us": us, "memory": 1, "staging": 1, "objects": 4}
@@ -92,6 +94,7 @@ def test_page_and_terminal_have_every_figure(report: Report) -> None:
         assert "Bento v1, 35 fields 4 420 210 120,000 3" in words
         assert "1,000,000 1.0 s 1,000,000 1.0 s 44.0 1.10" in words
         assert "Bento v1 1,000 1,300 0 300" in words
+        assert "falcosidekick 2, 35 fields 120.0 90.0 680 MB 8 of 9 2,000 29" in words
         assert "2 50.0 1,800 2.00 1,000 MB 9 MB 4" in words
         assert "detection_finding 1.1.0 22.5 22.2" in words
         assert "produced to staged 0.02 s 5.40 s 6.00 s" in words
