@@ -347,10 +347,11 @@ def _grouped(
     rows: Rows, group_of: Callable[[Finding], tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], Columns]:
     """Return the offsets, timestamps and findings of each group of an append."""
+    places = list(map(group_of, rows.findings))
+    if len(set(places)) == 1:
+        return {places[0]: (rows.offsets, rows.timestamps, rows.findings)}
     groups: dict[tuple[str, str, str], Columns] = {}
-    each = zip(
-        map(group_of, rows.findings), rows.offsets, rows.timestamps, rows.findings, strict=True
-    )
+    each = zip(places, rows.offsets, rows.timestamps, rows.findings, strict=True)
     for group, offset, timestamp, finding in each:
         if group not in groups:
             groups[group] = [], [], []

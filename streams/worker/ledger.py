@@ -254,7 +254,7 @@ class Ledger:
                 in_sequence = False
                 continue  # it is blocked now; or reading pauses, and the others are read again too
             found = True
-            if partition.sealable and is_full(partition, self._limits):
+            if is_full(partition, self._limits) and partition.sealable:
                 await self._seal_or_grow()  # full since before a crash, or a seal that failed
             max_rows = self._limits.max_rows
             room = max_rows - partition.open_records
@@ -283,7 +283,7 @@ class Ledger:
         for each in rows:
             share = 1 / len(rows)
             self._metrics.staged(each, (mapped - began) * share, (staged - mapped) * share)
-        full = any(p.sealable and is_full(p, self._limits) for p, *_ in pieces)
+        full = any(is_full(p, self._limits) and p.sealable for p, *_ in pieces)
         pieces.clear()
         if full:
             await self._seal_or_grow()
@@ -504,10 +504,10 @@ class Ledger:
                 or self._draining
                 or is_flushing(self.partitions.values(), self._targets)
                 or any(
-                    is_full(p, self._limits)
-                    or (not p.ends and is_due(p, self._limits, now, monotonic))
+                    p.sealable  # this makes a seal, and is asked last
                     for p in self.partitions.values()
-                    if p.sealable
+                    if is_full(p, self._limits)
+                    or (not p.ends and is_due(p, self._limits, now, monotonic))
                 )
             ):
                 await self._seal_or_grow()

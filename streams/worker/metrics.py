@@ -78,7 +78,7 @@ class Metrics:
         self._consumed = counter(
             "consumed_records", "records taken from Kafka; those read again count again"
         )
-        self._records = counter("staged_records", "records staged, by outcome", "outcome")
+        records = counter("staged_records", "records staged, by outcome", "outcome")
         self._bytes = counter("staged_bytes", "bytes of the values of staged records")
         self._findings = counter("staged_findings", "findings staged, by OCSF severity", "severity")
         self._rejects = counter("staged_rejects", "rejects staged, by reason", "reason")
@@ -98,8 +98,7 @@ class Metrics:
         self._paused = gauge("paused", "1 while reading from Kafka is paused")
         self._staging = gauge("staging_bytes", "bytes that staging takes on disk")
         self._free = gauge("staging_free_bytes", "bytes free on staging's disk")
-        for outcome in OUTCOMES:
-            self._records.labels(outcome)
+        self._by_outcome = {outcome: records.labels(outcome) for outcome in OUTCOMES}
         for severity in SEVERITIES:
             self._findings.labels(severity)
 
@@ -204,9 +203,9 @@ class Metrics:
 
     def staged(self, rows: Rows, mapping_seconds: float, staging_seconds: float) -> None:
         """Count records that are durable in staging."""
-        self._records.labels("finding").inc(len(rows.findings))
-        self._records.labels("reject").inc(len(rows.rejects))
-        self._records.labels("filtered").inc(rows.filtered)
+        self._by_outcome["finding"].inc(len(rows.findings))
+        self._by_outcome["reject"].inc(len(rows.rejects))
+        self._by_outcome["filtered"].inc(rows.filtered)
         self._bytes.inc(rows.bytes)
         self._mapping_seconds.inc(mapping_seconds)
         self._staging_seconds.inc(staging_seconds)
