@@ -21,6 +21,7 @@ from importlib.metadata import version
 from typing import Any
 
 import faust
+from faust.tables.manager import TableManager
 from prometheus_client import disable_created_metrics
 
 from streams import faults
@@ -75,6 +76,17 @@ FETCH_BYTES = 4 << 20
 #: Seconds to wait before a failed app starts again.
 SHORTEST_RESTART = 1.0
 LONGEST_RESTART = 30.0
+
+
+class NoTables(TableManager):
+    """Faust's tables, of which there are none: Faust waits a second for some to be declared."""
+
+    logger = logging.getLogger("faust.tables")
+
+    async def on_start(self) -> None:
+        """Start at once."""
+        await self._update_channels()
+        await self.recovery.start()
 
 
 class Falcolake(faust.App):
@@ -151,6 +163,7 @@ def build(settings: Settings, metrics: Metrics, watch: Watch, fleet: Fleet) -> F
     ledger.kafka = app.consumer
     app.ledger, app.shipper, app.dead_letters = ledger, shipper, dead_letters
     app.lookup = Lookup(ledger, LakeReader(settings.lake, client), settings.kafka.topic, watch)
+    ledger.on_assigned = app.lookup.start
     app.listener = Listener(settings, ledger, shipper.reasons, metrics, fleet)
     _declare(app, settings.kafka.topic)
     return app
@@ -175,6 +188,7 @@ def _faust_settings(settings: Settings) -> dict[str, Any]:
         "value_serializer": "raw",
         "datadir": str(settings.staging.path / "faust"),
         "store": "memory://",
+        "TableManager": NoTables,
         "topic_allow_declare": False,
         "topic_disable_leader": True,
         "web_enabled": False,

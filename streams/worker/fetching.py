@@ -1,10 +1,13 @@
 """Fetching: how long Kafka gathers records for a fetch, and how many are taken of it at once.
 
 A fetch and a commit cost as much for one record as for a hundred, so Kafka waits for `LINGER_BYTES`
-before it answers, `LINGER_MS` at most. And a batch of a few kilobytes may inflate to hundreds of
-megabytes: aiokafka inflates it when its first record is read and keeps it until its last one is.
-So a thread does that, while heartbeats go on, and records are taken by bytes, all of one fetched
-partition before any of the next: in memory are one inflated batch and a few times `TAKEN_BYTES`.
+before it answers, `LINGER_MS` at most. It answers what comes on one connection in order, so while
+partitions are taken over it waits for `HASTE_MS`: questions come behind fetches.
+
+A batch of a few kilobytes may inflate to hundreds of megabytes: aiokafka inflates it when its first
+record is read and keeps it until its last one is. So a thread does that, while heartbeats go on,
+and records are taken by bytes, all of one fetched partition before any of the next: in memory are
+one inflated batch and a few times `TAKEN_BYTES`.
 
 aiokafka does not tell in which leader epoch the log has a record: `tell_epochs` adds that.
 
@@ -24,8 +27,10 @@ from aiokafka.structs import TopicPartition
 from streams.windows.batch import PIECE_BYTES, size_of
 from streams.windows.seal import NO_EPOCH
 
-#: Milliseconds that Kafka waits for more records at most, and the bytes that it waits for.
+#: Milliseconds that Kafka waits for more records at most, usually and in haste, and the bytes that
+#: it waits for.
 LINGER_MS = 350
+HASTE_MS = 20
 LINGER_BYTES = 1 << 20
 
 #: Bytes of records to take at once, unless one record has more.
@@ -45,8 +50,18 @@ class Taken(NamedTuple):
 
 
 def linger(consumer: Any) -> None:
-    """Let Kafka gather records for this consumer, before it is started."""
-    consumer._fetch_min_bytes, consumer._fetch_max_wait_ms = LINGER_BYTES, LINGER_MS
+    """Let Kafka gather records for the next fetches of this consumer, started or not."""
+    _gather(consumer, LINGER_MS)
+
+
+def hasten(consumer: Any) -> None:
+    """Let Kafka gather records for a moment only, until `linger` is called."""
+    _gather(consumer, HASTE_MS)
+
+
+def _gather(consumer: Any, milliseconds: int) -> None:
+    for each in filter(None, (consumer, consumer._fetcher)):  # a fetcher comes with the start
+        each._fetch_min_bytes, each._fetch_max_wait_ms = LINGER_BYTES, milliseconds
 
 
 class _Batches:

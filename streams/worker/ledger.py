@@ -117,6 +117,8 @@ class Ledger:
         self.wanted: frozenset[int] | None = None
         self.usage: Usage | None = None
         self.alarms = Alarms(metrics)
+        #: Called after each assignment, before anything of it is read.
+        self.on_assigned: Callable[[], object] = lambda: None
         self._staging = staging
         self._mapping = mapping
         self._limits = limits
@@ -192,6 +194,7 @@ class Ledger:
             sorted(positions),
             {n: positions[n] for n in sorted(positions)},
         )
+        self.on_assigned()
         return self.epoch, positions
 
     def staged_epochs(self) -> dict[int, set[int]]:

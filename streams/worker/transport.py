@@ -40,7 +40,7 @@ from streams.windows.batch import Batch, Found, Lost
 from streams.windows.progress import Bounds
 from streams.windows.seal import NO_EPOCH, read_seal
 from streams.worker import epoch_ends
-from streams.worker.fetching import linger, take, tell_epochs
+from streams.worker.fetching import hasten, linger, take, tell_epochs
 from streams.worker.topic_ids import ask
 
 log = logging.getLogger(__name__)
@@ -109,7 +109,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Return the consumer. Faust itself reads committed records only if it also writes them."""
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # not started yet, so nothing has read it
-        linger(consumer)
+        hasten(consumer)
         tell_epochs()
         return accept_empty_in_worker(consumer)
 
@@ -290,6 +290,7 @@ class BatchConsumer(driver.Consumer):
         self, partitions: list[int], staged: Mapping[int, AbstractSet[int]]
     ) -> tuple[Membership, dict[int, Found]]:
         consumer = self._thread._ensure_consumer()
+        hasten(consumer)
         membership = _membership(consumer)
         tps = [TopicPartition(self._topic, partition) for partition in partitions]
         async with asyncio.timeout(COMMIT_TIMEOUT):
@@ -368,8 +369,10 @@ class BatchConsumer(driver.Consumer):
     async def _begin(
         self, epoch: int, positions: Mapping[int, int], membership: Membership
     ) -> None:
-        if _membership(self._thread._ensure_consumer()) != membership:
+        consumer = self._thread._ensure_consumer()
+        if _membership(consumer) != membership:
             raise Lost
+        linger(consumer)
         self._held, self._membership = epoch, membership
         await self._seek_to(epoch, positions)
 

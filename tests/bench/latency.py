@@ -71,7 +71,7 @@ def measure(ground: Ground, seconds: int = 30) -> dict[str, Any]:
     ground.stack.create_topic(name, 1)
     topic, run = Topic(name, "mix", 1, count, 0), ground.run_name("latency")
     with started(ground, topic, run, 1, WINDOW) as (worker,):
-        until(worker.assigned, 60, "the worker has the partition")
+        until(worker.reads, 60, "the worker reads the partition")
         worker.begin()
         with (
             Watch(staged_count(worker), 0.02) as staged,

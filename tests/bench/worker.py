@@ -68,6 +68,10 @@ class Worker:
         found = re.findall(r"assigned partitions \[([\d, ]*)\]", text)
         return [int(number) for number in found[-1].split(",") if number] if found else []
 
+    def reads(self) -> bool:
+        """Whether it has found out, from its log, where a group without offsets begins to read."""
+        return bool(self.assigned()) and "the lake says where to go on" in self.log.read_text()
+
     def begin(self) -> None:
         """Start counting."""
         self.began, self.cpu = time.monotonic(), cpu_seconds(self.process.pid)

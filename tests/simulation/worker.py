@@ -140,6 +140,7 @@ class Worker:
         )
         reader: Any = Reader(SETTINGS, world.bucket, client)
         self.lookup = Lookup(self.ledger, reader, NAME, watch)
+        self.ledger.on_assigned = self.lookup.start
         self.client = Client(name, world.topic, world.group, world.network, instance)
         self.consumer = Consumer(self.client, self.ledger, world.deal, world.between)
         self.ledger.kafka = self.consumer

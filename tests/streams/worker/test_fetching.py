@@ -15,7 +15,7 @@ from aiokafka.structs import TopicPartition
 from streams.embedded.broker.batch import stamp
 from streams.windows.batch import size_of
 from streams.worker import fetching
-from streams.worker.fetching import TAKEN_BYTES, linger, take, tell_epochs
+from streams.worker.fetching import TAKEN_BYTES, hasten, linger, take, tell_epochs
 from tests.streams.embedded.raw_kafka import build_batch
 from tests.streams.worker_parts import in_loop
 
@@ -81,6 +81,30 @@ async def test_records_that_come_one_by_one_are_taken_together(
                 await producer.send_and_wait(topic, bytes(1_000), partition=number % 2)
         taken = await taking
     assert {number: len(records) for number, records in taken.items()} == {0: 5, 1: 5}
+
+
+@in_loop
+async def test_questions_of_a_takeover_do_not_wait_until_kafka_has_gathered(
+    kafka_bootstrap: str, make_topic: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A broker answers one connection in order: first the fetch, then what was asked after it."""
+    monkeypatch.setattr(fetching, "LINGER_MS", 5_000)
+    place = TopicPartition(make_topic(1), 0)
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap)
+    hasten(consumer)
+    await consumer.start()
+    try:
+        consumer.assign([place])
+        consumer.seek(place, 0)
+        await take(consumer._fetcher, frozenset([place]), 0.1, 1)
+        assert consumer._fetcher._in_flight
+        began = asyncio.get_running_loop().time()
+        assert await consumer.end_offsets([place]) == {place: 0}
+        assert asyncio.get_running_loop().time() - began < 4.5
+        linger(consumer)
+        assert consumer._fetcher._fetch_max_wait_ms == 5_000
+    finally:
+        await consumer.stop()
 
 
 def test_kafka_gathers_for_less_than_the_promised_half_second() -> None:
