@@ -10,7 +10,6 @@ kill -9, start it again; it needs no repair.
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import signal
@@ -243,9 +242,6 @@ def run(settings: Settings, grace: float | None = None) -> bool:
     """
     logs.configure(settings.log)
     os.umask(0o077)  # staging holds alerts, and DuckDB creates files there
-    # A batch makes tens of thousands of tuples that live for a second. At Python's default
-    # threshold the collector would walk them again and again.
-    gc.set_threshold(100_000, 20, 50)
     disable_created_metrics()  # type: ignore[no-untyped-call]
     faults.arm(wanted_fault(), settings.lake.endpoint_url)
     for warning in settings.warnings():

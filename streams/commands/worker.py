@@ -1,5 +1,6 @@
 """The command `worker`."""
 
+import gc
 from typing import Annotated
 
 import typer
@@ -31,6 +32,9 @@ def worker(
       falcolake --config falcolake.toml worker
       falcolake worker --drain --grace 55
     """
+    # Imports make many objects that stay, and a batch makes tens of thousands of tuples that live
+    # for a second. At Python's default threshold the collector would walk them again and again.
+    gc.set_threshold(100_000, 20, 50)
     from streams.app import run
 
     raise typer.Exit(0 if run(load_settings(context), grace if drain else None) else 1)
