@@ -7,7 +7,7 @@ IMAGE ?= falcolake
 
 .PHONY: setup demo test test-faults test-page soak kafka test-kafka tools test-tools test-kube test-compose test-terraform \
 	lake-clients lint check format docs site pictures mutate-protocol mutate-mapping simulate lock bench bench-growth bench-guard \
-	dist test-dist image chart hostile clean
+	dist wheel-native test-dist image chart hostile clean
 
 setup: $(READY)
 
@@ -190,8 +190,14 @@ dist: $(READY)
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist
 	$(BIN)/twine check --strict dist/falcolake-*.whl dist/falcolake-*.tar.gz
 
-# Installs the wheel into fresh environments and runs it there.
-test-dist: dist
+# The wheel with the mapping compiled, for this machine and Python, into dist/native (needs a C compiler).
+wheel-native: dist
+	rm -rf dist/native
+	COMPILE_FALCOLAKE=1 $(BIN)/uv build --quiet --wheel --no-build-isolation --python $(BIN)/python \
+		--out-dir dist/native dist/falcolake-*.tar.gz
+
+# Installs the wheels into fresh environments and runs them there.
+test-dist: wheel-native
 	$(BIN)/python -m pytest -m dist tests/packaging
 
 image:

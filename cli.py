@@ -66,8 +66,11 @@ def falcolake(
     context.obj = config
     if show_version:
         from importlib.metadata import version  # it takes longer than all other imports
+        from importlib.util import find_spec
 
-        print_text(f"falcolake {version('falcolake')}")
+        mapping = find_spec("schemas.mapping")
+        is_plain = mapping is None or str(mapping.origin).endswith(".py")
+        print_text(f"falcolake {version('falcolake')}{'' if is_plain else ', compiled'}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         say(context.get_help())

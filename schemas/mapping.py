@@ -291,9 +291,10 @@ class Mapping:
         body = self._class.body_of(alert, draft, scene, received, release)
         profiles = self._class.profiles_of(draft, scene, release)
         version = fields.pop("falco.version", None)
-        key = (alert.rule, alert.priority, source, feature, alert.tags or (), profiles, version)
+        tags = alert.tags or ()
+        key: Any = (alert.rule, alert.priority, source, feature, tags, profiles, version)
         if ours is not NOTHING:
-            key = (*key, ours)  # type: ignore[assignment]
+            key = (*key, ours)
         rule = self._rules.get(key) or self._new_rule(key, ours)
         unmapped = quote(draft.unmapped()) if fields else "{}"
         slots = [*map(draft.own.get, COLUMNS)] if self._has_slots else _NO_SLOTS

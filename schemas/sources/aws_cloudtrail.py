@@ -34,7 +34,7 @@ _RESOURCES = (
 
 _NO_NAME = "data: without ct.name."
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row("ct.region", ("cloud.region", "resources[].region", "resources[].cloud_partition")),
     Row("ct.recipientaccountid", ("cloud.account.uid", "resources[].owner.account.uid")),
     Row(

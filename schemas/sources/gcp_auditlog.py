@@ -27,7 +27,7 @@ _RESOURCES = (
 _AUTHORIZED = "With a user; from a JSON list. Also data if its items have more keys."
 _DATA = "data: without a method."
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row("gcp.location", ("cloud.region",)),
     Row(
         "gcp.projectId",

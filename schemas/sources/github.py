@@ -12,7 +12,7 @@ _USER = "evidences[].actor.user"
 
 _EACH = "One evidence per file; more than 10 files go to unmapped together."
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row("github.type", (f"{_API}.operation",), "type.action"),
     Row("github.action", (f"{_API}.operation",), "type.action"),
     Row("github.user", (f"{_USER}.name",)),

@@ -19,7 +19,7 @@ _DATA = (f"{_API}.request.data", DATA)
 
 _NO_VERB = "data: without a verb."
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row("ka.verb", (f"{_API}.operation",), 'Service "kubernetes".'),
     Row(
         "ka.auditid",

@@ -45,7 +45,7 @@ _EMAIL = "email_addr: if it is an e-mail address."
 
 _NO_TYPE = "data: without an event type."
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row("okta.evt.type", (f"{_API}.operation",), 'Service "okta".'),
     Row(
         "okta.transaction.id",

@@ -30,7 +30,7 @@ _WORKLOADS = (
     ("svc", "Service"),
 )
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row(
         "container.id",
         (f"{_CONTAINER}.uid",),

@@ -12,7 +12,7 @@ from schemas.sources.draft import ANY, DATA, Draft, Row, plain
 
 _API = "evidences[].api"
 
-CALL_ROWS = (
+CALL_ROWS: tuple[Row, ...] = (
     Row("evt.type", (f"{_API}.operation",), "Syscall source only."),
     Row("syscall.type", (f"{_API}.operation",), "If there is no evt.type."),
     Row(
@@ -26,7 +26,7 @@ CALL_ROWS = (
 RESULTS = ("evt.rawres", "krsi.res", "krsi.iou_ret")
 """Fields with a call's result as a number, which differs from alert to alert."""
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     *(
         Row(field, (f"{_API}.response.code",), "The first that is a 32-bit integer.", ANY)
         for field in RESULTS

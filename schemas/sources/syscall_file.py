@@ -20,7 +20,7 @@ _ARGUMENTS = (
     "evt.arg.name",
 )
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row("fd.name", (f"{_FILE}.path",), "If it is a path; for connections see the network."),
     Row("fd.directory", (f"{_FILE}.parent_folder",), "With a path or name."),
     Row("fd.filename", (f"{_FILE}.name",)),

@@ -18,7 +18,7 @@ _INFO = "evidences[].connection_info"
 
 _HOSTNAMES = (f"{_SRC}.hostname", f"{_DST}.hostname", f"{_SRC}.name", f"{_DST}.name")
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row("fd.cip", (f"{_SRC}.ip",), "The client is the source."),
     Row("fd.cport", (f"{_SRC}.port",), "With its address.", ANY),
     Row("fd.sip", (f"{_DST}.ip",), "The server is the destination."),

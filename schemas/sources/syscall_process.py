@@ -24,7 +24,7 @@ _PARENT = f"{_PROCESS}.parent_process"
 _NO_PID = "If missing: the process gets a uid made from the finding's."
 _LINEAGE = "From 1.4 the parent first. Before 1.4 only path or name, the oldest first."
 
-PROGRAM_ROWS = (
+PROGRAM_ROWS: tuple[Row, ...] = (
     Row("proc.name", (f"{_PROCESS}.name", "actor.process.name", f"{_ACTOR}.name")),
     Row("proc.exepath", (f"{_PROCESS}.file.path", f"{_PROCESS}.path", f"{_ACTOR}.file.path")),
     Row(
@@ -60,7 +60,7 @@ PROGRAM_ROWS = (
 )
 """What every run of a program has in common."""
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row(
         "proc.pid",
         (f"{_PROCESS}.pid", "actor.process.pid", f"{_ACTOR}.pid"),

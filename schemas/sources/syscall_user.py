@@ -11,7 +11,7 @@ from schemas.sources.draft import ANY, Draft, Row
 
 _PROCESS = "evidences[].process"
 
-ROWS = (
+ROWS: tuple[Row, ...] = (
     Row("user.name", (f"{_PROCESS}.user.name", "evidences[].actor.user.name", "actor.user.name")),
     Row(
         "user.uid",

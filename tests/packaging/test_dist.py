@@ -1,17 +1,21 @@
-"""The wheel and the source distribution in dist/ (`make test-dist`): their contents, and the wheel
-installed with nothing but its declared dependencies.
+"""The wheels and the source distribution in dist/ (`make test-dist`): their contents, the wheel
+installed with nothing but its declared dependencies, and the compiled one, which must do the same.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from setup import PLAIN
 
 ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
@@ -32,12 +36,12 @@ class Installed:
         self.work.mkdir()
         run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv")
 
-    def install(self, extra: str = "") -> None:
-        """Install the wheel, with dependencies at the versions of the lock file."""
+    def install(self, extra: str = "", of: Path | None = None) -> None:
+        """Install a wheel, with dependencies at the versions of the lock file."""
         run(
             *(UV, "pip", "install", "--quiet", "--compile-bytecode"),
             *("--python", self.bin / "python", "--constraint", ROOT / "requirements-dev.txt"),
-            f"falcolake{extra} @ {wheel().as_uri()}",
+            f"falcolake{extra} @ {(of or wheel()).as_uri()}",
         )
 
     def falcolake(self, *arguments: str, text: bytes = b"") -> subprocess.CompletedProcess[bytes]:
@@ -63,8 +67,17 @@ def run(*command: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def wheel() -> Path:
-    (found,) = DIST.glob("falcolake-*.whl")
+def python(folder: Path, *arguments: str) -> str:
+    """Run Python in a folder, whose modules come first, and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=folder, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def wheel(directory: Path = DIST) -> Path:
+    (found,) = directory.glob("falcolake-*.whl")
     return found
 
 
@@ -157,3 +170,47 @@ def test_with_the_embedded_extra_the_demo_proves_itself(tmp_path: Path) -> None:
     apache = environment.falcolake("stack", "--broker", "apache")
     assert apache.returncode == 2
     assert b"needs a checkout" in apache.stderr
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the compiled wheel's files, and the tests beside them."""
+    folder = tmp_path_factory.mktemp("compiled")
+    with zipfile.ZipFile(wheel(DIST / "native")) as archive:
+        archive.extractall(folder)
+    shutil.copytree(ROOT / "tests", folder / "tests")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    return folder
+
+
+def test_the_compiled_wheel_adds_libraries_and_changes_nothing() -> None:
+    files, plain = contents(wheel(DIST / "native")), contents(wheel())
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    modules = {name for name in plain if name.startswith("schemas/") and name.endswith(".py")}
+    wanted = {name for name in modules - PLAIN if not name.endswith("__init__.py")}
+    libraries = {name.removesuffix(".py") + suffix for name in wanted}
+    assert "schemas/mapping" + suffix in libraries
+    assert files.keys() - plain.keys() == libraries | {"falcolake__mypyc" + suffix}
+    assert {name: files[name] for name in plain} == plain
+
+
+def test_the_compiled_wheel_says_that_it_is_compiled(tmp_path: Path) -> None:
+    environment = Installed(tmp_path)
+    environment.install(of=wheel(DIST / "native"))
+    said = environment.falcolake("--version").stdout.decode()
+    assert said.split() == ["falcolake", wheel().name.split("-")[1] + ",", "compiled"]
+    done = environment.falcolake("map", "-", text=ALERT)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_compiled_mapping_makes_the_same_findings(compiled: Path) -> None:
+    made = {folder: python(folder, "-m", "tests.packaging.findings") for folder in (ROOT, compiled)}
+    assert made[ROOT].splitlines()[1:] == made[compiled].splitlines()[1:]
+    assert made[ROOT].splitlines()[0].endswith("schemas/mapping.py")
+    assert made[compiled].splitlines()[0].endswith(sysconfig.get_config_var("EXT_SUFFIX"))
+
+
+@pytest.mark.timeout(1200)
+def test_the_compiled_mapping_passes_the_tests_of_the_mapping(compiled: Path) -> None:
+    options = ("-m", "not faults", "-n", "2", "-p", "no:cacheprovider")
+    print(python(compiled, "-m", "pytest", *options, "tests/schemas"))

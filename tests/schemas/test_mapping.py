@@ -90,15 +90,19 @@ def test_one_wrong_value_among_many_right_ones_is_valid(kind: tuple[str, str]) -
                 assert errors(kind[0], finding) == [], (field, item)
 
 
-class Faulty(Mapping):
-    """A mapping with a bug."""
+class Faulty:
+    """An event class with a bug."""
 
-    def _build(self, *_: object) -> NoReturn:
+    def body_of(self, *_: object) -> NoReturn:
         raise KeyError("no such thing")
+
+    scene_of = body_of
 
 
 def test_a_bug_in_a_builder_makes_a_reject() -> None:
-    assert Faulty(Options()).map(native(PLAIN), 0) == Reject(
+    mapping = Mapping(Options())
+    mapping._class = Faulty()
+    assert mapping.map(native(PLAIN), 0) == Reject(
         "The mapping failed; please report it: KeyError('no such thing')"
     )
 
