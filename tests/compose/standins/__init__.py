@@ -50,19 +50,20 @@ def build(engine: Engine) -> None:
 
 
 def _base(engine: Engine) -> str:
-    """Build the image that the Dockerfile starts from: Debian's Python of the same release."""
-    (image,) = set(re.findall(r"^FROM (python:\S+)", DOCKERFILE.read_text(), re.MULTILINE))
-    suite = image.rpartition("-")[2]
-    archive = ROOT / ".cache" / f"debian-{suite}-python.tar"
+    """Build the images that the Dockerfile starts from: Debian's Python of the same release."""
+    named = re.findall(r"^FROM (python:\S+)", DOCKERFILE.read_text(), re.MULTILINE)
+    suite = named[-1].rpartition("-")[2]
+    archive = ROOT / ".cache" / f"debian-{suite}-python-gcc.tar"
     if not archive.exists():
         _bootstrap(suite, engine.root / "base", archive)
-    engine.docker("import", str(archive), image)
-    return image
+    for image in named:
+        engine.docker("import", str(archive), image)
+    return str(named[-1])
 
 
 def _bootstrap(suite: str, tree: Path, archive: Path) -> None:
-    """Pack a small Debian with Python and this machine's package registry settings."""
-    packages = "ca-certificates,python3,python3-venv"
+    """Pack a small Debian with Python, a compiler and this machine's package registry settings."""
+    packages = "ca-certificates,gcc,libc6-dev,python3-dev,python3-venv"
     run(["debootstrap", "--variant=minbase", f"--include={packages}", suite, str(tree)])
     for path in (_AUTHORITIES, _PIP):
         if (Path("/") / path).exists():
