@@ -45,9 +45,10 @@ def machine(report: Report) -> str:
     found = report.machine
     packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
     peers = ", ".join(line.replace("==", " ") for pins in report.peers.values() for line in pins)
+    build = f" ({found['build']})" if "build" in found else ""  # reports did not always name it
     return (
         f"{found['processor']}, {found['cores']} cores, {found['memory']}; {found['kernel']}; "
-        f"{found['python']}; {packages}; in separate environments {peers}. "
+        f"{found['python']}{build}; {packages}; in separate environments {peers}. "
         f"Commit {found['commit']}; load average before the first run {found['load']}."
     )
 

@@ -104,6 +104,7 @@ def test_page_and_terminal_have_every_figure(report: Report) -> None:
         assert "a peer RuntimeError: cannot be installed here" in words
         assert report.machine["processor"] in text
         assert report.machine["kernel"] in text
+        assert report.machine["build"] in text
 
 
 def test_a_profile_adds_up_what_is_of_one_library(report: Report) -> None:
