@@ -102,10 +102,6 @@ class Slots:
     def __init__(self, shape: Shape, release: Release) -> None:
         take = {**_TAKE, "tid": _int64 if release.modern else _int32}
         slots = {field: _SLOTS[field] for field in shape.names if field in _SLOTS}
-        if release.modern and shape.generations:
-            # The body has them, too, in the list of ancestors.
-            for field in ("proc.ppid", "proc.pcmdline"):
-                slots.pop(field, None)
         self._slots: tuple[tuple[str, int, Callable[[Any], Any]], ...] = tuple(
             (field, COLUMNS.index(slot), take.get(slot, _int32))
             for field, several in slots.items()

@@ -147,6 +147,10 @@ _FORWARDED: Final = "metadata.original_event_uid"
 """The finding's uid if it came with the alert. A body has an empty text there."""
 _REQUEST: Final = "evidence.api.request"
 _RELATED: Final = "finding_info.related_events"
+_ANCESTRY: Final = "evidence.process.ancestry"
+_ANCESTOR: Final = tuple(name for name, _ in tables.members("ancestor", "1.8.0"))
+_PARENT: Final = (("cmd_line", "parent_cmd_line"), ("pid", "parent_pid"))
+"""What the first ancestor has from columns, if any of them has a value: it is the parent then."""
 _OBSERVED: Final = (
     ("cmd_line", 13, "evidences[].process.cmd_line"),
     ("pid", 15, "evidences[].process.pid"),
@@ -249,10 +253,17 @@ def _fill(finding: dict[str, Any], event_class: str, version: str, own: Own) -> 
     if _at(finding, _FORWARDED) is not None:
         finding["metadata"]["original_event_uid"] = own.uid
     if event_class == "detection_finding":
-        if (request := _at(finding, _REQUEST)) is not None:
-            request["uid"] = own.request_uid or own.uid
-        if own.event_uid is not None:
-            _at(finding, _RELATED)[0]["uid"] = own.event_uid
+        _fill_evidence(finding, own)
+
+
+def _fill_evidence(finding: dict[str, Any], own: Own) -> None:
+    if (request := _at(finding, _REQUEST)) is not None:
+        request["uid"] = own.request_uid or own.uid
+    if own.event_uid is not None:
+        _at(finding, _RELATED)[0]["uid"] = own.event_uid
+    if ancestry := _at(finding, _ANCESTRY):
+        parent = {name: getattr(own, column) for name, column in _PARENT}
+        ancestry[0] |= {name: value for name, value in parent.items() if value is not None}
 
 
 def _at(finding: Any, path: str) -> Any:
@@ -524,6 +535,8 @@ def _special(event_class: str, tree: Mapping[str, str], path: str) -> str | None
     if path == _RELATED:
         one = f"[{{'uid': event_uid, 'type': body.{path}[1].type}}]"
         return f"CASE WHEN event_uid IS NULL THEN body.{path} ELSE {one} END"
+    if path == _ANCESTRY:
+        return _ancestry()
     if path in _CONCATENATED:
         one, other = f"scene.{path}", f"body.{path}"
         return (
@@ -533,6 +546,22 @@ def _special(event_class: str, tree: Mapping[str, str], path: str) -> str | None
     if path in _EITHER:
         return f"coalesce(scene.{path}, {_call(tree, path)})"
     return _TIME.get(path)
+
+
+def _ancestry() -> str:
+    """Return SQL for the ancestors, whose first is the parent if columns have some of it."""
+    all_ = f"body.{_ANCESTRY}"
+    columns = dict(_PARENT)
+    given = {name: f"{all_}[1].{name}" for name in _ANCESTOR}
+    first = ", ".join(
+        f"'{name}': " + (f"coalesce({columns[name]}, {value})" if name in columns else value)
+        for name, value in given.items()
+    )
+    has_none = " AND ".join(f"{column} IS NULL" for column in columns.values())
+    return (
+        f"CASE WHEN {all_} IS NULL OR ({has_none}) THEN {all_} "
+        f"ELSE list_concat([{{{first}}}], {all_}[2:]) END"
+    )
 
 
 def _call(tree: Mapping[str, str], path: str) -> str:

@@ -296,12 +296,13 @@ def _ancestor(draft: Draft, generation: dict[str, str]) -> dict[str, Any]:
 
 
 def _ancestry(draft: Draft, process: dict[str, Any]) -> None:
-    """Add the ancestors, parent first: those of the scene, each with its own pid and cmd_line."""
+    """Add the ancestors, parent first: those of the scene, each with its own pid and cmd_line.
+
+    The parent's own are in columns: `schemas.ocsf.parts` adds them to the first ancestor.
+    """
     generations = draft.shape.generations
-    known, named = draft.program or Program({}, ({},) * len(generations))
-    own = draft.own
-    parent = (("cmd_line", "parent_cmd_line"), ("pid", "parent_pid"))
-    first = known | {name: own[column] for name, column in parent if column in own}
+    parent, named = draft.program or Program({}, ({},) * len(generations))
+    has_parent = bool(parent) or "parent_pid" in draft.own or "parent_cmd_line" in draft.own
     others = []
     for generation, ancestor in zip(generations, named, strict=True):
         whole = dict(ancestor)
@@ -311,7 +312,8 @@ def _ancestry(draft: Draft, process: dict[str, Any]) -> None:
             whole["pid"] = pid
         others.append(whole)
     if any(others):
-        process["ancestry"] = [ancestor for ancestor in (first, *others) if ancestor]
+        first = [parent] if has_parent else []
+        process["ancestry"] = first + [ancestor for ancestor in others if ancestor]
 
 
 def _path(draft: Draft, generation: dict[str, str]) -> str | None:
