@@ -91,7 +91,7 @@ class Template(NamedTuple):
 class _Remembered(NamedTuple):
     template: Template
     others: tuple[tuple[int, Any], ...]
-    """Place and value of each of `COLUMNS` whose value does not come from a slot."""
+    """Place and value of each of `COLUMNS` that another field than a slot has filled."""
     numbers: tuple[tuple[int, type], ...]
     """Place and class of each value in the key that is no text: as keys, 1 and True are equal."""
 
@@ -192,23 +192,29 @@ class Templates:
         return found.template
 
     def add(self, key: _Key, slots: list[Any], template: Template, built: Sequence[Any]) -> None:
-        """Remember what was built of an alert, if its key came before."""
+        """Remember what was built of an alert, if its key came before.
+
+        `built` has the values for `COLUMNS` that the builders found: a slot that they have not put
+        into its column is somewhere in the template.
+        """
         number = hash(key)
-        if number in self._seen:
-            numbers = numbers_in(key[_VALUES])
-            # 0.0 and -0.0 are equal too, and have the same class.
-            if not any(kind is float for _, kind in numbers):
-                others = tuple(
-                    (place, value)
-                    for place, value in enumerate(built)
-                    if (value is None) != (slots[place] is None)
-                )
-                size = weigh(*key[1:], *template, *others) + ENTRY_BYTES
-                self._store.add(key, _Remembered(template, others, numbers), size)
+        if number not in self._seen:
+            if len(self._seen) >= _MOST_SEEN:
+                self._seen.clear()
+            self._seen.add(number)
             return
-        if len(self._seen) >= _MOST_SEEN:
-            self._seen.clear()
-        self._seen.add(number)
+        numbers = numbers_in(key[_VALUES])
+        # 0.0 and -0.0 are equal too, and have the same class.
+        if any(kind is float for _, kind in numbers):
+            return
+        found = list(enumerate(zip(built, slots, strict=True)))
+        if any(slot is not None and value != slot for _, (value, slot) in found):
+            return
+        others = tuple(
+            (place, value) for place, (value, slot) in found if slot is None and value is not None
+        )
+        size = weigh(*key[1:], *template, *others) + ENTRY_BYTES
+        self._store.add(key, _Remembered(template, others, numbers), size)
 
 
 def has_slots(shape: Shape) -> bool:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.mapping import Mapping
 from schemas.sources.scene import ROWS
-from tests.alerts import SHELL, native
-from tests.schemas.fields import alerts, many, thousands
+from tests.alerts import PLAIN, SHELL, native
+from tests.schemas.fields import alerts, field_types, many, marked, thousands
 from tests.schemas.kinds import MAPPINGS, OLD, each_kind, mapped
 
 SLOTS = [row.field for row in ROWS if row.slots]
@@ -72,6 +72,20 @@ def test_thousands_of_findings_are_the_same_whatever_came_before(
 ) -> None:
     alert["output_fields"] = {**alert.get("output_fields", {}), **fields}
     check(fresh(MAPPINGS[kind]), alert, changes)
+
+
+@each_kind
+@pytest.mark.parametrize("slot", SLOTS)
+def test_a_slot_is_kept_whatever_other_field_is_with_it(kind: tuple[str, str], slot: str) -> None:
+    table = field_types()
+    source = table[slot][0]
+    others = [name for name, (its, _) in table.items() if its in (source, "*") and name != slot]
+    mapping = fresh(MAPPINGS[kind])
+    for number, other in enumerate([*SLOTS, *others]):
+        fields = {other: marked(other, table[other][1], number)} if other != slot else {}
+        for value in (marked(slot, table[slot][1], number + end) for end in (400, 500, 600, 700)):
+            record = native({**PLAIN, "source": source, "output_fields": {**fields, slot: value}})
+            assert mapping.map(record, 7) == fresh(mapping).map(record, 7)
 
 
 def test_the_alerts_of_a_rule_in_a_scene_have_all_parts_in_common() -> None:
