@@ -160,8 +160,6 @@ class Mapping:
         self.columns: Dictionary[str, str] = tables.columns(
             options.event_class, options.ocsf_version
         )
-        self.structures = structures(options.event_class, options.ocsf_version)
-        """The structure of each part of a finding, for DuckDB's `from_json`."""
         self.version = _version(options)
 
     def map(self, value: bytes | None, timestamp: int) -> Finding | Reject | Filtered:
@@ -244,9 +242,15 @@ class Mapping:
         limit = self._release.text_limit
         return select(options.event_class, options.ocsf_version, limit, rows, more=more)
 
-    def parsed(self, part: str, text: str) -> str:
-        """Return SQL that reads one of `parts.SHARED` from the column `text`, for `select`."""
-        return parsed(self.options.event_class, self._release.version, part, text)
+    def structure(self, part: str, *, more: bool) -> str:
+        """Return the structure of one of `parts.SHARED`; see `parts.structures`."""
+        options = self.options
+        return structures(options.event_class, options.ocsf_version, more=more)[part]
+
+    def parsed(self, part: str, text: str, *, more: bool = True) -> str:
+        """Return SQL that reads one of `parts.SHARED` from a column; see `parts.parsed`."""
+        options = self.options
+        return parsed(options.event_class, options.ocsf_version, part, text, more=more)
 
     def _parts(
         self, alert: Alert, received: Received, moment: Moment, uid: str

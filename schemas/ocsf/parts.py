@@ -332,13 +332,18 @@ def _merged(one: Any, other: Any) -> Any:
 
 
 @cache
-def structures(event_class: str, version: str) -> MappingProxyType[str, str]:
-    """Return the structure of each of `SHARED`, for DuckDB's `from_json`."""
+def structures(event_class: str, version: str, *, more: bool = True) -> MappingProxyType[str, str]:
+    """Return the structure of each of `SHARED`, for DuckDB's `from_json`.
+
+    Without `more`, that of a body has no evidences after the first, which are a third of it.
+    """
     tree = _tree(event_class, version)
     unmapped = json.dumps(tables.columns(event_class, version)["unmapped"])
+    found = {part: dict(_members(event_class, tree, part)) for part in PARTS}
+    if not more:
+        found["body"].pop("more", None)
     return MappingProxyType(
-        {part: json.dumps(dict(_members(event_class, tree, part))) for part in PARTS}
-        | {"unmapped": unmapped}
+        {part: json.dumps(members) for part, members in found.items()} | {"unmapped": unmapped}
     )
 
 
@@ -363,14 +368,14 @@ def select(
     return f"SELECT {wanted} FROM (SELECT *{evidence} FROM {rows})"  # noqa: S608 - no input
 
 
-def parsed(event_class: str, version: str, part: str, text: str) -> str:
-    """Return SQL that reads the column `text`, one of `SHARED`, for `select`.
+def parsed(event_class: str, version: str, part: str, text: str, *, more: bool = True) -> str:
+    """Return SQL that reads the column `text`, one of `SHARED`, for `select` with the same `more`.
 
     `from_json` silently turns a value that does not fit its type into NULL, and a malformed row
     fails the query: the mapping makes sure that neither happens. A JSON attribute becomes text
     because its column is text. Without unmapped fields there is no map.
     """
-    made = f"from_json({text}, '{structures(event_class, version)[part]}')"
+    made = f"from_json({text}, '{structures(event_class, version, more=more)[part]}')"
     return f"CASE WHEN {text} <> '{{}}' THEN {made} END" if part == "unmapped" else made
 
 

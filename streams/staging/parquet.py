@@ -142,15 +142,16 @@ def _parsed(mapping: Mapping, rows: "_Rows") -> str:
     tables, parts = ["sorted"], []
     for part in SHARED:
         if part in rows.texts:
-            one = mapping.parsed(part, '"text"')
+            one = mapping.parsed(part, '"text"', more=rows.more)
             if rows.enums:
                 texts = rows.texts[part]["text"].to_pylist()
-                type_ = enumerated(mapping.structures[part], texts, met(more=rows.more))
+                structure = mapping.structure(part, more=rows.more)
+                type_ = enumerated(structure, texts, met(more=rows.more))
                 one = f"({one})::{type_}"
             tables.append(f"(SELECT list({one}) AS {part}s FROM {part}_texts)")
             parts.append(f"{part}s[{part}] AS {part}")
         else:
-            parts.append(f"{mapping.parsed(part, part)} AS {part}")
+            parts.append(f"{mapping.parsed(part, part, more=rows.more)} AS {part}")
     return f"(SELECT * REPLACE ({', '.join(parts)}) FROM {', '.join(tables)})"
 
 
