@@ -148,7 +148,12 @@ _FORWARDED: Final = "metadata.original_event_uid"
 _REQUEST: Final = "evidence.api.request"
 _RELATED: Final = "finding_info.related_events"
 _ANCESTRY: Final = "evidence.process.ancestry"
-_ANCESTOR: Final = tuple(name for name, _ in tables.members("ancestor", "1.8.0"))
+_ANCESTOR: Final = MappingProxyType(
+    {
+        name: tables.duckdb_type(type_, "1.8.0")
+        for name, type_ in tables.members("ancestor", "1.8.0")
+    }
+)
 _PARENT: Final = (("cmd_line", "parent_cmd_line"), ("pid", "parent_pid"))
 """What the first ancestor has from columns, if any of them has a value: it is the parent then."""
 _OBSERVED: Final = (
@@ -556,13 +561,11 @@ def _special(event_class: str, tree: Mapping[str, str], path: str) -> str | None
 def _ancestry() -> str:
     """Return SQL for the ancestors, whose first is the parent if columns have some of it."""
     all_ = f"body.{_ANCESTRY}"
-    columns = dict(_PARENT)
-    given = {name: f"{all_}[1].{name}" for name in _ANCESTOR}
-    first = ", ".join(
-        f"'{name}': " + (f"coalesce({columns[name]}, {value})" if name in columns else value)
-        for name, value in given.items()
-    )
-    has_none = " AND ".join(f"{column} IS NULL" for column in columns.values())
+    given = {name: f"{all_}[1].{name}" for name in _ANCESTOR} | {
+        name: f"coalesce({column}::{_ANCESTOR[name]}, {all_}[1].{name})" for name, column in _PARENT
+    }
+    first = ", ".join(f"'{name}': {value}" for name, value in given.items())
+    has_none = " AND ".join(f"{column} IS NULL" for _, column in _PARENT)
     return (
         f"CASE WHEN {all_} IS NULL OR ({has_none}) THEN {all_} "
         f"ELSE list_concat([{{{first}}}], {all_}[2:]) END"

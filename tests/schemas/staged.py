@@ -17,9 +17,9 @@ def stage(mapping: Mapping, found: Iterable[Finding]) -> tuple[duckdb.DuckDBPyCo
     database.execute(
         'CREATE TABLE staged ("time" BIGINT, raw_data TEXT, rule TEXT, scene TEXT, body TEXT,'
         " unmapped TEXT, uid TEXT, original_time TEXT, logged_time BIGINT, raw_data_size BIGINT,"
-        " message TEXT, request_uid TEXT, event_uid TEXT, cmd_line TEXT, pid INTEGER, tid BIGINT,"
-        " namespace_pid INTEGER, session_uid TEXT, created_time BIGINT, parent_cmd_line TEXT,"
-        " parent_pid INTEGER)"
+        " message TEXT, request_uid TEXT, event_uid TEXT, cmd_line TEXT, pid BIGINT, tid BIGINT,"
+        " namespace_pid BIGINT, session_uid TEXT, created_time BIGINT, parent_cmd_line TEXT,"
+        " parent_pid BIGINT)"
     )
     database.executemany(
         f"INSERT INTO staged VALUES ({', '.join('?' * (len(names) + len(Own._fields)))})",
