@@ -164,7 +164,9 @@ mutate-mapping: $(READY)
 bench: COUNT ?= 100000
 RUNS ?= 3
 LARGEST ?= 1000000
-bench: $(READY)
+bench: wheel-native
+	rm -rf build/native
+	$(BIN)/python -m zipfile -e dist/native/*.whl build/native
 	$(BIN)/python -m tests.bench --count $(COUNT) --runs $(RUNS) --largest $(LARGEST)
 
 # Only growth, to a backlog of ten million, and 1, 2 and 4 workers, into build/bench: half an hour.

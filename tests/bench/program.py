@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import Any
@@ -32,6 +33,7 @@ from tests.bench import (
 from tests.bench.cost import Cost
 from tests.bench.ground import (
     KINDS,
+    ROOT,
     SYSCALL,
     Ground,
     Topic,
@@ -53,6 +55,8 @@ GROWTH = (10_000, 100_000, 1_000_000, 3_000_000, 10_000_000)
 WORKERS = (1, 2, 4)
 PARTITIONS = 4
 TIMES = 4
+
+_COMPILED = ", compiled"
 
 
 class Program:
@@ -140,6 +144,7 @@ class Program:
             "1 partition": ours(self._topic(SYSCALL, 1)),
             "12 partitions": ours(self._topic(SYSCALL, 12)),
         }
+        compiled = self._compiled(topics)
         names = {kind: f"{FLOOR}, {name}" for kind, name in ROWS.items()} | {SYSCALL: FLOOR}
         floors = {name: floor(topics[kind]) for kind, name in names.items()}
         others: dict[str, Callable[[], Cost]] = {TAKE: partial(self._take, syscall)}
@@ -149,8 +154,13 @@ class Program:
             notes[peer.name] = peer.note
         report, put = self.report, dict[str, tuple[Topic, str]]()
         theirs = self._bento(topics, put)
-        found = self._in_turns(mine | floors | theirs | others, notes, report.count)
+        found = self._in_turns(mine | compiled | floors | theirs | others, notes, report.count)
         report.ours = [found[name] for name in mine if name in found]
+        report.compiled = [
+            replace(found[name], name=name.removesuffix(_COMPILED))
+            for name in compiled
+            if name in found
+        ]
         report.programs = [found[name] for name in theirs if name in found]
         report.others = [found[name] for name in others if name in found]
         report.floors = {kind: found[name] for kind, name in names.items() if name in found}
@@ -161,6 +171,18 @@ class Program:
             described = partial(content.describe, self.ground, topic, run, name)
             if (seen := self._attempt(f"the objects of {name}", described)) is not None:
                 report.contents.append(seen._asdict())
+
+    def _compiled(self, topics: Mapping[str, Topic]) -> dict[str, Callable[[], Cost]]:
+        """Return the runs of a worker whose mapping is compiled, if it was built."""
+        code = worker.COMPILED
+        if not code.is_dir():
+            self.report.failed["compiled"] = f"there is no {code.relative_to(ROOT)}"
+            return {}
+
+        def runs(topic: Topic) -> Callable[[], Cost]:
+            return lambda: worker.run(self.ground, topic, code=code).cost
+
+        return {f"{name}{_COMPILED}": runs(topics[kind]) for kind, name in ROWS.items()}
 
     def _bento(
         self, topics: Mapping[str, Topic], put: dict[str, tuple[Topic, str]]

@@ -55,6 +55,7 @@ class Report:
     peers: dict[str, list[str]]
     bytes: dict[str, float] = field(default_factory=dict)
     floors: dict[str, Figure] = field(default_factory=dict)
+    compiled: list[Figure] = field(default_factory=list)
     ours: list[Figure] = field(default_factory=list)
     programs: list[Figure] = field(default_factory=list)
     contents: list[dict[str, Any]] = field(default_factory=list)

@@ -17,10 +17,13 @@ from typing import NamedTuple
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from tests.bench.cost import Cost, cpu_seconds, end, peak_memory, until
-from tests.bench.ground import Ground, Topic
+from tests.bench.ground import ROOT, Ground, Topic
 
 #: Seconds of the window: everything in an older backlog is due once it is read.
 WINDOW = 10
+
+#: The code with its mapping compiled, as in the image; `make bench` builds it.
+COMPILED = ROOT / "build" / "native"
 
 #: Seconds of the window of workers that wait for alerts.
 SHORT_WINDOW = 2
@@ -105,9 +108,9 @@ class Worker:
 
 @contextmanager
 def started(
-    ground: Ground, topic: Topic, run: str, count: int, window: int
+    ground: Ground, topic: Topic, run: str, count: int, window: int, code: Path = ROOT
 ) -> Iterator[list[Worker]]:
-    """Start this many workers in one group; stop them at the end."""
+    """Start this many workers in one group, with the code in a directory; stop them at the end."""
     workers = []
     try:
         for number in range(count):
@@ -115,6 +118,8 @@ def started(
                 "FALCOLAKE_WINDOW__INTERVAL": str(window),
                 "FALCOLAKE_STAGING__PATH": str(ground.directory / run / str(number)),
                 "PYTHONUNBUFFERED": "1",
+                "PYTHONPATH": str(code),
+                "PYTHONSAFEPATH": "1",
             }
             workers.append(Worker(environment, ground.directory / f"{run}-{number}.log"))
         yield workers
@@ -123,10 +128,10 @@ def started(
             worker.stop()
 
 
-def run(ground: Ground, topic: Topic, window: int = WINDOW) -> Worked:
+def run(ground: Ground, topic: Topic, window: int = WINDOW, code: Path = ROOT) -> Worked:
     """Run a worker over a backlog, and check what is in the lake."""
     name = ground.run_name("falcolake")
-    with started(ground, topic, name, 1, window) as (worker,):
+    with started(ground, topic, name, 1, window, code) as (worker,):
         until(worker.assigned, 60, "the worker has its partitions", PAUSE)
         worker.begin()
         return to_the_end(ground, topic, name, [worker])
