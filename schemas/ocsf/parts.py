@@ -397,12 +397,17 @@ def _wanted(event_class: str, version: str, text_limit: int | None, more: bool) 
         "raw_data": raw_data,
         "unmapped": "unmapped",
         **({"observables": _observables()} if RELEASES[version].from_1_3 else {}),
-        "evidences": _EVIDENCES if more else _FIRST_EVIDENCE,
     }
     tree = _tree(event_class, version)
     evidence = ""
     if "evidences" in types:
-        evidence = f", {_expression(event_class, tree, 'evidence')} AS evidence"
+        absent, members = _struct(event_class, tree, "evidence")
+        if more:
+            special["evidences"] = _EVIDENCES
+            evidence = f", CASE WHEN {absent} THEN NULL ELSE {members} END AS evidence"
+        else:
+            # One CASE: where it differs from row to row, each copies all that is inside.
+            special["evidences"] = f"CASE WHEN {absent} THEN NULL ELSE [{members}] END"
     wanted = ", ".join(
         f'{special.get(name) or _expression(event_class, tree, name)} AS "{name}"' for name in types
     )
@@ -421,10 +426,9 @@ def _observables() -> str:
     return f"CASE WHEN len({all_}) > 0 THEN {all_} END"
 
 
-_FIRST_EVIDENCE: Final = "CASE WHEN evidence IS NOT NULL THEN [evidence] END"
 _EVIDENCES: Final = (
-    f"CASE WHEN body.more IS NULL THEN {_FIRST_EVIDENCE} "
-    "WHEN evidence IS NULL THEN body.more ELSE list_concat([evidence], body.more) END"
+    "CASE WHEN evidence IS NULL THEN body.more WHEN body.more IS NULL THEN [evidence] "
+    "ELSE list_concat([evidence], body.more) END"
 )
 
 _Tree = dict[str, str]
@@ -516,13 +520,19 @@ def _expression(event_class: str, tree: Mapping[str, str], path: str) -> str:
         return f"{_SLOTS[event_class][path]}::{tree[path]}"
     if owner is not None:
         return f"{owner}.{path}"
+    absent, members = _struct(event_class, tree, path)
+    return f"CASE WHEN {absent} THEN NULL ELSE {members} END"
+
+
+def _struct(event_class: str, tree: Mapping[str, str], path: str) -> tuple[str, str]:
+    """Return SQL for when an object is absent, and for the object from its members."""
     of = _COPIES.get(path, path)
     inner = ", ".join(
         f"'{name}': {_expression(event_class, tree, each if each in _COPIES else f'{of}.{name}')}"
         for each, name in ((each, each.rpartition(".")[2]) for each in _inner(tree, path))
     )
     absent = " AND ".join(f"{each} IS NULL" for each in _holders(event_class, tree, of))
-    return f"CASE WHEN {absent} THEN NULL ELSE {{{inner}}} END"
+    return absent, f"{{{inner}}}"
 
 
 def _moment(event_class: str, tree: Mapping[str, str], path: str) -> str:
