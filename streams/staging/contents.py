@@ -38,10 +38,6 @@ SEVERAL = Group("", "", "")
 #: Bytes of the records whose findings are read together from several appends, at most.
 JOINED_BYTES = 1_000_000
 
-#: Bytes of the records whose findings are kept unpacked while an object is written, if they are of
-#: appends with few: an object reads them at least twice. Unpacked they take up to three times that.
-KEPT_BYTES = 16_000_000
-
 
 class Batch(NamedTuple):
     """Where an append's packed findings of one group are: its segment and its run's offset."""
@@ -181,34 +177,16 @@ class _Batches:
         for part in stretches(window.runs):
             firsts = self._read("first", part.segment, part.first, part.end - 1)
             self._places += _joined(part.segment, firsts, runs)
-        few = [place for place in self._places if place.few]
-        totals = itertools.accumulate(place.bytes for place in few)
-        #: Unpacked findings, and the places whose findings are kept so.
-        self._unpacked: dict[_Place, pa.Table] = {}
-        self._to_keep = {
-            each for each, total in zip(few, totals, strict=True) if total <= KEPT_BYTES
-        }
 
     def __call__(
         self, columns: Sequence[str], begin: int = 0, end: int | None = None
     ) -> Iterator[pa.Table]:
-        for (segment, known), found in itertools.groupby(self._places[begin:end], self._source_of):
+        for segment, found in itertools.groupby(self._places[begin:end], _segment):
             places = list(found)
-            if known:
-                yield from (self._unpacked[place].select(columns) for place in places)
-                continue
             contents = iter(self._read("content", segment, places[0].low, places[-1].high))
             for place in places:
                 batch = list(itertools.islice(contents, place.appends))
-                if place in self._to_keep:
-                    self._unpacked[place] = packed.unpack_all(batch)
-                    yield self._unpacked[place].select(columns)
-                else:
-                    yield packed.unpack_all(batch, columns)
-
-    def _source_of(self, place: _Place) -> tuple[int, bool]:
-        """Return the segment of a place, and whether its findings are known already."""
-        return place.segment, place in self._unpacked
+                yield packed.unpack_all(batch, columns)
 
     def _read(self, column: str, segment: int, low: int, high: int) -> list[Any]:
         """Return a column of the group's rows in appends from `low` to `high`, by offset."""

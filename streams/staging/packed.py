@@ -4,13 +4,14 @@ Findings are an Arrow IPC stream of one zstd-compressed batch. Alerts repeat eac
 finding takes a fifteenth of its text on disk and in DuckDB's memory. Texts that findings share
 (`schemas.ocsf.parts`) are in a dictionary, once each. Arrow's stream format is stable across
 versions. A stream costs as much for a few findings as for a hundred, so few are compressed
-MessagePack, and are read together with those of other appends. Rejects are compressed MessagePack,
-in pieces.
+MessagePack, by column too, and are read together with those of other appends. Rejects are
+compressed MessagePack, in pieces.
 """
 
 import functools
+import itertools
 from collections.abc import Iterable, Sequence
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 import msgspec
 import pyarrow as pa
@@ -58,10 +59,20 @@ FEW = 250
 #: How an Arrow stream begins. A size in big-endian order never does.
 _ARROW = b"\xff\xff\xff\xff"
 
-_Few = tuple[list[int], list[int], list[Finding]]
-_encode = msgspec.msgpack.Encoder().encode
-_decode_few = msgspec.msgpack.Decoder(_Few).decode
 _SIZE_BYTES = 8
+
+
+class _Columns(NamedTuple):
+    """Findings by column."""
+
+    plain: dict[str, list[Any]]
+    """The values of each column; `timestamp` is that of the records."""
+    shared: dict[str, tuple[list[str], list[int]]]
+    """The texts of a column, once each, and which of them each finding has."""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_columns = msgspec.msgpack.Decoder(_Columns).decode
 
 
 def pack(
@@ -72,47 +83,57 @@ def pack(
     placed: bool = False,
 ) -> bytes:
     """Pack findings, with the offsets and timestamps of their records, `placed` with places."""
+    columns = _columns_of(offsets, timestamps, findings, placed=placed)
     if len(findings) <= FEW:
-        return _compress(_encode((offsets, timestamps, findings)))
-    schema = PLACED if placed else SCHEMA
+        return _compress(_encode(columns))
     sink = pa.BufferOutputStream()
-    batch = _batch(schema, offsets, timestamps, findings)
+    batch = _batch(PLACED if placed else SCHEMA, columns)
     with pa.ipc.new_stream(sink, batch.schema, options=_OPTIONS) as stream:
         stream.write_batch(batch)
     written: bytes = sink.getvalue().to_pybytes()
     return written
 
 
-def _batch(
-    schema: pa.Schema,
-    offsets: Sequence[int],
-    timestamps: Sequence[int],
-    findings: Sequence[Finding],
-) -> pa.RecordBatch:
+def _columns_of(
+    offsets: Sequence[int], timestamps: Sequence[int], findings: Sequence[Finding], *, placed: bool
+) -> _Columns:
+    values = dict(zip(Finding._fields, zip(*findings, strict=True), strict=True))
+    plain = dict(zip(Own._fields, map(list, zip(*values["own"], strict=True)), strict=True))
+    plain |= {"offset": list(offsets), "timestamp": list(timestamps)}
+    plain |= {name: list(values[name]) for name in ("time", "raw_data")}
+    shared = {name: _numbered(values[name]) for name in SHARED}
+    if placed:
+        shared["place"] = _numbered([*map(place_of, values["region"], values["account_id"])])
+    return _Columns(plain, shared)
+
+
+def _numbered(texts: Sequence[str]) -> tuple[list[str], list[int]]:
+    """Return the texts, once each, and the number of each text among them."""
+    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    return [*numbers], [*map(numbers.__getitem__, texts)]
+
+
+def _batch(schema: pa.Schema, columns: _Columns) -> pa.RecordBatch:
     """Return the columns of a schema."""
-    columns = zip(*findings, strict=True)
-    values: dict[str, Sequence[Any]] = dict(zip(Finding._fields, columns, strict=True))
-    values |= zip(Own._fields, zip(*values.pop("own"), strict=True), strict=True)
-
-    @functools.cache
-    def column(name: str) -> pa.Array:
-        match name:
-            case "offset":
-                return pa.array(offsets, pa.int64())
-            case "recorded":
-                return record_days(timestamps)
-            case "size":
-                return functools.reduce(pc.add, (_lengths(column(each)) for each in _SIZED))
-            case "place":
-                places = zip(values["region"], values["account_id"], strict=True)
-                return _dictionary([place_of(*each) for each in places])
-        if name in SHARED:
-            return _dictionary(values[name])
-        return pa.array(values[name], SCHEMA.field(name).type)
-
-    if not any(MORE in body for body in column("body").dictionary.to_pylist()):
+    names = schema.names
+    sized = _SIZED if "size" in names else ()
+    arrays = {name: _array(name, columns) for name in {*names, *sized} - {"size"}}
+    if sized:
+        arrays["size"] = functools.reduce(pc.add, (_lengths(arrays[name]) for name in sized))
+    if not any(MORE in body for body in columns.shared["body"][0]):
         schema = schema.with_metadata(_NO_MORE)
-    return pa.record_batch([column(name) for name in schema.names], schema=schema)
+    return pa.record_batch([arrays[name] for name in names], schema=schema)
+
+
+def _array(name: str, columns: _Columns) -> pa.Array:
+    if name == "recorded":
+        return record_days(columns.plain["timestamp"])
+    if name in columns.shared:
+        texts, numbers = columns.shared[name]
+        return pa.DictionaryArray.from_arrays(
+            pa.array(numbers, pa.int32()), pa.array(texts, pa.string())
+        )
+    return pa.array(columns.plain[name], SCHEMA.field(name).type)
 
 
 def _lengths(texts: pa.Array) -> pa.Array:
@@ -125,12 +146,6 @@ def _lengths(texts: pa.Array) -> pa.Array:
 def may_have_more(batch: pa.Table) -> bool:
     """Return whether any finding may have more evidences than the first, see `parts.MORE`."""
     return not _NO_MORE.items() <= (batch.schema.metadata or {}).items()
-
-
-def _dictionary(values: Sequence[str]) -> pa.DictionaryArray:
-    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
-    indices = pa.array(map(places.__getitem__, values), pa.int32())
-    return pa.DictionaryArray.from_arrays(indices, pa.array(places, pa.string()))
 
 
 def unpack(packed: bytes, columns: Iterable[str] = SCHEMA.names) -> pa.Table:
@@ -150,17 +165,27 @@ def unpack_all(contents: Sequence[bytes], columns: Iterable[str] = SCHEMA.names)
 
 
 def _unpack_few(contents: Iterable[bytes], columns: Iterable[str]) -> pa.Table:
-    offsets: list[int] = []
-    timestamps: list[int] = []
-    findings: list[Finding] = []
-    for content in contents:
-        found = _decode_few(_decompress(content))
-        offsets += found[0]
-        timestamps += found[1]
-        findings += found[2]
+    several = [_decode_columns(_decompress(content)) for content in contents]
+    joined = several[0] if len(several) == 1 else _joined(several)
     wanted = set(columns)
     schema = pa.schema([field for field in PLACED if field.name in wanted])
-    return pa.Table.from_batches([_batch(schema, offsets, timestamps, findings)])
+    return pa.Table.from_batches([_batch(schema, joined)])
+
+
+def _joined(several: Sequence[_Columns]) -> _Columns:
+    """Return the findings of all as one."""
+    chain = itertools.chain.from_iterable
+    plain = {name: [*chain(each.plain[name] for each in several)] for name in several[0].plain}
+    shared = {}
+    for name in several[0].shared:
+        numbers: dict[str, int] = {}
+        joined: list[int] = []
+        for each in several:
+            texts, theirs = each.shared[name]
+            places = [numbers.setdefault(text, len(numbers)) for text in texts]
+            joined += [places[number] for number in theirs]
+        shared[name] = [*numbers], joined
+    return _Columns(plain, shared)
 
 
 def _compress(plain: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Packed findings: what went in comes out, and what findings share is in there once."""
 
+import gc
 import json
 from typing import Any
 
@@ -82,6 +83,18 @@ def test_few_findings_of_several_appends_are_read_as_one_batch() -> None:
     table = unpack_all(apart)
     assert table.equals(unpack(packed_rows(0, 30)))
     assert [column.num_chunks for column in table.columns] == [1] * len(SCHEMA)
+
+
+@pytest.mark.parametrize("count", [FEW, FEW + 1])
+def test_what_was_packed_is_freed_without_the_collector(count: int) -> None:
+    made = rows(0, 0, count)
+    gc.collect()
+    gc.disable()
+    try:
+        unpack(pack(made.offsets, made.timestamps, made.findings))
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_a_single_finding_takes_less_room_than_its_text() -> None:

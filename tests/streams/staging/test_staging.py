@@ -26,7 +26,6 @@ from hypothesis import strategies as st
 
 from streams.audit.page_sizes import pages
 from streams.errors import Misconfigured, Unavailable
-from streams.staging import contents, packed
 from streams.staging.contents import source
 from streams.staging.directory import (
     EXPORT,
@@ -1071,26 +1070,6 @@ def test_appends_of_few_findings_are_read_together_and_large_ones_alone(staging:
         batches = [each["offset"].to_pylist() for each in read(["offset"])]
         assert batches == [list(range(*each)) for each in ((0, 100), (100, 500), (500, 530))]
         assert [len(each) for each in read(["offset"], 1, 3)] == [400, 30]
-
-
-@pytest.mark.parametrize("share", [0, 0.5, 1])
-def test_findings_are_the_same_whether_they_are_kept_unpacked_or_not(
-    staging: Staging, monkeypatch: pytest.MonkeyPatch, share: float
-) -> None:
-    """An object reads its findings twice; this share of those of small appends is kept between."""
-    made = window(appended(staging, [*range(0, 101, 10), 500, *range(510, 1001, 10)]))
-    expected = exported(staging, made, target="expected").read_bytes()
-    few = sum(run.bytes for run in made.runs if run.findings <= packed.FEW)
-    monkeypatch.setattr(contents, "JOINED_BYTES", few // 6)
-    monkeypatch.setattr(contents, "KEPT_BYTES", round(few * share))
-    with staging._segments.cursor() as cursor:
-        read = source(cursor, made, HERE, staging.summary(made))
-        first = list(read(packed.SCHEMA.names))
-        assert [each.num_rows for each in first if each.num_rows > packed.FEW] == [400]
-        assert list(read(packed.SCHEMA.names)) == first
-        part = [each["offset"].to_pylist() for each in read(["offset"], 1, 4)]
-        assert part == [each["offset"].to_pylist() for each in first[1:4]]
-    assert exported(staging, made).read_bytes() == expected
 
 
 def test_no_room_for_the_wal_is_survived_and_nothing_is_duplicated(path: Path) -> None:
