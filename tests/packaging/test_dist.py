@@ -211,6 +211,7 @@ def test_the_compiled_mapping_makes_the_same_findings(compiled: Path) -> None:
 
 
 @pytest.mark.timeout(1200)
-def test_the_compiled_mapping_passes_the_tests_of_the_mapping(compiled: Path) -> None:
+def test_the_compiled_mapping_passes_the_tests_of_mapping_and_staging(compiled: Path) -> None:
     options = ("-m", "not faults", "-n", "2", "-p", "no:cacheprovider")
-    print(python(compiled, "-m", "pytest", *options, "tests/schemas"))
+    staging = (f"tests/streams/staging/test_{name}.py" for name in ("packed", "contents", "enums"))
+    print(python(compiled, "-m", "pytest", *options, "tests/schemas", *staging))
