@@ -86,7 +86,7 @@ def read(text: str) -> Report:
     found = json.loads(text)
     found["floors"] = {kind: Figure(**each) for kind, each in found["floors"].items()}
     found["mapping"] = {name: tuple(each) for name, each in found.get("mapping", {}).items()}
-    for group in ("ours", "programs", "others", "intake"):
+    for group in ("ours", "compiled", "programs", "others", "intake"):
         found[group] = [Figure(**each) for each in found.get(group, [])]
     return Report(**found)
 

@@ -51,6 +51,7 @@ def report() -> Report:
     made.floors = {SYSCALL: figure(FLOOR, 1000, [Cost(0.1, 0.02, 90.0)])}
     costs = [Cost(0.1, 0.05, 100.0), Cost(0.2, 0.04, 300.0), Cost(0.3, 0.09, 200.0)]
     made.ours = [figure(FALCOLAKE, 1000, costs)]
+    made.compiled = [figure(FALCOLAKE, 1000, costs)]
     made.programs = [figure("Bento v1, 35 fields", 1000, [Cost(1, 0.1, 2000)])]
     made.contents = [Content("Bento v1, 35 fields", 4, 420_000, 210, 120_000, 3)._asdict()]
     made.killed = [Killed("Bento v1", 1000, 1300, 0, 300)._asdict()]
