@@ -20,13 +20,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from schemas.classes import detection_finding, security_finding
-from schemas.classes.envelope import (
-    Product,
-    Received,
-    RuleKey,
-    hostname_of,
-    quote,
-)
+from schemas.classes.envelope import Product, RuleKey, hostname_of, quote
 from schemas.falco.alert import Alert, NotAnAlertError, read, shorten, spare_key
 from schemas.falco.identity import uuid5_of
 from schemas.falco.moment import Moment, of_milliseconds, of_nanoseconds, parse
@@ -191,11 +185,10 @@ class Mapping:
         if limit is not None and len(raw) > limit:
             long = shorten(alert, limit)
             long[spare_key("raw_data", long, alert.output_fields or ())] = raw
-        received = Received(raw, len(value), timestamp)
         uid = alert.uuid or uuid5_of(
             alert.hostname or "", alert.time or "", alert.rule, alert.output or raw
         )
-        template, slots = self._parts(alert, received, moment, uid)
+        template, slots = self._parts(alert, raw, moment, uid)
         region, account_id = self._here
         if self._locates:
             region, account_id = self._named_by(alert.output_fields or {})
@@ -253,28 +246,28 @@ class Mapping:
         return parsed(options.event_class, options.ocsf_version, part, text, more=more)
 
     def _parts(
-        self, alert: Alert, received: Received, moment: Moment, uid: str
+        self, alert: Alert, raw: str, moment: Moment, uid: str
     ) -> tuple[Template, Sequence[Any]]:
         """Return the parts of a finding, remembered or built now, and the values of its slots."""
         alert.output_fields, shape, slots = self._named(alert)
-        read = None if slots is None else slots.read(alert, moment, received.text)
+        read = None if slots is None else slots.read(alert, moment, raw)
         if slots is None or read is None:
-            return self._build(alert, shape, received, moment, uid)
+            return self._build(alert, shape, raw, moment, uid)
         values, key = read
         try:
             template = self._templates.get(key, values)
         except TypeError:  # A list or an object, which cannot be in a key.
             slots.has_lists = True
-            return self._build(alert, shape, received, moment, uid)
+            return self._build(alert, shape, raw, moment, uid)
         if template is None:
-            template, built = self._build(alert, shape, received, moment, uid)
+            template, built = self._build(alert, shape, raw, moment, uid)
             self._templates.add(key, values, template, built)
             return template, built
         slots.misses = 0
         return template, values
 
     def _build(
-        self, alert: Alert, shape: Shape, received: Received, moment: Moment, uid: str
+        self, alert: Alert, shape: Shape, raw: str, moment: Moment, uid: str
     ) -> tuple[Template, Sequence[Any]]:
         given = alert.output_fields or {}
         release = self._release
@@ -292,7 +285,7 @@ class Mapping:
                     break
         ours = self._custom.complete(draft, scene.shared) if self._is_custom else NOTHING
         feature = fields.pop("evt.pluginname", source)
-        body = self._class.body_of(alert, draft, scene, received, release)
+        body = self._class.body_of(alert, draft, scene, raw, release)
         profiles = self._class.profiles_of(draft, scene, release)
         version = fields.pop("falco.version", None)
         tags = alert.tags or ()

@@ -7,7 +7,6 @@ from typing import Any
 
 from schemas.classes.envelope import (
     Product,
-    Received,
     RuleKey,
     analytic_of,
     attacks_of,
@@ -82,11 +81,11 @@ def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
 
 
 def body_of(
-    alert: Alert, draft: Draft, scene: Scene, received: Received, release: Release
+    alert: Alert, draft: Draft, _scene: Scene, raw: str, release: Release
 ) -> dict[str, Any]:
-    """Return the part that belongs to this finding alone."""
+    """Return the part that neither rule nor scene has; the uids that columns have go to `own`."""
     body: dict[str, Any] = {}
-    if release.modern and (metadata := metadata_of(alert, received)):
+    if release.modern and (metadata := metadata_of(alert, raw)):
         body["metadata"] = metadata
     _take_uids(draft)
     if draft.related:

@@ -122,16 +122,6 @@ class RuleKey(NamedTuple):
     """Falco's version, if the alert names it."""
 
 
-class Received(msgspec.Struct, frozen=True, gc=False):
-    """A record as received."""
-
-    text: str
-    size: int
-    """Bytes."""
-    timestamp: int
-    """Kafka's timestamp in milliseconds; -1 if there is none."""
-
-
 def quote(value: Any) -> str:
     """Return `value` as JSON text."""
     return _encode(value).decode()
@@ -207,12 +197,12 @@ def rule_metadata_of(key: RuleKey, release: Release, product: Product) -> dict[s
     return metadata
 
 
-def metadata_of(alert: Alert, received: Received) -> dict[str, Any]:
+def metadata_of(alert: Alert, raw: str) -> dict[str, Any]:
     """Return what the body has of `metadata` from 1.4; see `schemas.ocsf.parts`."""
     metadata: dict[str, Any] = {}
     if alert.uuid:
         metadata["original_event_uid"] = ""
-    if is_truncated(received.text):
+    if is_truncated(raw):
         metadata["is_truncated"] = True
     return metadata
 

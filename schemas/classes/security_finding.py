@@ -11,7 +11,6 @@ from typing import Any
 
 from schemas.classes.envelope import (
     Product,
-    Received,
     RuleKey,
     analytic_of,
     attacks_of,
@@ -22,7 +21,7 @@ from schemas.classes.envelope import (
     types_of,
 )
 from schemas.falco.alert import Alert
-from schemas.ocsf.parts import uid_of_process
+from schemas.ocsf.parts import OF_PARENT, uid_of_process
 from schemas.ocsf.releases import OTHER_FILE, Release
 from schemas.sources.draft import Draft
 from schemas.sources.scene import Scene
@@ -49,7 +48,6 @@ NAMES = MappingProxyType(
 """Where this class has the attribute that an observable of a Detection Finding points at."""
 
 _OF_PROCESS = ("pid", "cmd_line", "created_time", "tid", "namespace_pid")
-_OF_PARENT = (("pid", "parent_pid"), ("cmd_line", "parent_cmd_line"))
 
 # The same for every attribute, by the prefix of its path: in a Detection Finding, and here.
 _PLACES = (
@@ -116,9 +114,9 @@ def scene_of(scene: Scene, release: Release) -> dict[str, Any]:
 
 
 def body_of(
-    alert: Alert, draft: Draft, scene: Scene, received: Received, release: Release
+    _alert: Alert, draft: Draft, scene: Scene, _raw: str, _release: Release
 ) -> dict[str, Any]:
-    """Return the part that belongs to this finding alone."""
+    """Return the part that neither rule nor scene has."""
     body: dict[str, Any] = {}
     if draft.related:
         body["finding"] = {"related_events": draft.related}
@@ -151,7 +149,7 @@ def _with_own(draft: Draft) -> dict[str, Any]:
         process["session"] = {"uid": own["session_uid"]}
     process |= draft.evidence["process"]
     if "parent_process" in process:
-        parent = {name: own[column] for name, column in _OF_PARENT if column in own}
+        parent = {name: own[column] for name, column in OF_PARENT if column in own}
         parent |= process["parent_process"]
         if "pid" not in parent:
             parent["uid"] = uid_of_process(draft.uid, ":parent")

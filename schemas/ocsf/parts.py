@@ -154,8 +154,8 @@ _ANCESTOR: Final = MappingProxyType(
         for name, type_ in tables.members("ancestor", "1.8.0")
     }
 )
-_PARENT: Final = (("cmd_line", "parent_cmd_line"), ("pid", "parent_pid"))
-"""What the first ancestor has from columns, if any of them has a value: it is the parent then."""
+OF_PARENT: Final = (("pid", "parent_pid"), ("cmd_line", "parent_cmd_line"))
+"""What a process's parent has from columns. With any of them, the first ancestor is the parent."""
 _OBSERVED: Final = (
     ("cmd_line", 13, "evidences[].process.cmd_line"),
     ("pid", 15, "evidences[].process.pid"),
@@ -267,7 +267,7 @@ def _fill_evidence(finding: dict[str, Any], own: Own) -> None:
     if own.event_uid is not None:
         _at(finding, _RELATED)[0]["uid"] = own.event_uid
     if ancestry := _at(finding, _ANCESTRY):
-        parent = {name: getattr(own, column) for name, column in _PARENT}
+        parent = {name: getattr(own, column) for name, column in OF_PARENT}
         ancestry[0] |= {name: value for name, value in parent.items() if value is not None}
 
 
@@ -572,10 +572,11 @@ def _ancestry() -> str:
     """Return SQL for the ancestors, whose first is the parent if columns have some of it."""
     all_ = f"body.{_ANCESTRY}"
     given = {name: f"{all_}[1].{name}" for name in _ANCESTOR} | {
-        name: f"coalesce({column}::{_ANCESTOR[name]}, {all_}[1].{name})" for name, column in _PARENT
+        name: f"coalesce({column}::{_ANCESTOR[name]}, {all_}[1].{name})"
+        for name, column in OF_PARENT
     }
     first = ", ".join(f"'{name}': {value}" for name, value in given.items())
-    has_none = " AND ".join(f"{column} IS NULL" for _, column in _PARENT)
+    has_none = " AND ".join(f"{column} IS NULL" for _, column in OF_PARENT)
     return (
         f"CASE WHEN {all_} IS NULL OR ({has_none}) THEN {all_} "
         f"ELSE list_concat([{{{first}}}], {all_}[2:]) END"
@@ -586,7 +587,7 @@ def _call(tree: Mapping[str, str], path: str) -> str:
     """Return SQL for what a body has at a path; a call's request has its uid from a column."""
     if path == _REQUEST + ".uid":
         return "coalesce(request_uid, uid)"
-    if not _REQUEST.startswith(path) or path not in tree:
+    if not _REQUEST.startswith(path):
         return f"body.{path}"
     members = (each.rpartition(".")[2] for each in _inner(tree, path))
     inner = ", ".join(f"'{name}': {_call(tree, f'{path}.{name}')}" for name in members)

@@ -100,7 +100,7 @@ class Draft:
         self.names = names
         self.evidence: dict[str, Any] = {}
         self.own: dict[str, Any] = {}
-        """Values of the acting process for columns of `schemas.ocsf.parts.Own`, by their names."""
+        """Values for columns of `schemas.ocsf.parts.Own`, by their names."""
         self.actor: dict[str, Any] = {}
         self.resources: list[Any] = []
         self.observables: list[Observable] = []

@@ -47,8 +47,7 @@ _SIZED = ("body", "raw_data", "unmapped", "message", "cmd_line", "parent_cmd_lin
 PLACED = SCHEMA.append(pa.field("place", pa.dictionary(pa.int32(), pa.string())))
 """Of a batch with findings of several groups, which has each finding's place (`filing`) as well."""
 
-#: Metadata of a batch in which no finding has more evidences than the first. Those that an earlier
-#: version staged lack it.
+#: Metadata of a batch in which no finding has more evidences than the first.
 _NO_MORE = {b"more": b"0"}
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)

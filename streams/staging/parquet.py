@@ -29,7 +29,6 @@ PAGE_BYTES = 500_000
 
 _ORDER = [("time", "ascending"), ("offset", "ascending")]
 _KEYS = ("offset", "time", "size")
-_BODY = "body"
 
 
 class Group(NamedTuple):
@@ -169,10 +168,9 @@ class _Rows:
         self._source = source
         self._row_group_bytes = sizes.row_group_bytes
         self._shared = {part: _Texts(sizes.shared_bytes) for part in SHARED}
-        batches, doubtful = [], []
-        for number, batch in enumerate(source((*_KEYS, *SHARED))):
-            if packed.may_have_more(batch):
-                doubtful.append(number)
+        batches, has_more = [], False
+        for batch in source((*_KEYS, *SHARED)):
+            has_more = has_more or _has_more(batch)
             for part, texts in self._shared.items():
                 texts.add(batch[part])
             batches.append(batch.select(_KEYS))
@@ -186,7 +184,7 @@ class _Rows:
         #: Whether text attributes of few values are to be ENUMs.
         self.enums = self._count >= sizes.enums_from
         #: Whether any finding may have more evidences than the first; told exactly for ENUMs.
-        self.more = not self.enums or any(map(self._has_more, doubtful))
+        self.more = not self.enums or has_more
         slices = pc.divide(pc.subtract(ends, lengths), sizes.slice_bytes)
         self._slices = pc.unique(slices).to_pylist()
         #: For each batch, the slice of each row, and the set of these slices.
@@ -198,10 +196,6 @@ class _Rows:
             self._places.append(places)
             self._having.append(frozenset(pc.unique(places).to_pylist()))
             start += len(batch)
-
-    def _has_more(self, batch: int) -> bool:
-        (rows,) = self._source((_BODY,), batch, batch + 1)
-        return any(MORE in body for body in rows[_BODY].chunk(0).dictionary.to_pylist())
 
     def per_group(self) -> int:
         """Return how many rows a row group has."""
@@ -236,6 +230,12 @@ class _Rows:
         if len(self._having[batch]) == 1:
             return rows
         return rows.filter(pc.equal(self._places[batch], number))
+
+
+def _has_more(batch: pa.Table) -> bool:
+    return packed.may_have_more(batch) and any(
+        MORE in body for body in batch["body"].chunk(0).dictionary.to_pylist()
+    )
 
 
 def _ordered(rows: pa.Table) -> pa.Table:
